@@ -1,0 +1,1 @@
+//! Durable facts about people: users, devices, API keys, calls.

@@ -1,0 +1,1 @@
+//! Who is connected where, and which shard holds a room.

@@ -1,0 +1,2 @@
+//! The program: configuration, wiring, start, drain, command line.
+fn main() {}

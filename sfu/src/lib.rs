@@ -1,0 +1,1 @@
+//! The I/O shell of the forwarding unit: one thread a shard, UDP in batches.

@@ -1,0 +1,186 @@
+//! What a client sends.
+
+use crate::types::{DeclineReason, MediaFlags, MediaKind, RequestId, Target};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tertulia_common::{CallId, DeviceId, SessionId};
+use ts_rs::TS;
+
+/// A frame from a client.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(tag = "type")]
+pub enum ClientFrame {
+    /// The first frame of a socket: who is calling, and whether an earlier session goes on.
+    #[serde(rename = "hello")]
+    Hello(Hello),
+    /// The answer to `ping`.
+    #[serde(rename = "pong")]
+    Pong(Ack),
+    /// How much has been received, so that the server need not keep it for a resume.
+    #[serde(rename = "ack")]
+    Ack(Ack),
+    /// Call someone. Answer: `ok {call_id}`. If they are calling us at this moment, this answers their call.
+    #[serde(rename = "call.invite")]
+    CallInvite(CallInvite),
+    /// This device rings for the call.
+    #[serde(rename = "call.ringing")]
+    CallRinging(CallRequest),
+    /// Answer the call on this device. The first device wins; the others get `call.ended {answered_elsewhere}`.
+    #[serde(rename = "call.accept")]
+    CallAccept(CallRequest),
+    /// Do not answer the call.
+    #[serde(rename = "call.decline")]
+    CallDecline(CallDecline),
+    /// Give up a call that this device placed and nobody has answered.
+    #[serde(rename = "call.cancel")]
+    CallCancel(CallRequest),
+    /// End a call that this device is in.
+    #[serde(rename = "call.hangup")]
+    CallHangup(CallRequest),
+    /// Connect the media: one offer before the answer, again for an ICE restart. Answer: `ok {sdp, slots}`.
+    #[serde(rename = "call.connect")]
+    CallConnect(CallConnect),
+    /// What this device sends now; the others see it in `call.roster`.
+    #[serde(rename = "call.media")]
+    CallMedia(CallMedia),
+}
+
+impl ClientFrame {
+    /// The request's id; none for frames that are not answered.
+    #[must_use]
+    pub fn request_id(&self) -> Option<RequestId> {
+        match self {
+            Self::Hello(_) | Self::Pong(_) | Self::Ack(_) => None,
+            Self::CallInvite(r) => Some(r.id),
+            Self::CallRinging(r) | Self::CallAccept(r) | Self::CallCancel(r) | Self::CallHangup(r) => Some(r.id),
+            Self::CallDecline(r) => Some(r.id),
+            Self::CallConnect(r) => Some(r.id),
+            Self::CallMedia(r) => Some(r.id),
+        }
+    }
+}
+
+/// Who is calling. No `Debug` on the token.
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct Hello {
+    /// A JWT minted with an API key.
+    pub token: String,
+    /// This device, as the client named it when it was installed. Absent: the server names it, and says so in `welcome`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub device_id: Option<DeviceId>,
+    /// The session to go on with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub resume: Option<Resume>,
+    /// What the client can do.
+    #[serde(default)]
+    pub caps: Caps,
+}
+
+impl std::fmt::Debug for Hello {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hello")
+            .field("device_id", &self.device_id)
+            .field("resume", &self.resume)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Goes on with an earlier session. No `Debug` on the secret.
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct Resume {
+    /// Which session, from its `welcome`.
+    pub session: SessionId,
+    /// The secret of that `welcome`.
+    pub secret: String,
+    /// How many frames of the session the client has received, `welcome` and `ping` not counted.
+    #[ts(type = "number")]
+    pub received: u64,
+}
+
+impl std::fmt::Debug for Resume {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Resume")
+            .field("session", &self.session)
+            .field("received", &self.received)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a client can do. Unknown entries are ignored, absent ones are "no".
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(default)]
+pub struct Caps {
+    /// It can ring: it takes calls. A back end or a test that only places calls says no.
+    pub rings: bool,
+}
+
+/// How much of the session a client has received.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct Ack {
+    /// Frames received in this session, `welcome` and `ping` not counted.
+    #[ts(type = "number")]
+    pub received: u64,
+}
+
+/// A request about a call that needs nothing but the call.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct CallRequest {
+    /// The request's number.
+    pub id: RequestId,
+    /// Which call.
+    pub call_id: CallId,
+}
+
+/// Call someone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct CallInvite {
+    /// The request's number.
+    pub id: RequestId,
+    /// Whom.
+    pub to: Target,
+    /// By voice or by video.
+    pub media: MediaKind,
+}
+
+/// Do not answer a call.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct CallDecline {
+    /// The request's number.
+    pub id: RequestId,
+    /// Which call.
+    pub call_id: CallId,
+    /// Why.
+    pub reason: DeclineReason,
+}
+
+/// Connect the media of a call. No `Debug` on the SDP: it carries ICE passwords.
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct CallConnect {
+    /// The request's number.
+    pub id: RequestId,
+    /// Which call.
+    pub call_id: CallId,
+    /// An SDP offer (RFC 9429): lines that send (microphone, camera, screen) and lines that receive (slots).
+    pub sdp: String,
+}
+
+impl std::fmt::Debug for CallConnect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CallConnect").field("id", &self.id).field("call_id", &self.call_id).finish_non_exhaustive()
+    }
+}
+
+/// What this device sends now.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct CallMedia {
+    /// The request's number.
+    pub id: RequestId,
+    /// Which call.
+    pub call_id: CallId,
+    /// What is on.
+    #[serde(flatten)]
+    #[ts(flatten)]
+    pub media: MediaFlags,
+}

@@ -1,0 +1,98 @@
+//! JSON and MessagePack, from the same types. MessagePack frames are maps with the same field names as the JSON.
+
+use crate::{ClientFrame, ServerFrame};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// How a socket's frames are written, chosen by its subprotocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Codec {
+    /// `tertulia.v1.json`: text frames.
+    Json,
+    /// `tertulia.v1.msgpack`: binary frames.
+    Msgpack,
+}
+
+/// A frame that could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// Not JSON, or not a frame.
+    #[error("not a JSON frame: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Not MessagePack, or not a frame.
+    #[error("not a MessagePack frame: {0}")]
+    Msgpack(#[from] rmp_serde::decode::Error),
+}
+
+/// Nesting that a frame may have; the deepest of ours has 4. Raising it lets a hostile frame use more stack.
+const DEPTH_MAX: usize = 16;
+
+impl Codec {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Json, Self::Msgpack];
+
+    /// The WebSocket subprotocol.
+    #[must_use]
+    pub fn subprotocol(self) -> &'static str {
+        match self {
+            Self::Json => "tertulia.v1.json",
+            Self::Msgpack => "tertulia.v1.msgpack",
+        }
+    }
+
+    /// The codec of a subprotocol.
+    #[must_use]
+    pub fn of_subprotocol(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|codec| codec.subprotocol() == name)
+    }
+
+    /// Reads a client's frame.
+    ///
+    /// # Errors
+    /// If the bytes are not a frame of this codec.
+    pub fn decode_client(self, bytes: &[u8]) -> Result<ClientFrame, DecodeError> {
+        self.decode(bytes)
+    }
+
+    /// Reads a server's frame.
+    ///
+    /// # Errors
+    /// If the bytes are not a frame of this codec.
+    pub fn decode_server(self, bytes: &[u8]) -> Result<ServerFrame, DecodeError> {
+        self.decode(bytes)
+    }
+
+    /// Writes a client's frame.
+    #[must_use]
+    pub fn encode_client(self, frame: &ClientFrame) -> Vec<u8> {
+        self.encode(frame)
+    }
+
+    /// Writes a server's frame.
+    #[must_use]
+    pub fn encode_server(self, frame: &ServerFrame) -> Vec<u8> {
+        self.encode(frame)
+    }
+
+    fn decode<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, DecodeError> {
+        match self {
+            Self::Json => Ok(serde_json::from_slice(bytes)?),
+            Self::Msgpack => {
+                let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
+                reader.set_max_depth(DEPTH_MAX);
+                Ok(T::deserialize(&mut reader)?)
+            }
+        }
+    }
+
+    #[expect(
+        clippy::expect_used,
+        reason = "our frames are structs of text, numbers and lists: neither writer can fail on them"
+    )]
+    fn encode<T: Serialize>(self, frame: &T) -> Vec<u8> {
+        match self {
+            Self::Json => serde_json::to_vec(frame).expect("a frame is JSON"),
+            Self::Msgpack => rmp_serde::to_vec_named(frame).expect("a frame is MessagePack"),
+        }
+    }
+}

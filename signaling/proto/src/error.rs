@@ -1,0 +1,206 @@
+//! Errors on the wire: a stable code, a plain sentence, and what to do next. Internal text never leaves the server.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// What a client can do about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorClass {
+    /// Ask again.
+    Retry,
+    /// Ask again after `retry_after_ms`.
+    RetryAfter,
+    /// What you hold is out of date: forget it and open a new session.
+    Resync,
+    /// Get a new token.
+    Reauth,
+    /// You may not.
+    Forbidden,
+    /// The request makes no sense as it is.
+    Invalid,
+    /// A limit is reached; `limit` and `actual` say which.
+    Limit,
+    /// Our fault.
+    Internal,
+}
+
+macro_rules! error_codes {
+    ($($(#[$doc:meta])* $name:ident = $class:ident, $sentence:literal;)*) => {
+        /// What is wrong. The names are stable.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, TS)]
+        #[serde(rename_all = "snake_case")]
+        pub enum ErrorCode {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl ErrorCode {
+            /// Every code.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// What a client can do about it.
+            #[must_use]
+            pub fn class(self) -> ErrorClass {
+                match self { $(Self::$name => ErrorClass::$class,)* }
+            }
+
+            /// A sentence for people.
+            #[must_use]
+            pub fn sentence(self) -> &'static str {
+                match self { $(Self::$name => $sentence,)* }
+            }
+        }
+    };
+}
+
+error_codes! {
+    /// Not a frame of this protocol.
+    BadFrame = Invalid, "The frame could not be read.";
+    /// The socket's first frame must be `hello`, and only the first.
+    HelloExpected = Invalid, "The first frame must be hello, and only the first.";
+    /// A request's id must be higher than those before it.
+    RequestIdNotRising = Invalid, "The request's id is not higher than the one before it.";
+    /// The token is missing, malformed, or not signed with a key of this server.
+    TokenInvalid = Reauth, "The token is not valid.";
+    /// The token's time is over.
+    TokenExpired = Reauth, "The token has expired.";
+    /// You may not do this.
+    Forbidden = Forbidden, "You may not do this.";
+    /// There is no such thing here.
+    NotFound = Invalid, "There is no such thing here.";
+    /// A body or parameter is not what is expected.
+    BadRequest = Invalid, "The request could not be understood.";
+    /// There is no such user.
+    UnknownUser = Invalid, "There is no such person here.";
+    /// There is no such call, or you have no part in it.
+    UnknownCall = Invalid, "There is no such call.";
+    /// A call to yourself.
+    CallSelf = Invalid, "You can't call yourself.";
+    /// This device is in another call.
+    AlreadyInCall = Invalid, "This device is already in a call.";
+    /// The call is not where this request makes sense.
+    CallStateMismatch = Invalid, "The call is not in a state where this is possible.";
+    /// The call has ended.
+    CallOver = Invalid, "The call has ended.";
+    /// Another device of yours was quicker.
+    CallAnsweredElsewhere = Invalid, "The call was answered on another device.";
+    /// The SDP offer can't be used.
+    SdpInvalid = Invalid, "The offer could not be used.";
+    /// Too many requests a second.
+    RateLimited = RetryAfter, "Too many requests.";
+    /// Too many requests without an answer.
+    TooManyOutstanding = Limit, "Too many requests are waiting for an answer.";
+    /// A frame or body is too large.
+    TooLarge = Limit, "This is too large.";
+    /// Too many calls, rooms or peers on this server.
+    ServerFull = Limit, "The server can't take another call now.";
+    /// Too many connections of one user or address.
+    TooManyConnections = Limit, "Too many connections.";
+    /// The server is about to go.
+    Draining = Retry, "The server is restarting.";
+    /// Our fault.
+    Internal = Internal, "Something went wrong on the server.";
+}
+
+/// An error as frames and HTTP answers carry it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct ErrorBody {
+    /// What is wrong.
+    pub code: ErrorCode,
+    /// What to do about it.
+    pub class: ErrorClass,
+    /// For people.
+    pub message: String,
+    /// The limit that was reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(type = "number", optional)]
+    pub limit: Option<u64>,
+    /// What was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(type = "number", optional)]
+    pub actual: Option<u64>,
+    /// When to ask again, in milliseconds from now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(type = "number", optional)]
+    pub retry_after_ms: Option<u64>,
+}
+
+impl From<ErrorCode> for ErrorBody {
+    fn from(code: ErrorCode) -> Self {
+        let message = code.sentence().to_owned();
+        Self { code, class: code.class(), message, limit: None, actual: None, retry_after_ms: None }
+    }
+}
+
+/// The body of an HTTP answer that is an error.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct WireError {
+    /// What is wrong.
+    pub error: ErrorBody,
+}
+
+/// Why the server closes a socket. 4000 to 4499: connect again and resume. 4500 to 4999: do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u16)]
+pub enum CloseCode {
+    /// The client reads too slowly: its outgoing queue is full.
+    SlowReader = 4000,
+    /// No answer to `ping`.
+    HeartbeatTimeout = 4001,
+    /// The server is about to go.
+    Draining = 4002,
+    /// The server is full; wait before connecting again.
+    Busy = 4003,
+    /// The first frame was not a `hello`, or did not come in time.
+    HelloExpected = 4500,
+    /// The token is not valid, or no longer: get a new one first.
+    Unauthenticated = 4501,
+    /// Another socket has taken this device's place.
+    Displaced = 4502,
+    /// Too many frames that could not be read.
+    ProtocolViolation = 4503,
+    /// A frame was larger than `limits.frame_bytes_max`.
+    FrameTooLarge = 4504,
+    /// Too many requests in spite of `rate_limited` answers.
+    RateLimited = 4505,
+}
+
+impl CloseCode {
+    /// Every code.
+    pub const ALL: &[Self] = &[
+        Self::SlowReader,
+        Self::HeartbeatTimeout,
+        Self::Draining,
+        Self::Busy,
+        Self::HelloExpected,
+        Self::Unauthenticated,
+        Self::Displaced,
+        Self::ProtocolViolation,
+        Self::FrameTooLarge,
+        Self::RateLimited,
+    ];
+
+    /// The number on the wire.
+    #[must_use]
+    pub fn code(self) -> u16 {
+        self as u16
+    }
+
+    /// The close frame's reason.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::SlowReader => "slow reader",
+            Self::HeartbeatTimeout => "no answer to ping",
+            Self::Draining => "the server is restarting",
+            Self::Busy => "the server is full",
+            Self::HelloExpected => "hello expected",
+            Self::Unauthenticated => "not authenticated",
+            Self::Displaced => "another socket has taken this device's place",
+            Self::ProtocolViolation => "too many bad frames",
+            Self::FrameTooLarge => "frame too large",
+            Self::RateLimited => "too many requests",
+        }
+    }
+}

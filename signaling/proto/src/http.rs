@@ -1,0 +1,74 @@
+//! The bodies of the HTTP calls.
+
+use crate::types::{EndReason, MediaKind, Person};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tertulia_common::{CallId, Timestamp, UserId};
+use ts_rs::TS;
+
+/// `POST /v1/demo/sign-in`: a name is enough. Exists with `demo = true` only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(deny_unknown_fields)]
+pub struct DemoSignIn {
+    /// What the others see, 1 to 40 characters. The user id is made from it: the same name is the same person.
+    pub name: String,
+}
+
+/// Its answer. No `Debug` on the token.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct DemoSignedIn {
+    /// Who you are now.
+    pub user_id: UserId,
+    /// For `hello`.
+    pub token: String,
+}
+
+/// `GET /v1/demo/people`, and the frame `demo.people`: everyone who has signed in. Exists with `demo = true` only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct DemoPeople {
+    /// Those online first, then by name.
+    pub people: Vec<Person>,
+}
+
+/// `GET /v1/calls`: this user's calls, newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct CallHistory {
+    /// One page.
+    pub calls: Vec<CallRecord>,
+    /// Pass as `?before=` for the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub next: Option<CallId>,
+}
+
+/// Which way a call went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// This user was called.
+    Incoming,
+    /// This user called.
+    Outgoing,
+}
+
+/// A call that has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct CallRecord {
+    /// Which call.
+    pub call_id: CallId,
+    /// Which way it went.
+    pub direction: Direction,
+    /// The other side.
+    pub peer: Person,
+    /// By voice or by video.
+    pub media: MediaKind,
+    /// When it was placed.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// Why it ended.
+    pub reason: EndReason,
+    /// From answer to end, in milliseconds; zero if it was not answered.
+    #[ts(type = "number")]
+    pub duration_ms: u64,
+}

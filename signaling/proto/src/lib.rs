@@ -1,0 +1,31 @@
+//! The wire: every frame, error code and HTTP body, and the two codecs. The only crate that knows the wire format.
+//!
+//! A frame is an object with a `type`. The same types make JSON (`tertulia.v1.json`, text frames) and MessagePack
+//! (`tertulia.v1.msgpack`, binary frames). `docs/protocol.md`, the JSON Schema and the TypeScript types are generated from
+//! here by the `reference` binary; a test fails when they no longer match.
+//!
+//! **Requests.** A request carries an `id`, rising within its session. Its answer is one `ok` or `error` of the same `id`.
+//!
+//! **Resuming.** Both sides count: the client how many frames it has received in the session (all but `welcome` and
+//! `ping`), the server the ids it has handled. `hello.resume.received` and `welcome.last_request` tell each other; the
+//! server replays what came after, the client asks again what was not handled. Nothing is lost, nothing happens twice.
+
+mod client;
+mod codec;
+mod error;
+mod http;
+mod server;
+mod types;
+
+pub use client::{Ack, CallConnect, CallDecline, CallInvite, CallMedia, CallRequest, Caps, ClientFrame, Hello, Resume};
+pub use codec::{Codec, DecodeError};
+pub use error::{CloseCode, ErrorBody, ErrorClass, ErrorCode, WireError};
+pub use http::{CallHistory, CallRecord, DemoPeople, DemoSignIn, DemoSignedIn, Direction};
+pub use server::{
+    CallEnded, CallIncoming, CallMissed, CallQuality, CallRoster, CallSlots, CallState, Displaced, Drain, ErrorFrame,
+    Limits, OkFrame, Ping, RosterEntry, ServerFrame, Welcome,
+};
+pub use types::{
+    CallSnapshot, DeclineReason, EndReason, IceServer, MediaFlags, MediaKind, Participant, ParticipantQuality, Person,
+    Phase, RequestId, Slot, Source, Target, TrackQuality,
+};

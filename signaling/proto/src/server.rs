@@ -1,0 +1,275 @@
+//! What the server sends.
+
+use crate::error::ErrorBody;
+use crate::types::{
+    CallSnapshot, EndReason, IceServer, MediaFlags, MediaKind, Participant, ParticipantQuality, Person, Phase,
+    RequestId, Slot,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tertulia_common::{CallId, DeviceId, SessionId, Timestamp, UserId};
+use ts_rs::TS;
+
+/// A frame from the server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(tag = "type")]
+pub enum ServerFrame {
+    /// The answer to `hello`.
+    #[serde(rename = "welcome")]
+    Welcome(Box<Welcome>),
+    /// A request was done.
+    #[serde(rename = "ok")]
+    Ok(OkFrame),
+    /// A request was refused (with its `id`), or a frame could not be read (without).
+    #[serde(rename = "error")]
+    Error(ErrorFrame),
+    /// Are you there? Answer with `pong`.
+    #[serde(rename = "ping")]
+    Ping(Ping),
+    /// The server is about to go: connect again before the deadline, and resume.
+    #[serde(rename = "drain")]
+    Drain(Drain),
+    /// Another socket has taken this device's place; this one is closed.
+    #[serde(rename = "displaced")]
+    Displaced(Displaced),
+    /// Someone calls. Ring, and say `call.ringing`.
+    #[serde(rename = "call.incoming")]
+    CallIncoming(CallIncoming),
+    /// A call of this device has moved on.
+    #[serde(rename = "call.state")]
+    CallState(CallState),
+    /// Who is in the call, and what they send. The newest version counts.
+    #[serde(rename = "call.roster")]
+    CallRoster(CallRoster),
+    /// What this device's receive slots carry.
+    #[serde(rename = "call.slots")]
+    CallSlots(CallSlots),
+    /// How well the media flows.
+    #[serde(rename = "call.quality")]
+    CallQuality(CallQuality),
+    /// The call is over for this device.
+    #[serde(rename = "call.ended")]
+    CallEnded(CallEnded),
+    /// Someone called while nobody answered.
+    #[serde(rename = "call.missed")]
+    CallMissed(CallMissed),
+    /// Demo only: who has signed in.
+    #[serde(rename = "demo.people")]
+    DemoPeople(crate::http::DemoPeople),
+}
+
+impl ServerFrame {
+    /// Whether a client counts it as received (for `resume`): all but `welcome` and `ping`.
+    #[must_use]
+    pub fn is_counted(&self) -> bool {
+        !matches!(self, Self::Welcome(_) | Self::Ping(_))
+    }
+}
+
+/// The session is open. No `Debug` on the secret.
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct Welcome {
+    /// Who the token says you are.
+    pub user_id: UserId,
+    /// Your display name.
+    pub name: String,
+    /// This device.
+    pub device_id: DeviceId,
+    /// This session, for `resume`.
+    pub session: SessionId,
+    /// Proves that the session is yours.
+    pub secret: String,
+    /// Whether the session asked for goes on. If not, all is new: frames and request ids start from zero.
+    pub resumed: bool,
+    /// The highest request id that was handled; ask again for those above it.
+    pub last_request: RequestId,
+    /// A `ping` comes this often, in seconds. Nothing for twice as long: the socket is dead.
+    pub heartbeat_s: u32,
+    /// How long the server keeps a session without a socket, in seconds.
+    pub resume_window_s: u32,
+    /// What this connection may do.
+    pub limits: Limits,
+    /// The server's clock.
+    pub now: Timestamp,
+    /// Calls that go on for this device.
+    pub calls: Vec<CallSnapshot>,
+    /// Calls missed since this user last connected, oldest first.
+    pub missed_calls: Vec<CallMissed>,
+    /// STUN and TURN servers to use.
+    pub ice_servers: Vec<IceServer>,
+    /// Whether this server runs as a demo: `/v1/demo/…` works and `demo.people` comes.
+    pub demo: bool,
+}
+
+impl std::fmt::Debug for Welcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Welcome")
+            .field("user_id", &self.user_id)
+            .field("device_id", &self.device_id)
+            .field("session", &self.session)
+            .field("resumed", &self.resumed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a connection may do; beyond it comes an `error` of class `limit`, or the socket is closed with a reason.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct Limits {
+    /// Bytes of the largest frame.
+    pub frame_bytes_max: u32,
+    /// Requests a second, on average.
+    pub requests_per_s: u32,
+    /// Requests at once above that average.
+    pub requests_burst: u32,
+    /// Requests not answered yet.
+    pub outstanding_max: u32,
+}
+
+/// A request was done. Which of the optional fields are there depends on the request.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct OkFrame {
+    /// Of the request.
+    pub id: RequestId,
+    /// `call.invite`: the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub call_id: Option<CallId>,
+    /// `call.connect`: the SDP answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub sdp: Option<String>,
+    /// `call.connect`: the receive slots of the offer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub slots: Option<Vec<Slot>>,
+}
+
+impl std::fmt::Debug for OkFrame {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OkFrame").field("id", &self.id).field("call_id", &self.call_id).finish_non_exhaustive()
+    }
+}
+
+/// A refusal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct ErrorFrame {
+    /// Of the request; absent when the frame could not be read that far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub id: Option<RequestId>,
+    /// What is wrong.
+    pub error: ErrorBody,
+}
+
+/// Are you there?
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct Ping {
+    /// The server's clock.
+    pub now: Timestamp,
+}
+
+/// The server is about to go.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct Drain {
+    /// Sockets are closed after this many milliseconds.
+    pub deadline_ms: u32,
+}
+
+/// Another socket has taken this device's place.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct Displaced {}
+
+/// Someone calls.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct CallIncoming {
+    /// Which call.
+    pub call_id: CallId,
+    /// Who.
+    pub from: Person,
+    /// By voice or by video.
+    pub media: MediaKind,
+    /// When it stops ringing, by the server's clock (`welcome.now`).
+    pub expires_at: Timestamp,
+}
+
+/// A call has moved on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct CallState {
+    /// Which call.
+    pub call_id: CallId,
+    /// Where it stands now.
+    pub phase: Phase,
+    /// When it was answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub answered_at: Option<Timestamp>,
+}
+
+/// Who is in a call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct CallRoster {
+    /// Which call.
+    pub call_id: CallId,
+    /// Rises with every change.
+    pub version: u32,
+    /// Everyone who is in.
+    pub participants: Vec<RosterEntry>,
+}
+
+/// One participant of a roster.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct RosterEntry {
+    /// Who, on which device.
+    #[serde(flatten)]
+    #[ts(flatten)]
+    pub participant: Participant,
+    /// Their display name.
+    pub name: String,
+    /// What they send.
+    #[serde(flatten)]
+    #[ts(flatten)]
+    pub media: MediaFlags,
+}
+
+/// What this device's receive slots carry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct CallSlots {
+    /// Which call.
+    pub call_id: CallId,
+    /// Every slot of the device's offer.
+    pub slots: Vec<Slot>,
+}
+
+/// How well the media of a call flows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct CallQuality {
+    /// Which call.
+    pub call_id: CallId,
+    /// Figures of everyone who is in.
+    pub participants: Vec<ParticipantQuality>,
+}
+
+/// A call is over for this device.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct CallEnded {
+    /// Which call.
+    pub call_id: CallId,
+    /// Why.
+    pub reason: EndReason,
+    /// From answer to end, in milliseconds; zero if it was not answered.
+    #[ts(type = "number")]
+    pub duration_ms: u64,
+}
+
+/// A call that nobody answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct CallMissed {
+    /// Which call.
+    pub call_id: CallId,
+    /// Who called.
+    pub from: Person,
+    /// By voice or by video.
+    pub media: MediaKind,
+    /// When they called.
+    pub at: Timestamp,
+}

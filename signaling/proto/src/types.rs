@@ -1,0 +1,206 @@
+//! What frames and HTTP bodies are made of.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tertulia_common::{CallId, DeviceId, Timestamp, UserId};
+use ts_rs::TS;
+
+/// Number of a request within its session: starts at 1 and rises. Below 2^53, so that every client can hold it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(transparent)]
+pub struct RequestId(#[ts(type = "number")] pub u64);
+
+/// What a call started as. It can change during the call without new SDP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum MediaKind {
+    /// Microphones only.
+    Voice,
+    /// Microphones and cameras.
+    Video,
+}
+
+/// Whom a call is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// One person: every device of theirs rings.
+    User(UserId),
+}
+
+/// A person as others see them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct Person {
+    /// Their id.
+    pub user_id: UserId,
+    /// Their display name.
+    pub name: String,
+    /// Whether a device of theirs is connected now. Only where the asker may know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub online: Option<bool>,
+}
+
+/// Where a call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Invited; no device of the callee has said that it rings.
+    Offered,
+    /// A device of the callee rings.
+    Ringing,
+    /// Accepted; the media is not up yet.
+    Connecting,
+    /// Accepted, and the media is up.
+    Active,
+    /// The media of a side is gone; it has some seconds to come back.
+    Reconnecting,
+}
+
+/// Why a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// One side hung up an answered call.
+    Hangup,
+    /// The callee declined.
+    Declined,
+    /// Every device of the callee is in another call.
+    Busy,
+    /// The caller gave up before an answer.
+    Cancelled,
+    /// Nobody answered in time.
+    Missed,
+    /// Another device of this user answered (told to the others only).
+    AnsweredElsewhere,
+    /// Another device of this user declined (told to the others only).
+    DeclinedElsewhere,
+    /// The media never came up, or the server had to end the call.
+    Failed,
+    /// A side was gone for longer than the grace time.
+    Lost,
+}
+
+/// Why a device declines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum DeclineReason {
+    /// The person does not want to: every device of theirs stops.
+    Declined,
+    /// This device is taken: the others keep ringing.
+    Busy,
+}
+
+/// Which of a participant's sources something carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The microphone: the first sending audio line of the offer.
+    Mic,
+    /// The camera: the first sending video line of the offer.
+    Camera,
+    /// The shared screen: the second sending video line of the offer.
+    Screen,
+}
+
+/// A receive slot: a line of the client's offer on which it can receive, and what it carries now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct Slot {
+    /// The line's `a=mid`.
+    pub mid: String,
+    /// Whose source it carries; absent while it carries none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub participant: Option<Participant>,
+    /// Which of their sources.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub source: Option<Source>,
+}
+
+/// A device that is in a call.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, TS)]
+pub struct Participant {
+    /// Whose device.
+    pub user_id: UserId,
+    /// Which device.
+    pub device_id: DeviceId,
+}
+
+/// What a participant sends now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct MediaFlags {
+    /// The microphone is open.
+    pub mic: bool,
+    /// The camera is on.
+    pub camera: bool,
+    /// A screen is shared.
+    pub screen: bool,
+}
+
+/// A call that this device takes part in or could answer, as `welcome` gives it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct CallSnapshot {
+    /// Which call.
+    pub call_id: CallId,
+    /// The other side.
+    pub peer: Person,
+    /// Whether this user placed the call.
+    pub outgoing: bool,
+    /// What it started as.
+    pub media: MediaKind,
+    /// Where it stands.
+    pub phase: Phase,
+    /// When it was answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub answered_at: Option<Timestamp>,
+}
+
+/// A STUN or TURN server for the client's `RTCPeerConnection`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct IceServer {
+    /// `stun:` and `turn:` URLs.
+    pub urls: Vec<String>,
+    /// User name, where the server wants one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub username: Option<String>,
+    /// Password, where the server wants one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub credential: Option<String>,
+}
+
+/// Figures of one participant over the last interval, as the server measures them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct ParticipantQuality {
+    /// Whose.
+    pub user_id: UserId,
+    /// Which device.
+    pub device_id: DeviceId,
+    /// Round trip between server and participant, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub rtt_ms: Option<f32>,
+    /// What the server thinks the participant can receive, in bit/s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(type = "number", optional)]
+    pub estimate_bps: Option<u64>,
+    /// From the participant to the server.
+    pub up: TrackQuality,
+    /// From the server to the participant.
+    pub down: TrackQuality,
+}
+
+/// Figures of one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct TrackQuality {
+    /// Bit/s, RTP payload and headers.
+    #[ts(type = "number")]
+    pub bitrate_bps: u64,
+    /// Packets lost, as a fraction from 0 to 1, before retransmission.
+    pub loss: f32,
+    /// Interarrival jitter of the audio (RFC 3550 §6.4.1), in milliseconds.
+    pub jitter_ms: f32,
+}

@@ -1,0 +1,1 @@
+//! WebSocket and HTTP gateway: tokens, sessions, dispatch.

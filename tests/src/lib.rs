@@ -1,0 +1,1 @@
+//! The harness: clients, load and end-to-end tests from the outside.
