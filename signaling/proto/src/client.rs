@@ -60,7 +60,8 @@ impl ClientFrame {
     }
 }
 
-/// Who is calling. No `Debug` on the token.
+/// Who is calling.
+// No `Debug` on the token.
 #[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
 pub struct Hello {
     /// A JWT minted with an API key.
@@ -87,7 +88,8 @@ impl std::fmt::Debug for Hello {
     }
 }
 
-/// Goes on with an earlier session. No `Debug` on the secret.
+/// Goes on with an earlier session.
+// No `Debug` on the secret.
 #[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
 pub struct Resume {
     /// Which session, from its `welcome`.
@@ -155,7 +157,8 @@ pub struct CallDecline {
     pub reason: DeclineReason,
 }
 
-/// Connect the media of a call. No `Debug` on the SDP: it carries ICE passwords.
+/// Connect the media of a call.
+// No `Debug` on the SDP: it carries ICE passwords.
 #[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
 pub struct CallConnect {
     /// The request's number.

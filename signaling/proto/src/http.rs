@@ -14,7 +14,8 @@ pub struct DemoSignIn {
     pub name: String,
 }
 
-/// Its answer. No `Debug` on the token.
+/// Its answer.
+// No `Debug` on the token.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
 pub struct DemoSignedIn {
     /// Who you are now.

@@ -66,7 +66,8 @@ impl ServerFrame {
     }
 }
 
-/// The session is open. No `Debug` on the secret.
+/// The session is open.
+// No `Debug` on the secret.
 #[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
 pub struct Welcome {
     /// Who the token says you are.
