@@ -1,0 +1,213 @@
+//! What calls are made of, as this crate sees it. The gateway translates to and from the wire.
+
+use std::time::Duration;
+use tertulia_common::{CallId, DeviceId, Timestamp, UserId};
+
+/// One device of one user: a device's id is unique within its user only.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Endpoint {
+    /// Whose device.
+    pub user: UserId,
+    /// Which.
+    pub device: DeviceId,
+}
+
+/// What a call was placed as. Cameras come and go during it by [`MediaFlags`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MediaKind {
+    /// Microphones only.
+    Voice,
+    /// Microphones and cameras.
+    Video,
+}
+
+/// What a participant sends now. Nothing, until its device says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MediaFlags {
+    /// The microphone is open.
+    pub mic: bool,
+    /// The camera is on.
+    pub camera: bool,
+    /// A screen is shared.
+    pub screen: bool,
+}
+
+/// Where a call that has not ended stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// Invited; no device of the callee has said that it rings.
+    Offered,
+    /// A device of the callee rings.
+    Ringing,
+    /// Accepted; the media of both sides is not up yet.
+    Connecting,
+    /// Accepted, and the media of both sides is up.
+    Active,
+    /// The media of a side is gone; it has the grace time to come back.
+    Reconnecting,
+}
+
+impl Phase {
+    /// Every phase, in the order a call goes through them.
+    pub const ALL: [Self; 5] = [Self::Offered, Self::Ringing, Self::Connecting, Self::Active, Self::Reconnecting];
+}
+
+/// Why a call ended: for everyone, or (where it says so) for one device while the call went on or ended otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EndReason {
+    /// One side hung up an answered call.
+    Hangup,
+    /// The callee declined.
+    Declined,
+    /// Every device of the callee is in another call. Told to one device: it is in another call itself.
+    Busy,
+    /// The caller gave up before an answer, or its device's session ended.
+    Cancelled,
+    /// Nobody answered in time.
+    Missed,
+    /// Another device of this user answered. Of a device, never of a call.
+    AnsweredElsewhere,
+    /// Another device of this user declined. Of a device, never of a call.
+    DeclinedElsewhere,
+    /// The media never came up, or the server had to end the call.
+    Failed,
+    /// The media of a side was gone for longer than the grace time, or the person called again instead of waiting.
+    Lost,
+}
+
+impl EndReason {
+    /// Every reason.
+    pub const ALL: [Self; 9] = [
+        Self::Hangup,
+        Self::Declined,
+        Self::Busy,
+        Self::Cancelled,
+        Self::Missed,
+        Self::AnsweredElsewhere,
+        Self::DeclinedElsewhere,
+        Self::Failed,
+        Self::Lost,
+    ];
+}
+
+/// Why a device declines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DeclineReason {
+    /// The person does not want to: every device of theirs stops.
+    Declined,
+    /// This device is taken: the others keep ringing.
+    Busy,
+}
+
+/// When a device's media may flow, once it is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// The call is answered and the device is in it: admit it as soon as it has a peer.
+    Now,
+    /// The call rings: connect, but forward nothing until [`Output::Admit`](crate::Output::Admit).
+    AfterAnswer,
+}
+
+/// Who is in an answered call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Roster {
+    /// Starts at 1 with the answer and rises with every change.
+    pub version: u32,
+    /// The caller, then the one who answered.
+    pub participants: [RosterEntry; 2],
+}
+
+/// One participant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RosterEntry {
+    /// Who, on which device.
+    pub endpoint: Endpoint,
+    /// What they send.
+    pub media: MediaFlags,
+}
+
+/// How a call, or one device's part in it, ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Why.
+    pub reason: EndReason,
+    /// From answer to end; zero if it was not answered, or not by this device.
+    pub duration: Duration,
+}
+
+/// A call that is over, for both sides' history. Exactly one comes out for each call that was placed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Which call.
+    pub call: CallId,
+    /// Who placed it.
+    pub caller: UserId,
+    /// For whom.
+    pub callee: UserId,
+    /// What it was placed as.
+    pub media: MediaKind,
+    /// When it was placed.
+    pub started_at: Timestamp,
+    /// When it was answered.
+    pub answered_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// Why it ended; never a reason that is of a device only.
+    pub reason: EndReason,
+    /// From answer to end; zero if it was not answered.
+    pub duration: Duration,
+}
+
+impl Record {
+    /// Whether the callee has missed it: they did not answer, and did not decline.
+    #[must_use]
+    pub fn is_missed(&self) -> bool {
+        self.answered_at.is_none() && self.reason != EndReason::Declined
+    }
+}
+
+/// A call as a device that has just connected must see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Which call.
+    pub call: CallId,
+    /// The other side.
+    pub peer: UserId,
+    /// Whether this device placed it.
+    pub outgoing: bool,
+    /// What it was placed as.
+    pub media: MediaKind,
+    /// Where it stands.
+    pub phase: Phase,
+    /// When it was placed.
+    pub started_at: Timestamp,
+    /// When it was answered.
+    pub answered_at: Option<Timestamp>,
+    /// When it stops ringing; none once it is answered.
+    pub expires_at: Option<Timestamp>,
+    /// Who is in it; none before the answer.
+    pub roster: Option<Roster>,
+}
+
+/// How many calls there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gauges {
+    /// Calls that have not ended, by phase, in the order of [`Phase::ALL`].
+    pub calls: [usize; 5],
+    /// Calls that have ended and are kept for late requests.
+    pub tombstones: usize,
+}
+
+impl Gauges {
+    /// Calls in one phase.
+    #[must_use]
+    pub fn in_phase(&self, phase: Phase) -> usize {
+        self.calls[phase as usize]
+    }
+
+    /// Calls that have not ended.
+    #[must_use]
+    pub fn live(&self) -> usize {
+        self.calls.iter().sum()
+    }
+}

@@ -1,0 +1,197 @@
+//! What goes into the switchboard and what comes out.
+
+use crate::{DeclineReason, Ended, Endpoint, Limit, MediaFlags, MediaKind, Phase, Record, Roster};
+use std::time::Duration;
+use tertulia_common::{CallId, DeviceId, Timestamp, UserId};
+
+/// A device's wish, answered at once.
+///
+/// Each may come late or more than once: what is already so is answered as the first time and changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Call someone. Answered with the id of the call: `call`, or that of the call it has merged into (the callee was
+    /// calling this user at the same moment, and this counts as this device's accept; or this device calls them already).
+    /// A call of this device with the same person whose media is down here is ended, and the new one placed.
+    Invite {
+        /// A new id. A known one of this device gets the answer it got before.
+        call: CallId,
+        /// Whom; none if the directory does not know them.
+        callee: Option<Callee>,
+        /// By voice or by video.
+        media: MediaKind,
+    },
+    /// This device rings.
+    Ringing {
+        /// Which call.
+        call: CallId,
+    },
+    /// Answer on this device. The first wins.
+    Accept {
+        /// Which call.
+        call: CallId,
+    },
+    /// Do not answer.
+    Decline {
+        /// Which call.
+        call: CallId,
+        /// For all devices, or for this one.
+        reason: DeclineReason,
+    },
+    /// Give up the call that this device placed. Ends it as hung up if the answer was quicker.
+    Cancel {
+        /// Which call.
+        call: CallId,
+    },
+    /// End a call that this device is in. Of the caller, before the answer, it is a [`Request::Cancel`].
+    Hangup {
+        /// Which call.
+        call: CallId,
+    },
+    /// What this device sends now. The roster's version rises if it is different and the call is answered.
+    Media {
+        /// Which call.
+        call: CallId,
+        /// What is on.
+        flags: MediaFlags,
+    },
+}
+
+/// Whom a call is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Callee {
+    /// Who.
+    pub user: UserId,
+    /// Their connected devices that can ring. May be empty: it rings until one connects or the time is over.
+    pub devices: Vec<DeviceId>,
+}
+
+/// What the world does. About calls and devices that have no part in one it may say anything: that is ignored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A device that can ring has opened a new session (not: resumed one). It gets every call that rings for its user, with
+    /// the time that remains. One that it declined or was busy for stays silent.
+    DeviceConnected {
+        /// Which device.
+        device: Endpoint,
+    },
+    /// A device's session is over: no socket, and the resume window has passed. Its ringing legs disappear; a call that it
+    /// placed and nobody has answered is cancelled; an answered call goes on for as long as its media does.
+    DeviceGone {
+        /// Which device.
+        device: Endpoint,
+    },
+    /// A device's media is connected (again).
+    MediaUp {
+        /// Which call.
+        call: CallId,
+        /// Which device.
+        device: Endpoint,
+    },
+    /// A device's media is broken and may come back, or its peer is over. A new `call.connect` may bring it up again.
+    MediaDown {
+        /// Which call.
+        call: CallId,
+        /// Which device.
+        device: Endpoint,
+    },
+    /// The server can't go on with a call (its room's shard has stopped). It ends as failed.
+    Fail {
+        /// Which call.
+        call: CallId,
+    },
+    /// The server goes: every call ends as failed and no new one is taken.
+    Shutdown,
+}
+
+/// What comes out. Carry it out in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Tell a device.
+    Notify {
+        /// Which device.
+        to: Endpoint,
+        /// About which call.
+        call: CallId,
+        /// What.
+        notice: Notice,
+    },
+    /// Keep a missed call for a user and tell their devices. Comes just before the call's [`Output::Record`], for each record
+    /// of which [`Record::is_missed`].
+    Missed {
+        /// Who has missed it.
+        callee: UserId,
+        /// Which call.
+        call: CallId,
+        /// Who called.
+        caller: UserId,
+        /// By voice or by video.
+        media: MediaKind,
+        /// When they called.
+        at: Timestamp,
+    },
+    /// Keep a finished call in the history. One for each call, and nothing about the call comes after it.
+    Record(Record),
+    /// The media of a device may flow. If it has no peer yet, [`Admission`](crate::Admission) says so when it connects.
+    Admit {
+        /// Which call.
+        call: CallId,
+        /// Which device.
+        device: Endpoint,
+    },
+    /// A device has no part in the call any longer: remove its peer, if it has one.
+    RemovePeer {
+        /// Which call.
+        call: CallId,
+        /// Which device.
+        device: Endpoint,
+    },
+    /// The call is over: close its room, with all peers, if there is one.
+    CloseRoom {
+        /// Which call.
+        call: CallId,
+    },
+    /// For the metrics.
+    Measured(Measure),
+}
+
+/// What a device is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Someone calls: ring.
+    Incoming {
+        /// Who.
+        from: UserId,
+        /// By voice or by video.
+        media: MediaKind,
+        /// When it stops ringing.
+        expires_at: Timestamp,
+    },
+    /// The call has moved on. To the caller, and to the one who answered.
+    State {
+        /// Where it stands now.
+        phase: Phase,
+        /// When it was answered.
+        answered_at: Option<Timestamp>,
+    },
+    /// Who is in the call. To the two who are.
+    Roster(Roster),
+    /// The call is over for this device. Every device that placed, was offered or accepted a call hears it once.
+    Ended(Ended),
+}
+
+/// A figure for the metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// From invite to the first device that rings.
+    Rang(Duration),
+    /// From invite to answer.
+    Answered(Duration),
+    /// From answer until the media of both sides is up.
+    Joined(Duration),
+    /// From the loss of a side's media until both are up again.
+    Reconnected(Duration),
+    /// Two calls that crossed have become one.
+    Merged,
+    /// A limit was hit: a call was refused, a device did not ring, a tombstone was forgotten early.
+    LimitHit(Limit),
+}
