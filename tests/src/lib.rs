@@ -1,1 +1,20 @@
-//! The harness: clients, load and end-to-end tests from the outside.
+//! The harness: the real program, clients that speak to it from the outside, and the media they send.
+//!
+//! - [`Server`] starts the program for one test; [`metrics`] sees its counters move.
+//! - [`Client`] is one device's signalling, [`Socket`] a bare WebSocket for what no client would send, [`http`] the rest.
+//! - [`media`] holds the peers: one on `str0m`, one on `webrtc` (an implementation of its own), and the tone they send.
+//!
+//! Everything waits for a condition ([`wait`]), never for a time.
+
+pub mod client;
+pub mod http;
+pub mod media;
+pub mod metrics;
+pub mod server;
+pub mod socket;
+pub mod token;
+pub mod wait;
+
+pub use client::{Client, Refused};
+pub use server::Server;
+pub use socket::{Incoming, Socket};

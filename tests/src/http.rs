@@ -1,0 +1,87 @@
+//! A small HTTP client: one request a connection, as the tests need it and no more.
+
+use anyhow::Context;
+use std::net::SocketAddr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// An HTTP answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// Head and status line, as they came.
+    pub head: String,
+    /// The body.
+    pub body: String,
+}
+
+impl Answer {
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// If it is something else.
+    pub fn json(&self) -> anyhow::Result<serde_json::Value> {
+        serde_json::from_str(&self.body).with_context(|| format!("not JSON: {self:?}"))
+    }
+}
+
+/// Sends one request.
+///
+/// # Errors
+/// If there is no server or no HTTP answer.
+pub async fn request(
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    bearer: Option<&str>,
+    body: Option<&str>,
+) -> anyhow::Result<Answer> {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\n");
+    if let Some(token) = bearer {
+        head.push_str(&format!("authorization: Bearer {token}\r\n"));
+    }
+    let body = body.unwrap_or_default();
+    if !body.is_empty() {
+        head.push_str("content-type: application/json\r\n");
+    }
+    head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
+    let raw = crate::wait::in_time("an HTTP answer", exchange(to, head + body)).await??;
+    parse(&raw)
+}
+
+async fn exchange(to: SocketAddr, request: String) -> anyhow::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(to).await?;
+    // A server that refuses a large body may close before it has read all of it: its answer still counts.
+    let sent = stream.write_all(request.as_bytes()).await;
+    let mut raw = Vec::new();
+    let read = stream.read_to_end(&mut raw).await;
+    if raw.is_empty() {
+        sent?;
+        read?;
+    }
+    Ok(raw)
+}
+
+fn parse(raw: &[u8]) -> anyhow::Result<Answer> {
+    let text = String::from_utf8_lossy(raw);
+    let (head, body) = text.split_once("\r\n\r\n").context("not HTTP")?;
+    let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).context("no status")?;
+    let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+    let body = if chunked { dechunk(body) } else { body.to_owned() };
+    Ok(Answer { status, head: head.to_owned(), body })
+}
+
+fn dechunk(mut rest: &str) -> String {
+    let mut body = String::new();
+    while let Some((size, tail)) = rest.split_once("\r\n") {
+        let Ok(size) = usize::from_str_radix(size.trim(), 16) else { break };
+        let Some(chunk) = tail.get(..size) else { break };
+        if size == 0 {
+            break;
+        }
+        body.push_str(chunk);
+        rest = tail.get(size + 2..).unwrap_or_default();
+    }
+    body
+}

@@ -1,0 +1,293 @@
+//! A WebRTC peer on `str0m`: one `Rtc`, one UDP socket of its own, RTP in and out.
+//!
+//! The peer is driven from outside: [`Peer::receive`] when its socket is readable, [`Peer::timeout`] when [`Peer::due`]
+//! has come. What it hears goes to the caller at once.
+
+use anyhow::{Context, anyhow};
+use mio::net::UdpSocket;
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
+use str0m::format::Codec;
+use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt};
+use str0m::net::{Protocol, Receive};
+use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite};
+use str0m::{Candidate, Event, Input, Output, Rtc};
+
+/// Larger than any datagram that a peer gets.
+const DATAGRAM_BYTES_MAX: usize = 2048;
+
+/// A line of an offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// Sends audio.
+    Mic,
+    /// Sends video: the first is the camera, the second the screen.
+    Camera,
+    /// An audio slot.
+    Ear,
+    /// A video slot.
+    Eye,
+}
+
+impl Line {
+    /// What the SDK offers for a voice or video call, without the screen.
+    pub const CALL: &[Self] = &[Self::Mic, Self::Camera, Self::Ear, Self::Eye];
+    /// A voice and a slot for the other's.
+    pub const VOICE: &[Self] = &[Self::Mic, Self::Ear];
+}
+
+/// What a peer hears.
+#[derive(Debug)]
+pub enum Heard<'a> {
+    /// ICE and DTLS are up.
+    Connected,
+    /// An RTP packet on a line.
+    Rtp(Mid, &'a RtpPacket),
+    /// The other side wants a key frame on a line.
+    KeyFrameWanted(Mid),
+    /// It is over.
+    Closed,
+}
+
+/// One peer.
+pub struct Peer {
+    rtc: Rtc,
+    socket: UdpSocket,
+    /// The address it told the server; the socket's own may differ after [`Peer::rebind`].
+    me: SocketAddr,
+    pending: Option<SdpPendingOffer>,
+    lines: Vec<(Line, Mid)>,
+    due: Instant,
+    /// Keeps what it sends, where a test wants to send it again.
+    tap: Option<Vec<(SocketAddr, Vec<u8>)>>,
+}
+
+impl std::fmt::Debug for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Peer").field("me", &self.me).field("due", &self.due).finish_non_exhaustive()
+    }
+}
+
+fn rtc_on(socket: &UdpSocket) -> anyhow::Result<(Rtc, SocketAddr)> {
+    let me = socket.local_addr()?;
+    let mut rtc = Rtc::builder()
+        .clear_codecs()
+        .enable_opus(true, false)
+        .enable_vp8(true)
+        .set_rtp_mode(true)
+        .build(Instant::now());
+    rtc.add_local_candidate(Candidate::host(me, "udp")?);
+    Ok((rtc, me))
+}
+
+impl Peer {
+    /// A peer that offers these lines, and its offer.
+    ///
+    /// # Errors
+    /// If it gets no socket.
+    pub fn offer(ip: IpAddr, lines: &[Line]) -> anyhow::Result<(Self, String)> {
+        let socket = UdpSocket::bind((ip, 0).into())?;
+        let (mut rtc, me) = rtc_on(&socket)?;
+        let mut api = rtc.sdp_api();
+        let mut add = |line: &Line| {
+            let (kind, direction) = match line {
+                Line::Mic => (MediaKind::Audio, Direction::SendOnly),
+                Line::Camera => (MediaKind::Video, Direction::SendOnly),
+                Line::Ear => (MediaKind::Audio, Direction::RecvOnly),
+                Line::Eye => (MediaKind::Video, Direction::RecvOnly),
+            };
+            (*line, api.add_media(kind, direction, None, None, None))
+        };
+        let lines = lines.iter().map(&mut add).collect();
+        let (offer, pending) = api.apply().context("an offer without lines")?;
+        let peer = Self { rtc, socket, me, pending: Some(pending), lines, due: Instant::now(), tap: None };
+        Ok((peer, offer.to_sdp_string()))
+    }
+
+    /// A peer that answers an offer, and its answer.
+    ///
+    /// # Errors
+    /// If it gets no socket or can't use the offer.
+    pub fn answer(ip: IpAddr, offer: &str) -> anyhow::Result<(Self, String)> {
+        let socket = UdpSocket::bind((ip, 0).into())?;
+        let (mut rtc, me) = rtc_on(&socket)?;
+        let answer = rtc.sdp_api().accept_offer(SdpOffer::from_sdp_string(offer)?)?;
+        let peer = Self { rtc, socket, me, pending: None, lines: vec![], due: Instant::now(), tap: None };
+        Ok((peer, answer.to_sdp_string()))
+    }
+
+    /// Takes the answer to its offer.
+    ///
+    /// # Errors
+    /// If it has made none, or can't use the answer.
+    pub fn accept_answer(&mut self, answer: &str) -> anyhow::Result<()> {
+        let pending = self.pending.take().context("no offer is waiting for an answer")?;
+        self.rtc.sdp_api().accept_answer(pending, SdpAnswer::from_sdp_string(answer)?)?;
+        self.due = Instant::now();
+        Ok(())
+    }
+
+    /// Offers again, with new ICE credentials.
+    ///
+    /// # Errors
+    /// If there is nothing to offer.
+    pub fn ice_restart(&mut self) -> anyhow::Result<String> {
+        let mut api = self.rtc.sdp_api();
+        api.ice_restart(true);
+        let (offer, pending) = api.apply().context("a restart needs an offer")?;
+        self.pending = Some(pending);
+        Ok(offer.to_sdp_string())
+    }
+
+    /// Goes on from another port without telling anyone, as behind a NAT that has forgotten the old one.
+    ///
+    /// # Errors
+    /// If it gets no socket.
+    pub fn rebind(&mut self) -> anyhow::Result<UdpSocket> {
+        let fresh = UdpSocket::bind((self.me.ip(), 0).into())?;
+        Ok(std::mem::replace(&mut self.socket, fresh))
+    }
+
+    /// The line's `a=mid`.
+    ///
+    /// # Errors
+    /// If it offered no such line.
+    pub fn mid(&self, line: Line) -> anyhow::Result<Mid> {
+        self.lines.iter().find(|(l, _)| *l == line).map(|(_, mid)| *mid).ok_or_else(|| anyhow!("no {line:?} line"))
+    }
+
+    /// Every sending line.
+    pub fn sending_lines(&self) -> impl Iterator<Item = (Line, Mid)> + '_ {
+        self.lines.iter().copied().filter(|(line, _)| matches!(line, Line::Mic | Line::Camera))
+    }
+
+    /// When [`Peer::timeout`] should be called.
+    #[must_use]
+    pub fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// Its socket, to be polled.
+    pub fn socket(&mut self) -> &mut UdpSocket {
+        &mut self.socket
+    }
+
+    /// The address of its socket.
+    ///
+    /// # Errors
+    /// If the socket is gone.
+    pub fn address(&self) -> anyhow::Result<SocketAddr> {
+        Ok(self.socket.local_addr()?)
+    }
+
+    /// From now on keeps a copy of each datagram it sends.
+    pub fn start_tap(&mut self) {
+        self.tap = Some(Vec::new());
+    }
+
+    /// The copies, and no more of them.
+    pub fn take_tap(&mut self) -> Vec<(SocketAddr, Vec<u8>)> {
+        self.tap.take().unwrap_or_default()
+    }
+
+    /// Asks the other side for a key frame on a line that receives.
+    pub fn want_key_frame(&mut self, mid: Mid) {
+        if let Some(stream) = self.rtc.direct_api().stream_rx_by_mid(mid, None) {
+            stream.request_keyframe(KeyframeRequestKind::Pli);
+        }
+    }
+
+    /// Says goodbye.
+    pub fn close(&mut self) {
+        self.rtc.disconnect();
+    }
+
+    /// Reads everything that its socket has.
+    pub fn receive(&mut self, hear: &mut dyn FnMut(Heard<'_>)) {
+        let mut buffer = [0; DATAGRAM_BYTES_MAX];
+        loop {
+            let (bytes, source) = match self.socket.recv_from(&mut buffer) {
+                Ok(datagram) => datagram,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                // An ICMP answer to an earlier datagram: the ICE agent finds out by itself.
+                Err(_) => continue,
+            };
+            let Ok(contents) = buffer[..bytes].try_into() else { continue };
+            let receive = Receive { proto: Protocol::Udp, source, destination: self.me, contents };
+            self.input(Input::Receive(Instant::now(), receive), hear);
+        }
+    }
+
+    /// Lets time pass.
+    pub fn timeout(&mut self, now: Instant, hear: &mut dyn FnMut(Heard<'_>)) {
+        self.input(Input::Timeout(now), hear);
+    }
+
+    fn input(&mut self, input: Input<'_>, hear: &mut dyn FnMut(Heard<'_>)) {
+        if self.rtc.is_alive() && self.rtc.handle_input(input).is_err() {
+            self.rtc.disconnect();
+        }
+        self.drain(hear);
+    }
+
+    /// Queues a packet on a line that sends; it leaves with the next [`Peer::timeout`].
+    ///
+    /// # Errors
+    /// If the line can't send.
+    pub fn write(&mut self, mid: Mid, seq: u64, time: u32, marker: bool, payload: Vec<u8>) -> anyhow::Result<()> {
+        let (pt, video) = self.payload_type(mid)?;
+        // A steady voice, so that a server that forwards the loudest forwards it.
+        let levels = ExtensionValues { audio_level: Some(-20), voice_activity: Some(true), ..Default::default() };
+        let write = RtpWrite::new(pt, seq.into(), time, Instant::now(), payload).marker(marker).nackable(video);
+        let write = if video { write } else { write.ext_vals(levels) };
+        let mut api = self.rtc.direct_api();
+        api.stream_tx_by_mid(mid, None).context("the line does not send")?.write_rtp(write);
+        Ok(())
+    }
+
+    fn payload_type(&self, mid: Mid) -> anyhow::Result<(Pt, bool)> {
+        let video = self.rtc.media(mid).context("no such line")?.kind() == MediaKind::Video;
+        let codec = if video { Codec::Vp8 } else { Codec::Opus };
+        let params = self.rtc.codec_config().params().iter().find(|p| p.spec().codec == codec);
+        Ok((params.context("the codec was not negotiated")?.pt(), video))
+    }
+
+    fn drain(&mut self, hear: &mut dyn FnMut(Heard<'_>)) {
+        loop {
+            match self.rtc.poll_output() {
+                Ok(Output::Timeout(due)) => {
+                    self.due = due;
+                    return;
+                }
+                Ok(Output::Transmit(out)) => {
+                    if let Some(tap) = &mut self.tap {
+                        tap.push((out.destination, out.contents.to_vec()));
+                    }
+                    // A full socket loses a datagram, as a network does.
+                    self.socket.send_to(&out.contents, out.destination).ok();
+                }
+                Ok(Output::Event(event)) => match event {
+                    Event::Connected => hear(Heard::Connected),
+                    Event::RtpPacket(packet) => {
+                        let mid = packet.header.ext_vals.mid.or_else(|| {
+                            self.rtc.direct_api().stream_rx(&packet.header.ssrc).map(|stream| stream.mid())
+                        });
+                        if let Some(mid) = mid {
+                            hear(Heard::Rtp(mid, &packet));
+                        }
+                    }
+                    Event::KeyframeRequest(request) => hear(Heard::KeyFrameWanted(request.mid)),
+                    Event::Closed => hear(Heard::Closed),
+                    _ => {}
+                },
+                Err(_) => {
+                    hear(Heard::Closed);
+                    self.due = Instant::now() + Duration::from_secs(3600);
+                    return;
+                }
+            }
+        }
+    }
+}
