@@ -16,10 +16,14 @@
 //! **Names.** The *caller* is one device: the other devices of that user hear nothing. The *callee* is a user: all their
 //! devices ring. A device is *in* a call that it placed or accepted. It is in one at a time.
 
+mod call;
 mod domain;
 mod error;
 mod event;
+mod index;
 mod limits;
+mod switchboard;
+mod timer;
 
 pub use domain::{
     Admission, DeclineReason, EndReason, Ended, Endpoint, Gauges, MediaFlags, MediaKind, Phase, Record, Roster,
@@ -30,3 +34,4 @@ pub use event::{Callee, Event, Measure, Notice, Output, Request};
 pub use limits::{
     CALLS_MAX, CALLS_PER_CALLEE_MAX, EARLY_MEDIA_LEGS_MAX, LEGS_PER_CALL_MAX, Limit, Limits, TOMBSTONES_MAX, Timeouts,
 };
+pub use switchboard::Switchboard;

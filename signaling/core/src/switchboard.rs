@@ -1,0 +1,345 @@
+//! All calls of the process, and what crosses them: who is busy, calls that cross, calling again.
+//!
+//! Invariant: a device is in at most one call that it placed or accepted. Everything due before `now` happens before what is
+//! asked at `now`, however late the shell wakes: an accept after the ring time is too late even if no timer has run.
+
+use crate::call::{Call, Context, Part};
+use crate::index::{Footprint, Index};
+use crate::{
+    Admission, CallError, Callee, EndReason, Endpoint, Event, Gauges, Limit, Limits, Measure, MediaKind, Output, Phase,
+    Request, Snapshot, Timeouts,
+};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use tertulia_common::{CallId, Timestamp};
+
+/// Owns every call. See the crate's documentation for how to drive it.
+#[derive(Debug)]
+pub struct Switchboard {
+    timeouts: Timeouts,
+    limits: Limits,
+    calls: BTreeMap<CallId, Call>,
+    /// Invites that have merged into another call, to that call.
+    merged: HashMap<CallId, CallId>,
+    index: Index,
+    out: VecDeque<Output>,
+    shutting_down: bool,
+}
+
+impl Switchboard {
+    /// A switchboard without calls.
+    #[must_use]
+    pub fn new(timeouts: Timeouts, limits: Limits) -> Self {
+        Self {
+            timeouts,
+            limits,
+            calls: BTreeMap::new(),
+            merged: HashMap::new(),
+            index: Index::default(),
+            out: VecDeque::new(),
+            shutting_down: false,
+        }
+    }
+
+    /// A device's wish. Answered with the id of the call that it was about.
+    ///
+    /// # Errors
+    /// Why it is refused; a refused request has changed nothing.
+    pub fn request(&mut self, now: Timestamp, from: &Endpoint, request: Request) -> Result<CallId, CallError> {
+        self.handle_timeout(now);
+        match request {
+            Request::Invite { call, callee, media } => self.invite(now, from, call, callee, media),
+            Request::Accept { call } => self.accept(now, from, call),
+            Request::Ringing { call } => self.with_part(now, from, call, Call::ringing),
+            Request::Decline { call, reason } => {
+                self.with_part(now, from, call, |call, cx, part| call.decline(cx, part, reason))
+            }
+            Request::Cancel { call } => self.with_part(now, from, call, Call::cancel),
+            Request::Hangup { call } => self.with_part(now, from, call, Call::hangup),
+            Request::Media { call, flags } => {
+                self.with_part(now, from, call, |call, cx, part| call.set_flags(cx, part, flags))
+            }
+        }
+    }
+
+    /// Whether a device may connect its media to a call now, and when they may flow. Ask for each `call.connect`.
+    ///
+    /// # Errors
+    /// [`CallError::AnswerFirst`] if too many devices ring to let this one connect before the answer; otherwise as a
+    /// request: the call is unknown, or over.
+    pub fn admit_media(&mut self, now: Timestamp, call: CallId, from: &Endpoint) -> Result<Admission, CallError> {
+        self.handle_timeout(now);
+        let part = self.part_of(call, from)?;
+        self.step(now, call, |call, cx| call.admit_media(cx, part)).unwrap_or(Err(CallError::UnknownCall))
+    }
+
+    /// Something has happened.
+    pub fn handle(&mut self, now: Timestamp, event: Event) {
+        self.handle_timeout(now);
+        match event {
+            Event::DeviceConnected { device } => self.device_connected(now, &device),
+            Event::DeviceGone { device } => self.device_gone(now, &device),
+            Event::MediaUp { call, device } => {
+                if let Ok(part) = self.part_of(call, &device) {
+                    self.step(now, call, |call, cx| call.media_up(cx, part));
+                }
+            }
+            Event::MediaDown { call, device } => {
+                if let Ok(part) = self.part_of(call, &device) {
+                    self.step(now, call, |call, cx| call.media_down(cx, part));
+                }
+            }
+            Event::Fail { call } => {
+                self.step(now, call, |call, cx| call.end(cx, EndReason::Failed));
+            }
+            Event::Shutdown => {
+                self.shutting_down = true;
+                for id in self.calls.keys().copied().collect::<Vec<_>>() {
+                    self.step(now, id, |call, cx| call.end(cx, EndReason::Failed));
+                }
+            }
+        }
+    }
+
+    /// The next output. Take them all after every input.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// When to call [`Switchboard::handle_timeout`]; none if nothing is under way.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        self.index.next_deadline().map(|(at, _)| at)
+    }
+
+    /// Does what was due until now, as of the moment when it was due.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        while let Some((at, id)) = self.index.next_deadline()
+            && at <= now
+        {
+            match self.step(at, id, Call::on_timer) {
+                Some(false) => {}
+                Some(true) | None => self.forget(id),
+            }
+        }
+    }
+
+    /// The calls that a device is in, or could answer, oldest first.
+    #[must_use]
+    pub fn snapshots_for(&self, device: &Endpoint) -> Vec<Snapshot> {
+        let mut ids: Vec<CallId> = self.index.open_for(&device.user).to_vec();
+        ids.extend(self.index.seat(device));
+        ids.sort_unstable();
+        ids.into_iter()
+            .filter_map(|id| {
+                let call = self.calls.get(&id)?;
+                call.snapshot(call.part_of(device)?)
+            })
+            .collect()
+    }
+
+    /// How many calls there are.
+    #[must_use]
+    pub fn gauges(&self) -> Gauges {
+        self.index.gauges()
+    }
+
+    fn invite(
+        &mut self,
+        now: Timestamp,
+        from: &Endpoint,
+        id: CallId,
+        callee: Option<Callee>,
+        media: MediaKind,
+    ) -> Result<CallId, CallError> {
+        if let Some(known) = self.known_invite(from, id)? {
+            return Ok(known);
+        }
+        let callee = callee.ok_or(CallError::UnknownUser)?;
+        if callee.user == from.user {
+            return Err(CallError::SelfCall);
+        }
+        if self.shutting_down {
+            return Err(CallError::ShuttingDown);
+        }
+        let stale = match self.index.seat(from) {
+            Some(seat) => match self.again(seat, from, &callee)? {
+                Again::SameCall => return Ok(seat),
+                Again::Anew => Some(seat),
+            },
+            None => None,
+        };
+        let crossing = self.crossing(from, &callee);
+        if crossing.is_none() {
+            self.check_room(&callee, stale.is_some())?;
+        }
+        if let Some(stale) = stale {
+            self.step(now, stale, |call, cx| call.end(cx, EndReason::Lost));
+        }
+        if let Some(crossing) = crossing {
+            self.merged.insert(id, crossing);
+            self.step(now, crossing, |call, cx| call.merge(cx, &from.device, id));
+            self.settle_busy(now, crossing);
+            return Ok(crossing);
+        }
+        self.place(now, from, id, callee, media);
+        Ok(id)
+    }
+
+    /// The call of an invite that has been seen before: of this device's, or nobody else's business.
+    fn known_invite(&self, from: &Endpoint, id: CallId) -> Result<Option<CallId>, CallError> {
+        let known = self.merged.get(&id).copied().unwrap_or(id);
+        let Some(call) = self.calls.get(&known) else { return Ok(None) };
+        let theirs = if known == id { call.caller() == from } else { call.answered_by().as_ref() == Some(from) };
+        if theirs { Ok(Some(known)) } else { Err(CallError::UnknownCall) }
+    }
+
+    /// What an invite comes to for a device that is in a call.
+    fn again(&self, seat: CallId, from: &Endpoint, callee: &Callee) -> Result<Again, CallError> {
+        let call = self.calls.get(&seat).ok_or(CallError::AlreadyInCall)?;
+        let part = call.part_of(from).ok_or(CallError::AlreadyInCall)?;
+        if *call.peer_of(&from.user) != callee.user {
+            return Err(CallError::AlreadyInCall);
+        }
+        match call.phase() {
+            Some(Phase::Offered | Phase::Ringing | Phase::Connecting) => Ok(Again::SameCall),
+            Some(Phase::Reconnecting) if call.is_stale_for(part) => Ok(Again::Anew),
+            Some(Phase::Active | Phase::Reconnecting) | None => Err(CallError::AlreadyInCall),
+        }
+    }
+
+    /// The callee's call to this user, if one waits for an answer.
+    fn crossing(&self, from: &Endpoint, callee: &Callee) -> Option<CallId> {
+        let open = self.index.open_for(&from.user).iter();
+        open.copied().find(|id| self.calls.get(id).is_some_and(|call| call.caller().user == callee.user))
+    }
+
+    fn check_room(&mut self, callee: &Callee, replaces_one: bool) -> Result<(), CallError> {
+        let live = self.gauges().live() - usize::from(replaces_one);
+        let full = if live >= self.limits.calls {
+            Some((Limit::Calls, self.limits.calls))
+        } else if self.index.open_for(&callee.user).len() >= self.limits.calls_per_callee {
+            Some((Limit::CallsPerCallee, self.limits.calls_per_callee))
+        } else {
+            None
+        };
+        let Some((limit, max)) = full else { return Ok(()) };
+        self.out.push_back(Output::Measured(Measure::LimitHit(limit)));
+        Err(CallError::Full { limit, max })
+    }
+
+    fn place(&mut self, now: Timestamp, from: &Endpoint, id: CallId, callee: Callee, media: MediaKind) {
+        let Callee { user, devices } = callee;
+        let offers: Vec<_> = devices
+            .into_iter()
+            .map(|device| {
+                let busy = self.is_busy(&Endpoint { user: user.clone(), device: device.clone() });
+                (device, busy)
+            })
+            .collect();
+        let cx = Context { now, timeouts: &self.timeouts, limits: &self.limits, out: &mut self.out };
+        let call = Call::place(&cx, id, from.clone(), user, media);
+        self.index.update(&call, Footprint::default());
+        self.calls.insert(id, call);
+        self.step(now, id, |call, cx| {
+            for (device, busy) in offers {
+                call.offer(cx, device, busy);
+            }
+            call.end_if_busy(cx);
+        });
+    }
+
+    fn accept(&mut self, now: Timestamp, from: &Endpoint, id: CallId) -> Result<CallId, CallError> {
+        let part = self.part_of(id, from)?;
+        let wins = self.calls.get(&id).ok_or(CallError::UnknownCall)?.would_accept(part)?;
+        if wins && let Part::Leg(index) = part {
+            if self.index.seat(from).is_some() {
+                return Err(CallError::AlreadyInCall);
+            }
+            self.step(now, id, |call, cx| call.accept(cx, index));
+            self.settle_busy(now, id);
+        }
+        Ok(id)
+    }
+
+    /// The two devices of a call that has just been answered ring for no other.
+    fn settle_busy(&mut self, now: Timestamp, answered: CallId) {
+        let Some(call) = self.calls.get(&answered) else { return };
+        for device in [Some(call.caller().clone()), call.answered_by()].into_iter().flatten() {
+            for id in self.index.open_for(&device.user).to_vec() {
+                self.step(now, id, |call, cx| call.device_busy(cx, &device.device));
+            }
+        }
+    }
+
+    fn device_connected(&mut self, now: Timestamp, device: &Endpoint) {
+        let busy = self.is_busy(device);
+        for id in self.index.open_for(&device.user).to_vec() {
+            self.step(now, id, |call, cx| {
+                call.offer(cx, device.device.clone(), busy);
+                call.end_if_busy(cx);
+            });
+        }
+    }
+
+    fn device_gone(&mut self, now: Timestamp, device: &Endpoint) {
+        let mut ids = self.index.open_for(&device.user).to_vec();
+        ids.extend(self.index.seat(device));
+        for id in ids {
+            if let Ok(part) = self.part_of(id, device) {
+                self.step(now, id, |call, cx| call.device_gone(cx, part));
+            }
+        }
+    }
+
+    /// In an answered call. A device that dials still rings for others.
+    fn is_busy(&self, device: &Endpoint) -> bool {
+        let phase = self.index.seat(device).and_then(|id| self.calls.get(&id)?.phase());
+        matches!(phase, Some(Phase::Connecting | Phase::Active | Phase::Reconnecting))
+    }
+
+    fn part_of(&self, id: CallId, device: &Endpoint) -> Result<Part, CallError> {
+        self.calls.get(&id).and_then(|call| call.part_of(device)).ok_or(CallError::UnknownCall)
+    }
+
+    fn with_part(
+        &mut self,
+        now: Timestamp,
+        from: &Endpoint,
+        id: CallId,
+        act: impl FnOnce(&mut Call, &mut Context<'_>, Part) -> Result<(), CallError>,
+    ) -> Result<CallId, CallError> {
+        let part = self.part_of(id, from)?;
+        self.step(now, id, |call, cx| act(call, cx, part)).unwrap_or(Err(CallError::UnknownCall))?;
+        Ok(id)
+    }
+
+    /// The one way to change a call: the index follows.
+    fn step<T>(&mut self, now: Timestamp, id: CallId, act: impl FnOnce(&mut Call, &mut Context<'_>) -> T) -> Option<T> {
+        let call = self.calls.get_mut(&id)?;
+        let before = Footprint::of(call);
+        let mut cx = Context { now, timeouts: &self.timeouts, limits: &self.limits, out: &mut self.out };
+        let result = act(call, &mut cx);
+        self.index.update(call, before);
+        while let Some(oldest) = self.index.oldest_above(self.limits.tombstones) {
+            self.out.push_back(Output::Measured(Measure::LimitHit(Limit::Tombstones)));
+            self.forget(oldest);
+        }
+        Some(result)
+    }
+
+    fn forget(&mut self, id: CallId) {
+        let Some(call) = self.calls.remove(&id) else { return };
+        self.index.forget(&call);
+        if let Some(invite) = call.merged() {
+            self.merged.remove(&invite);
+        }
+    }
+}
+
+/// An invite to the person that the device is in a call with.
+enum Again {
+    /// That call is what is wanted.
+    SameCall,
+    /// That call is broken on this side: it makes way.
+    Anew,
+}
