@@ -1,1 +1,15 @@
-//! The I/O shell of the forwarding unit: one thread a shard, UDP in batches.
+//! The I/O shell of the forwarding unit: a thread a shard, each with a UDP port of its own.
+//!
+//! The shards themselves ([`tertulia_sfu_core::Shard`]) decide everything; here are the sockets, the clock, the queues
+//! and the figures. A thread receives what is there (recvmmsg, GRO), hands it in, lets every peer concerned speak once,
+//! and sends each peer's datagrams as one (GSO). It never sleeps to fill a batch.
+
+mod handle;
+mod metrics;
+mod socket;
+mod worker;
+
+pub use handle::{Config, Sfu, StartError, start};
+pub use tertulia_sfu_core::{
+    ConnectError, Connected, Event, GoneReason, Limits, PeerQuality, SlotState, Source, TrackQuality,
+};

@@ -1,1 +1,40 @@
 //! The selective forwarding unit, sans-IO.
+//!
+//! A [`Shard`] owns rooms and the peers in them; one thread drives one shard. Every input carries `now`; ids and random
+//! bits are arguments. The contract, for the driver:
+//!
+//! 1. Hand in what happened: [`Shard::handle_datagram`], the commands ([`Shard::connect`], [`Shard::admit`], …) and, when
+//!    [`Shard::poll_timeout`] is due, [`Shard::handle_timeout`]. As many inputs as one wake-up brings.
+//! 2. Call [`Shard::flush`] once: every peer that has something to say says it, all datagrams of one peer in a row, so
+//!    that the driver can hand them to the kernel as one.
+//! 3. Take the events from [`Shard::poll_event`], sleep until [`Shard::poll_timeout`].
+//!
+//! Forwarding (RFC 7667 §3.7): a publisher's track is mapped onto a slot of each subscriber. A slot keeps its SSRC for
+//! life; sequence numbers, timestamps and VP8 picture ids continue when it changes its source. Payloads are shared.
+//!
+//! A peer's fault, a panic inside its WebRTC stack included, ends that peer and nothing else.
+
+mod bitrate;
+mod demux;
+mod error;
+mod event;
+mod forward;
+mod keyframe;
+mod limits;
+mod offer;
+mod peer;
+mod quality;
+mod room;
+mod shard;
+mod sync;
+mod timer;
+
+pub use error::ConnectError;
+pub use event::{Connected, Event, GoneReason, PeerQuality, SlotState, Source, TrackQuality};
+pub use limits::Limits;
+pub use peer::PeerConfig;
+pub use quality::Counters;
+pub use shard::{Randomness, Shard};
+
+/// A datagram to send, as str0m makes it.
+pub use str0m::net::Transmit;

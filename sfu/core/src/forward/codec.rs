@@ -1,0 +1,123 @@
+//! From which packet a decoder can start, read from the payload's descriptor alone. One function a codec.
+
+use str0m::format::Codec;
+use str0m::rtp::Vp8Descriptor;
+
+/// Whether this packet begins a picture that needs no other. Never true for audio.
+pub(crate) fn starts_keyframe(codec: Codec, payload: &[u8]) -> bool {
+    match codec {
+        Codec::Vp8 => Vp8Descriptor::parse(payload).is_ok_and(|descriptor| descriptor.starts_keyframe(payload)),
+        Codec::Vp9 => vp9(payload),
+        Codec::H264 => h264(payload),
+        Codec::Av1 => av1(payload),
+        _ => false,
+    }
+}
+
+/// RFC 9628 §4.2: `I P L F B E V Z`. A key picture is not inter-predicted (P) and this is its first packet (B) of the
+/// lowest spatial layer.
+fn vp9(payload: &[u8]) -> bool {
+    const I: u8 = 0x80;
+    const P: u8 = 0x40;
+    const L: u8 = 0x20;
+    const B: u8 = 0x08;
+    let Some(&flags) = payload.first() else { return false };
+    if flags & (P | B) != B {
+        return false;
+    }
+    if flags & L == 0 {
+        return true;
+    }
+    let mut layer_at = 1;
+    if flags & I != 0 {
+        // A picture id of 7 bits, or of 15 when its first bit is set.
+        layer_at += if payload.get(1).is_some_and(|byte| byte & 0x80 != 0) { 2 } else { 1 };
+    }
+    // T T T U S S S D
+    payload.get(layer_at).is_some_and(|byte| (byte >> 1) & 7 == 0)
+}
+
+/// RFC 6184 §5.2 to 5.8: an SPS or an IDR slice, alone, in an aggregate, or as the start of fragments.
+fn h264(payload: &[u8]) -> bool {
+    const IDR: u8 = 5;
+    const SPS: u8 = 7;
+    const STAP_A: u8 = 24;
+    const FU_A: u8 = 28;
+    let starts = |nal: u8| matches!(nal & 0x1f, IDR | SPS);
+    match payload {
+        [first, rest @ ..] if first & 0x1f == STAP_A => {
+            let mut units = rest;
+            while let [high, low, unit @ ..] = units {
+                let len = usize::from(u16::from_be_bytes([*high, *low]));
+                if unit.first().is_some_and(|nal| starts(*nal)) {
+                    return true;
+                }
+                let Some(next) = unit.get(len..) else { return false };
+                units = next;
+            }
+            false
+        }
+        [first, header, ..] if first & 0x1f == FU_A => header & 0x80 != 0 && starts(*header),
+        [first, ..] => starts(*first),
+        [] => false,
+    }
+}
+
+/// The AV1 RTP specification §4.4: `Z Y W W N - - -`; N marks the first packet of a coded video sequence.
+fn av1(payload: &[u8]) -> bool {
+    payload.first().is_some_and(|aggregation| aggregation & 0x08 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(codec: Codec, payload: &[u8], expected: bool) {
+        assert_eq!(starts_keyframe(codec, payload), expected, "{codec:?} {payload:02x?}");
+    }
+
+    #[test]
+    fn vp8_key_frames_are_seen() {
+        check(Codec::Vp8, &[0x10, 0x00, 0x9d], true); // S, P = 0
+        check(Codec::Vp8, &[0x10, 0x01], false); // inter frame
+        check(Codec::Vp8, &[0x00, 0x00], false); // not the first packet
+        check(Codec::Vp8, &[0x90, 0x80, 0x81, 0x23, 0x00], true); // 15-bit picture id
+        check(Codec::Vp8, &[0x90, 0x80, 0x81], false); // cut short
+    }
+
+    #[test]
+    fn vp9_key_frames_are_seen() {
+        check(Codec::Vp9, &[0x08], true);
+        check(Codec::Vp9, &[0x48], false); // inter-predicted
+        check(Codec::Vp9, &[0x00], false); // not the first packet
+        check(Codec::Vp9, &[0xa8, 0x81, 0x23, 0x00], true); // 15-bit picture id, spatial layer 0
+        check(Codec::Vp9, &[0xa8, 0x01, 0x02], false); // spatial layer 1
+        check(Codec::Vp9, &[0xa8], false);
+    }
+
+    #[test]
+    fn h264_key_frames_are_seen() {
+        check(Codec::H264, &[0x67, 0x42], true); // SPS
+        check(Codec::H264, &[0x65, 0x88], true); // IDR
+        check(Codec::H264, &[0x41, 0x9a], false); // slice of another picture
+        check(Codec::H264, &[0x78, 0, 2, 0x67, 0x42, 0, 1, 0x68], true); // STAP-A with an SPS
+        check(Codec::H264, &[0x78, 0, 1, 0x41, 0, 9, 0x41], false); // STAP-A, second length wrong
+        check(Codec::H264, &[0x7c, 0x85], true); // FU-A, start of an IDR
+        check(Codec::H264, &[0x7c, 0x05], false); // FU-A, later part
+    }
+
+    #[test]
+    fn av1_sequences_are_seen() {
+        check(Codec::Av1, &[0x18, 0x0a], true);
+        check(Codec::Av1, &[0x10, 0x32], false);
+    }
+
+    #[test]
+    fn nothing_and_audio_start_nothing() {
+        for codec in [Codec::Vp8, Codec::Vp9, Codec::H264, Codec::Av1, Codec::Opus] {
+            check(codec, &[], false);
+        }
+        check(Codec::Opus, &[0x10, 0x00], false);
+    }
+}

@@ -1,0 +1,177 @@
+//! One slot of one subscriber: turns a publisher's packets into the slot's own.
+
+mod codec;
+mod rewrite;
+
+pub(crate) use codec::starts_keyframe;
+
+use crate::event::Source;
+use rewrite::Rewriter;
+use std::sync::Arc;
+use std::time::Instant;
+use str0m::format::{CodecConfig, PayloadParams};
+use str0m::media::{MediaKind, Mid, Pt};
+use str0m::rtp::{ExtensionValues, RedDecoder, RtpWrite, Ssrc, VideoOrientation, Vp8Descriptor};
+
+/// A publisher's packet, read once and shared by all who get it.
+#[derive(Debug)]
+pub(crate) struct Packet {
+    pub(crate) pt: Pt,
+    pub(crate) seq: u64,
+    pub(crate) rtp_time: u32,
+    pub(crate) clock_hz: u32,
+    /// When it was captured, by our clock.
+    pub(crate) captured: Instant,
+    pub(crate) marker: bool,
+    pub(crate) starts_keyframe: bool,
+    pub(crate) audio_level: Option<i8>,
+    pub(crate) voice_activity: Option<bool>,
+    pub(crate) orientation: Option<VideoOrientation>,
+    /// The payload's descriptor, where the codec is VP8.
+    pub(crate) vp8: Option<Vp8Descriptor>,
+    pub(crate) payload: Arc<[u8]>,
+}
+
+/// What a slot carries: a track of a peer, by their places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Carried {
+    pub(crate) place: usize,
+    pub(crate) track: usize,
+    pub(crate) source: Source,
+}
+
+/// How a slot stands to its source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Switch {
+    /// Waiting for a packet from which a decoder can start; what comes before is of no use to it.
+    Awaiting,
+    /// Forwarding.
+    Flowing,
+}
+
+/// Why a packet was not forwarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Skip {
+    /// The subscriber can't decode the codec.
+    Codec,
+    /// A key frame has to come first.
+    Keyframe,
+    /// It is from before the slot's switch to this source.
+    Old,
+}
+
+/// A receive slot.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) mid: Mid,
+    pub(crate) kind: MediaKind,
+    pub(crate) ssrc: Ssrc,
+    pub(crate) carries: Option<Carried>,
+    /// The publisher's payload types and ours; `None` where the subscriber has no such codec.
+    payload_types: Vec<(Pt, Option<Mapped>)>,
+    switch: Switch,
+    rewriter: Rewriter,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Mapped {
+    pt: Pt,
+    /// The subscriber takes no RED: it gets the primary block.
+    unwrap_red: bool,
+}
+
+impl Slot {
+    pub(crate) fn new(mid: Mid, kind: MediaKind, ssrc: Ssrc) -> Self {
+        let (switch, rewriter) = (Switch::Awaiting, Rewriter::default());
+        Self { mid, kind, ssrc, carries: None, payload_types: Vec::new(), switch, rewriter }
+    }
+
+    /// Points the slot at a source, or at none.
+    pub(crate) fn point_at(&mut self, carried: Option<(Carried, &CodecConfig)>, ours: &CodecConfig, ours_pts: &[Pt]) {
+        self.carries = carried.as_ref().map(|(carried, _)| *carried);
+        self.switch = Switch::Awaiting;
+        self.rewriter.switch_source();
+        self.payload_types.clear();
+        for params in carried.into_iter().flat_map(|(_, theirs)| theirs.params()) {
+            self.map_payload_type(params, ours, ours_pts);
+        }
+    }
+
+    fn map_payload_type(&mut self, theirs: &PayloadParams, ours: &CodecConfig, ours_pts: &[Pt]) {
+        let matching = ours.match_params(*theirs).filter(|params| ours_pts.contains(&params.pt()));
+        let primary = matching.map(|params| Mapped { pt: params.pt(), unwrap_red: false });
+        self.payload_types.push((theirs.pt(), primary));
+        if let Some(red) = theirs.red() {
+            let mapped = matching
+                .map(|params| Mapped { pt: params.red().unwrap_or(params.pt()), unwrap_red: params.red().is_none() });
+            self.payload_types.push((red, mapped));
+        }
+    }
+
+    /// Whether a key frame would let the slot go on.
+    pub(crate) fn awaits_keyframe(&self) -> bool {
+        self.kind == MediaKind::Video && self.carries.is_some() && self.switch == Switch::Awaiting
+    }
+
+    /// Makes the slot's own packet of a publisher's.
+    ///
+    /// # Errors
+    /// If the packet is not for this slot now.
+    pub(crate) fn forward(&mut self, packet: &Packet) -> Result<RtpWrite, Skip> {
+        let mapped = self.payload_types.iter().find(|(pt, _)| *pt == packet.pt).and_then(|(_, mapped)| *mapped);
+        let mapped = mapped.ok_or(Skip::Codec)?;
+        if self.switch == Switch::Awaiting {
+            if self.kind == MediaKind::Video && !packet.starts_keyframe {
+                return Err(Skip::Keyframe);
+            }
+            self.rewriter.start(packet);
+            self.switch = Switch::Flowing;
+        }
+        let (seq, time) = self.rewriter.rewrite(packet).ok_or(Skip::Old)?;
+        let payload = if mapped.unwrap_red { primary_of_red(packet)? } else { Arc::clone(&packet.payload) };
+        let mut write = RtpWrite::new(mapped.pt, seq.into(), time, packet.captured, payload)
+            .marker(packet.marker)
+            .nackable(self.kind == MediaKind::Video)
+            .ext_vals(ExtensionValues {
+                audio_level: packet.audio_level,
+                voice_activity: packet.voice_activity,
+                video_orientation: packet.orientation,
+                ..ExtensionValues::default()
+            });
+        if let Some(descriptor) = &packet.vp8 {
+            write = self.with_picture_ids(write, descriptor);
+        }
+        Ok(write)
+    }
+
+    /// Patches the picture ids where the slot's are not the source's own.
+    fn with_picture_ids(&mut self, write: RtpWrite, descriptor: &Vp8Descriptor) -> RtpWrite {
+        let id = descriptor.picture_id().map(|theirs| (theirs, self.rewriter.picture_ids.map(theirs)));
+        let index = descriptor.tl0_pic_idx().map(u16::from);
+        let index = index.map(|theirs| (theirs, self.rewriter.tl0_pic_indices.map(theirs)));
+        if id.is_none_or(|(theirs, ours)| theirs == ours) && index.is_none_or(|(theirs, ours)| theirs == ours) {
+            return write;
+        }
+        let mut patch = descriptor.patch();
+        if let Some((_, ours)) = id {
+            patch = patch.picture_id(ours);
+        }
+        if let Some(ours) = index.and_then(|(_, ours)| u8::try_from(ours).ok()) {
+            patch = patch.tl0_pic_idx(ours);
+        }
+        match patch.build() {
+            Ok(patch) => write.vp8_patch(patch),
+            // A 7-bit picture id can't hold the continued one: the decoder sees a jump at a key frame, which it bears.
+            Err(_) => write,
+        }
+    }
+}
+
+/// The primary block of a RED payload.
+fn primary_of_red(packet: &Packet) -> Result<Arc<[u8]>, Skip> {
+    let decoded = RedDecoder::decode(&packet.payload).map_err(|_| Skip::Codec)?;
+    decoded.last().map(|block| Arc::from(block.payload)).ok_or(Skip::Codec)
+}
+
+#[cfg(test)]
+mod tests;

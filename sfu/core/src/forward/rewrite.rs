@@ -1,0 +1,110 @@
+//! Continues a slot's numbers across its sources.
+//!
+//! Within one source the distance between two packets stays what it was, so that losses stay visible and retransmissions
+//! find their place. At a switch the new source's first packet follows the old one's last: sequence number plus one,
+//! timestamp by the time that has passed, VP8 picture id (RFC 7741 §4.2) plus one.
+
+use super::Packet;
+use std::time::{Duration, Instant};
+
+/// Sequence numbers and timestamps of one slot.
+#[derive(Debug, Default)]
+pub(super) struct Rewriter {
+    /// The newest packet sent, of whichever source.
+    last: Option<Last>,
+    /// Of the current source; none until its first packet.
+    offsets: Option<Offsets>,
+    /// 15-bit picture ids.
+    pub(super) picture_ids: Continued<0x7fff>,
+    /// 8-bit indices of base-layer pictures.
+    pub(super) tl0_pic_indices: Continued<0xff>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    seq: u64,
+    time: u32,
+    captured: Instant,
+    clock_hz: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Offsets {
+    /// The source's first packet.
+    from_seq: u64,
+    /// What is added, wrapping, to the source's sequence numbers.
+    seq: u64,
+    /// What is added, wrapping, to the source's timestamps.
+    time: u32,
+}
+
+impl Rewriter {
+    /// The next packet will be of another source.
+    pub(super) fn switch_source(&mut self) {
+        self.offsets = None;
+        self.picture_ids.switch_source();
+        self.tl0_pic_indices.switch_source();
+    }
+
+    /// Makes `first` the first packet of the current source.
+    pub(super) fn start(&mut self, first: &Packet) {
+        let (seq, time) = match self.last {
+            // Below 65,536: a new SRTP stream starts at roll-over zero (RFC 3711 §3.3.1).
+            None => (1, first.rtp_time),
+            Some(last) => {
+                // At least a millisecond: two pictures of one timestamp would be taken for one.
+                let passed = first.captured.saturating_duration_since(last.captured).max(Duration::from_millis(1));
+                let ticks = passed.as_micros() * u128::from(last.clock_hz) / 1_000_000;
+                #[expect(clippy::cast_possible_truncation, reason = "RTP time wraps at 32 bits")]
+                let time = last.time.wrapping_add(ticks as u32);
+                (last.seq + 1, time)
+            }
+        };
+        self.offsets = Some(Offsets {
+            from_seq: first.seq,
+            seq: seq.wrapping_sub(first.seq),
+            time: time.wrapping_sub(first.rtp_time),
+        });
+    }
+
+    /// The slot's sequence number and timestamp for a packet of the current source; none for one of before its start.
+    pub(super) fn rewrite(&mut self, packet: &Packet) -> Option<(u64, u32)> {
+        let offsets = self.offsets?;
+        if packet.seq < offsets.from_seq {
+            return None;
+        }
+        let seq = packet.seq.wrapping_add(offsets.seq);
+        let time = packet.rtp_time.wrapping_add(offsets.time);
+        if self.last.is_none_or(|last| seq > last.seq) {
+            self.last = Some(Last { seq, time, captured: packet.captured, clock_hz: packet.clock_hz });
+        }
+        Some((seq, time))
+    }
+}
+
+/// A wrapping number of `MASK + 1` values that continues across sources.
+#[derive(Debug, Default)]
+pub(super) struct Continued<const MASK: u16> {
+    last: Option<u16>,
+    offset: Option<u16>,
+}
+
+impl<const MASK: u16> Continued<MASK> {
+    fn switch_source(&mut self) {
+        self.offset = None;
+    }
+
+    /// The slot's number for the source's.
+    pub(super) fn map(&mut self, theirs: u16) -> u16 {
+        let offset = *self.offset.get_or_insert(match self.last {
+            Some(last) => last.wrapping_add(1).wrapping_sub(theirs) & MASK,
+            None => 0,
+        });
+        let ours = theirs.wrapping_add(offset) & MASK;
+        let ahead = self.last.map_or(0, |last| ours.wrapping_sub(last) & MASK);
+        if ahead <= MASK / 2 {
+            self.last = Some(ours); // a late packet does not set it back
+        }
+        ours
+    }
+}

@@ -1,0 +1,93 @@
+//! What a slot makes of its sources.
+
+use super::*;
+use crate::shard::tests::epoch;
+use std::time::Duration;
+use str0m::format::CodecConfig;
+
+fn packet(seq: u64, rtp_time: u32, at_ms: u64, starts_keyframe: bool) -> Packet {
+    Packet {
+        pt: 96.into(),
+        seq,
+        rtp_time,
+        clock_hz: 90_000,
+        captured: epoch() + Duration::from_millis(at_ms),
+        marker: false,
+        starts_keyframe,
+        audio_level: None,
+        voice_activity: None,
+        orientation: None,
+        vp8: None,
+        payload: Arc::from(vec![0x10, if starts_keyframe { 0 } else { 1 }]),
+    }
+}
+
+fn slot() -> (Slot, CodecConfig) {
+    let mut config = CodecConfig::empty();
+    config.enable_vp8(true);
+    (Slot::new("0".into(), MediaKind::Video, 1.into()), config)
+}
+
+fn point(slot: &mut Slot, place: usize, config: &CodecConfig) {
+    let carried = Carried { place, track: 0, source: Source::Camera };
+    slot.point_at(Some((carried, config)), config, &[96.into()]);
+}
+
+/// The numbers that the slot gives to a packet.
+fn numbers(slot: &mut Slot, packet: &Packet) -> Result<(u64, u32), Skip> {
+    slot.forward(packet).map(|write| {
+        // RtpWrite keeps its fields to itself: its Debug shows them.
+        let text = format!("{write:?}");
+        let field = |name: &str| {
+            let rest = &text[text.find(name).unwrap() + name.len()..];
+            rest.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect::<String>()
+        };
+        (field("seq_no: ").parse().unwrap(), field("time: ").parse().unwrap())
+    })
+}
+
+#[test]
+fn a_slot_starts_at_a_key_frame_and_keeps_distances() {
+    let (mut slot, config) = slot();
+    point(&mut slot, 0, &config);
+    assert!(slot.awaits_keyframe());
+    assert_eq!(numbers(&mut slot, &packet(70_000, 5, 0, false)), Err(Skip::Keyframe));
+    assert_eq!(numbers(&mut slot, &packet(70_001, 10, 0, true)), Ok((1, 10)), "below the first roll-over");
+    assert!(!slot.awaits_keyframe());
+    assert_eq!(numbers(&mut slot, &packet(70_004, 20, 0, false)), Ok((4, 20)), "a loss stays a gap");
+    assert_eq!(numbers(&mut slot, &packet(70_002, 10, 0, false)), Ok((2, 10)), "and can be filled late");
+    assert_eq!(numbers(&mut slot, &packet(70_000, 5, 0, false)), Err(Skip::Old));
+}
+
+#[test]
+fn a_slot_continues_when_it_changes_its_source() {
+    let (mut slot, config) = slot();
+    point(&mut slot, 0, &config);
+    numbers(&mut slot, &packet(100, 1_000, 0, true)).unwrap();
+    numbers(&mut slot, &packet(105, 4_000, 33, false)).unwrap();
+    point(&mut slot, 1, &config);
+    assert_eq!(numbers(&mut slot, &packet(9, 77, 43, false)), Err(Skip::Keyframe));
+    assert_eq!(numbers(&mut slot, &packet(10, 500_000, 133, true)), Ok((7, 4_000 + 9_000)), "100 ms are 9,000 ticks");
+}
+
+#[test]
+fn picture_ids_continue_when_the_source_changes() {
+    let mut ids = Rewriter::default();
+    assert_eq!(ids.picture_ids.map(0x7ffe), 0x7ffe, "the first source's ids are its own");
+    assert_eq!(ids.picture_ids.map(0x7fff), 0x7fff);
+    assert_eq!(ids.picture_ids.map(0x7ffe), 0x7ffe, "a late packet");
+    ids.switch_source();
+    assert_eq!(ids.picture_ids.map(500), 0, "one after the newest, wrapped");
+    assert_eq!(ids.picture_ids.map(501), 1);
+    assert_eq!(ids.tl0_pic_indices.map(255), 255);
+    ids.switch_source();
+    assert_eq!(ids.tl0_pic_indices.map(3), 0);
+}
+
+#[test]
+fn a_codec_that_the_subscriber_lacks_is_not_forwarded() {
+    let (mut slot, config) = slot();
+    let carried = Carried { place: 0, track: 0, source: Source::Camera };
+    slot.point_at(Some((carried, &config)), &CodecConfig::empty(), &[]);
+    assert_eq!(numbers(&mut slot, &packet(1, 1, 0, true)), Err(Skip::Codec));
+}

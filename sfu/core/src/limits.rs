@@ -1,0 +1,46 @@
+//! What clients can make a shard hold, each with what raising or lowering it costs.
+
+use std::time::Duration;
+
+/// The limits of one shard. Every one that refuses or drops something has a counter in [`Counters`](crate::Counters).
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Rooms. A room is some hundred bytes; the limit is there so that a flood of calls is refused, not stored.
+    pub rooms_max: usize,
+    /// Peers. Each is 60 KiB before media, 200 to 400 KiB with it: lower it on small machines.
+    pub peers_max: usize,
+    /// Peers of one room. Forwarding grows with its square where all publish.
+    pub room_peers_max: usize,
+    /// Bytes of an SDP offer. A browser's with 30 lines has 40 KiB.
+    pub offer_bytes_max: usize,
+    /// Lines (`m=`) of an offer: 3 that send and 28 that receive. Every line costs at each wake-up of its peer.
+    pub offer_lines_max: usize,
+    /// Bits a second that one peer may publish; packets above it are dropped. Screens at 4K need 8 Mbit/s.
+    pub publish_bitrate_max_bps: u64,
+    /// Addresses from which one peer is heard. Each was shown by an authenticated STUN request; browsers use up to 4.
+    pub peer_addresses_max: usize,
+    /// Nothing heard for this long: the peer is down. Browsers check a stable path every 2.5 s, so below 5 s one lost
+    /// check would do.
+    pub peer_silence_max: Duration,
+    /// Nothing heard for this long: the peer is over. Must outlast the call's own grace time.
+    pub peer_gone_after: Duration,
+    /// A peer that has not connected within this time is over.
+    pub peer_connect_max: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            rooms_max: 4_000,
+            peers_max: 8_000,
+            room_peers_max: 128,
+            offer_bytes_max: 64 * 1024,
+            offer_lines_max: 31,
+            publish_bitrate_max_bps: 12_000_000,
+            peer_addresses_max: 8,
+            peer_silence_max: Duration::from_secs(6),
+            peer_gone_after: Duration::from_secs(60),
+            peer_connect_max: Duration::from_secs(90),
+        }
+    }
+}

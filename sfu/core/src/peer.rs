@@ -1,0 +1,543 @@
+//! One participant's connection: the only owner of a `str0m::Rtc`.
+//!
+//! Invariant: whatever changes the `Rtc` is followed by a drain until it has nothing more to say, before time moves on.
+//! A caller may batch several writes of one wake-up in front of one drain: str0m sends them in order of writing.
+
+use crate::bitrate::PublishBudget;
+use crate::demux;
+use crate::error::ConnectError;
+use crate::event::{PeerQuality, SlotState, Source};
+use crate::forward::{Packet, Skip, Slot, starts_keyframe};
+use crate::keyframe::KeyframeGate;
+use crate::limits::Limits;
+use crate::offer::{self, Line, Offer};
+use crate::quality::{self, Added, StreamFigures};
+use crate::sync::PublisherClock;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use str0m::bwe::{Bitrate, BweKind};
+use str0m::change::SdpOffer;
+use str0m::config::{CryptoProvider, DtlsCert, DtlsVersion};
+use str0m::format::Codec;
+use str0m::ice::StunMessage;
+use str0m::media::{KeyframeRequestKind, MediaKind, Mid, Pt};
+use str0m::net::Transmit;
+use str0m::rtp::{Extension, RtpPacket, Ssrc, Vp8Descriptor};
+use str0m::{Candidate, IceCreds, Input, Output, PacerReason, Reason, Rtc, RtcConfig};
+use tertulia_common::{PeerId, RoomId};
+
+/// What all peers of a shard share.
+#[derive(Clone)]
+pub struct PeerConfig {
+    /// The DTLS certificate. One for all: making one costs more than a join.
+    pub certificate: DtlsCert,
+    /// The addresses that clients are told, with the shard's port.
+    pub candidates: Vec<SocketAddr>,
+    /// Signs and verifies.
+    pub crypto: Arc<CryptoProvider>,
+    /// What a receiver is taken to bear before its feedback says more. Lower makes the first pictures wait in the pacer,
+    /// higher overruns thin links for the first second.
+    pub estimate_initial_bps: u64,
+}
+
+/// Packets that wait for a NACK, at most: a second of 4 Mbit/s. A packet costs about 430 bytes beside its payload.
+const RTX_PACKETS_MAX: usize = 512;
+/// How long they wait. Longer serves round trips above half a second, and costs memory in proportion.
+const RTX_AGE_MAX: Duration = Duration::from_secs(1);
+/// Retransmitted bytes, as a part of all, above which queued ones are dropped. Links with 30 % loss need as much.
+const RTX_RATIO_MAX: f32 = 0.5;
+/// A timeout that is this near is fed at once: the pacer asks for one after each packet, and a burst would break there.
+const NEAR: Duration = Duration::from_micros(100);
+/// Near timeouts fed in one drain; bounds a stack that would ask for ever.
+const NEAR_MAX: usize = 256;
+/// Bandwidth is looked at this often where nothing is sent; the pacer would do it 25 times a second.
+const IDLE_PACER: Duration = Duration::from_secs(1);
+/// How often the stack sums up its streams.
+const STATS_INTERVAL: Duration = Duration::from_secs(2);
+
+/// A source that the peer publishes.
+#[derive(Debug)]
+pub(crate) struct Track {
+    pub(crate) mid: Mid,
+    pub(crate) kind: MediaKind,
+    pub(crate) source: Source,
+    pub(crate) gate: KeyframeGate,
+    /// Who gets it: the subscriber's place and its slot.
+    pub(crate) subscribers: Vec<(usize, usize)>,
+    figures: StreamFigures,
+}
+
+/// Where the connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// Offered; ICE and DTLS are not up yet.
+    Connecting {
+        since: Instant,
+    },
+    Up,
+    /// Nothing heard for some seconds.
+    Down,
+}
+
+/// What a drain brought up, beside datagrams and packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    Up,
+    Closed,
+    KeyframeWanted { slot: usize },
+    Figures(Added, /* of a track, not a slot: */ bool),
+}
+
+/// What came out of a drain. One for a shard, used again and again.
+#[derive(Debug, Default)]
+pub(crate) struct Drained {
+    pub(crate) transmits: Vec<Transmit>,
+    /// With the index of the track.
+    pub(crate) packets: Vec<(usize, Packet)>,
+    pub(crate) signals: Vec<Signal>,
+    pub(crate) over_bitrate: u64,
+}
+
+pub(crate) struct Peer {
+    pub(crate) id: PeerId,
+    pub(crate) room: RoomId,
+    /// Media flows to and from it.
+    pub(crate) admitted: bool,
+    pub(crate) link: Link,
+    pub(crate) last_heard: Instant,
+    pub(crate) tracks: Vec<Track>,
+    pub(crate) slots: Vec<Slot>,
+    /// It is on the shard's list for the next flush.
+    pub(crate) dirty: bool,
+    pub(crate) wake_at: Instant,
+    /// What it can receive, bits a second.
+    pub(crate) estimate_bps: Option<u64>,
+    /// Proved addresses, oldest first.
+    pub(crate) addresses: Vec<SocketAddr>,
+    /// Where its media goes: the newest address that it nominated.
+    remote: Option<SocketAddr>,
+    rtc: Rtc,
+    crypto: Arc<CryptoProvider>,
+    /// Its ICE password, with which it signs.
+    password: String,
+    /// `a=fingerprint` of its offer: another one is another connection.
+    fingerprint: String,
+    /// Which track an SSRC belongs to.
+    ssrcs: Vec<(Ssrc, usize)>,
+    slot_figures: Vec<StreamFigures>,
+    /// The codec of each payload type that it sends; RED counts as what is in it.
+    codecs: Vec<(Pt, Codec)>,
+    clock: PublisherClock,
+    budget: PublishBudget,
+    rtt: Option<Duration>,
+    desired_bps: u64,
+}
+
+/// SSRCs that one peer may use before the table is emptied: browsers change them at a re-negotiation only.
+const SSRCS_MAX: usize = 32;
+
+/// Credentials and place of a new peer.
+pub(crate) struct NewPeer<'a> {
+    pub(crate) id: PeerId,
+    pub(crate) room: RoomId,
+    pub(crate) config: &'a PeerConfig,
+    pub(crate) limits: &'a Limits,
+    pub(crate) credentials: IceCreds,
+}
+
+impl Peer {
+    /// Makes the peer of a first offer. Gives the answer beside it.
+    pub(crate) fn new(now: Instant, new: NewPeer<'_>, offer: &Offer) -> Result<(Self, String), ConnectError> {
+        let mut rtc = rtc_config(&new, offer).build(now);
+        for address in &new.config.candidates {
+            let candidate =
+                Candidate::host(*address, "udp").map_err(|error| ConnectError::OfferInvalid(error.to_string()))?;
+            rtc.add_local_candidate(candidate);
+        }
+        let mut peer = Self {
+            id: new.id,
+            room: new.room,
+            admitted: false,
+            link: Link::Connecting { since: now },
+            last_heard: now,
+            tracks: Vec::new(),
+            slots: Vec::new(),
+            dirty: false,
+            wake_at: now,
+            estimate_bps: None,
+            addresses: Vec::new(),
+            remote: None,
+            rtc,
+            crypto: Arc::clone(&new.config.crypto),
+            password: new.credentials.pass,
+            fingerprint: fingerprint(&offer.sdp),
+            ssrcs: Vec::new(),
+            slot_figures: Vec::new(),
+            codecs: Vec::new(),
+            clock: PublisherClock::default(),
+            budget: PublishBudget::new(new.limits.publish_bitrate_max_bps, now),
+            rtt: None,
+            desired_bps: 0,
+        };
+        let answer = peer.accept(offer)?;
+        Ok((peer, answer))
+    }
+
+    /// Whether the offer goes on with this connection: an ICE restart, or more lines.
+    pub(crate) fn continues(&self, offer: &Offer) -> bool {
+        self.fingerprint == fingerprint(&offer.sdp)
+    }
+
+    /// Takes a later offer of the same connection. `credentials` are used if it restarts ICE.
+    pub(crate) fn renegotiate(&mut self, offer: &Offer, credentials: IceCreds) -> Result<String, ConnectError> {
+        let before = self.rtc.direct_api().local_ice_credentials();
+        let answer = self.accept(offer)?;
+        let mut api = self.rtc.direct_api();
+        if api.local_ice_credentials() == before {
+            return Ok(answer);
+        }
+        // The stack drew new ones, but ours have to lead to this peer.
+        let answer = offer::with_credentials(&answer, &credentials.ufrag, &credentials.pass);
+        self.password.clone_from(&credentials.pass);
+        api.set_local_ice_credentials(credentials);
+        Ok(answer)
+    }
+
+    fn accept(&mut self, offer: &Offer) -> Result<String, ConnectError> {
+        let invalid = |error: &dyn std::fmt::Display| ConnectError::OfferInvalid(error.to_string());
+        let parsed = SdpOffer::from_sdp_string(&offer.sdp).map_err(|error| invalid(&error))?;
+        let answer = self.rtc.sdp_api().accept_offer(parsed).map_err(|error| invalid(&error))?;
+        for line in &offer.lines {
+            self.add_track(*line);
+            self.add_slot(*line);
+        }
+        self.codecs.clear();
+        for params in self.rtc.codec_config().params() {
+            self.codecs.push((params.pt(), params.spec().codec));
+            self.codecs.extend(params.red().map(|red| (red, params.spec().codec)));
+        }
+        Ok(answer.to_sdp_string())
+    }
+
+    fn add_track(&mut self, line: Line) {
+        if !line.sends || self.tracks.iter().any(|track| track.mid == line.mid) {
+            return;
+        }
+        let earlier = self.tracks.iter().filter(|track| track.kind == line.kind).count();
+        let source = match (line.kind, earlier) {
+            (MediaKind::Audio, 0) => Source::Mic,
+            (MediaKind::Video, 0) => Source::Camera,
+            (MediaKind::Video, 1) => Source::Screen,
+            _ => return,
+        };
+        self.tracks.push(Track {
+            mid: line.mid,
+            kind: line.kind,
+            source,
+            gate: KeyframeGate::default(),
+            subscribers: Vec::new(),
+            figures: StreamFigures::default(),
+        });
+    }
+
+    fn add_slot(&mut self, line: Line) {
+        if !line.receives || self.slots.iter().any(|slot| slot.mid == line.mid) {
+            return;
+        }
+        // No stream: the line was refused, none of its codecs is served.
+        if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(line.mid, None) {
+            if line.kind == MediaKind::Video {
+                stream.set_rtx_cache(RTX_PACKETS_MAX, RTX_AGE_MAX, Some(RTX_RATIO_MAX));
+            }
+            self.slots.push(Slot::new(line.mid, line.kind, stream.ssrc()));
+            self.slot_figures.push(StreamFigures::default());
+        }
+    }
+
+    // === Getters ===
+
+    pub(crate) fn slot_states(&self, id_of: impl Fn(usize) -> Option<PeerId>) -> Vec<SlotState> {
+        let state = |slot: &Slot| SlotState {
+            mid: slot.mid.to_string(),
+            carries: slot.carries.and_then(|carried| Some((id_of(carried.place)?, carried.source))),
+        };
+        self.slots.iter().map(state).collect()
+    }
+
+    pub(crate) fn quality(&self) -> PeerQuality {
+        let is_audio = |kind| kind == MediaKind::Audio;
+        PeerQuality {
+            peer: self.id,
+            rtt_ms: self.rtt.map(|rtt| rtt.as_secs_f32() * 1_000.0),
+            estimate_bps: self.estimate_bps,
+            up: quality::sum(self.tracks.iter().map(|track| (&track.figures, is_audio(track.kind)))),
+            down: quality::sum(self.slot_figures.iter().zip(&self.slots).map(|(f, slot)| (f, is_audio(slot.kind)))),
+        }
+    }
+
+    pub(crate) fn track_bitrate_bps(&self, track: usize) -> u64 {
+        self.tracks.get(track).map_or(0, |track| track.figures.quality.bitrate_bps)
+    }
+
+    /// Whether it is over: closed, or beyond repair.
+    pub(crate) fn is_over(&self) -> bool {
+        !self.rtc.is_alive()
+    }
+
+    // === Commands ===
+
+    /// Points a slot at a track of `publisher`, or at none.
+    pub(crate) fn point_slot(&mut self, slot: usize, to: Option<(crate::forward::Carried, &Self)>) {
+        let Some(slot) = self.slots.get_mut(slot) else { return };
+        let ours_pts = self.rtc.media(slot.mid).map_or(&[][..], |media| media.remote_pts());
+        let to = to.map(|(carried, publisher)| (carried, publisher.rtc.codec_config()));
+        slot.point_at(to, self.rtc.codec_config(), ours_pts);
+    }
+
+    /// Writes a publisher's packet to a slot; it leaves with the next drain.
+    pub(crate) fn forward(&mut self, slot: usize, packet: &Packet) -> Result<(), Skip> {
+        let slot = self.slots.get_mut(slot).ok_or(Skip::Old)?;
+        let write = slot.forward(packet)?;
+        if let Some(stream) = self.rtc.direct_api().stream_tx(&slot.ssrc) {
+            stream.write_rtp(write);
+        }
+        Ok(())
+    }
+
+    /// Asks the peer for a key frame of a track; false while the stream is not known.
+    pub(crate) fn request_keyframe(&mut self, track: usize) -> bool {
+        let Some(track) = self.tracks.get(track) else { return false };
+        let mut api = self.rtc.direct_api();
+        let stream = api.stream_rx_by_mid(track.mid, None);
+        stream.map(|stream| stream.request_keyframe(KeyframeRequestKind::Pli)).is_some()
+    }
+
+    /// Tells the peer how much of a track its only receiver can take.
+    pub(crate) fn cap_bitrate(&mut self, track: usize, bps: u64) {
+        let Some(track) = self.tracks.get(track) else { return };
+        if let Some(stream) = self.rtc.direct_api().stream_rx_by_mid(track.mid, None) {
+            stream.request_remb(Bitrate::from(bps));
+        }
+    }
+
+    /// Says how much there is to send, so that the estimate is tried that far; zero stops its padding.
+    pub(crate) fn set_desired_bitrate(&mut self, bps: u64) {
+        // Small moves are not worth a wake-up.
+        if bps.abs_diff(self.desired_bps) * 10 > self.desired_bps {
+            self.desired_bps = bps;
+            self.rtc.bwe().set_bitrate(Bitrate::ZERO, Bitrate::from(bps));
+        }
+    }
+
+    // === Inputs ===
+
+    /// Whether a STUN message was signed with this peer's password (RFC 8489 §9.1). The stack's own check is not enough
+    /// here: it takes whatever comes from the address that it sends to.
+    pub(crate) fn has_signed(&self, message: &StunMessage<'_>) -> bool {
+        let hmac = self.crypto.sha1_hmac_provider;
+        message.verify(self.password.as_bytes(), |key, parts| hmac.sha1_hmac(key, parts))
+    }
+
+    /// Remembers that the peer is heard from `address`; gives an older one that is forgotten for it.
+    pub(crate) fn learn_address(
+        &mut self,
+        address: SocketAddr,
+        nominated: bool,
+        addresses_max: usize,
+    ) -> Option<SocketAddr> {
+        if nominated {
+            self.remote = Some(address);
+        }
+        if self.addresses.contains(&address) {
+            return None;
+        }
+        self.addresses.push(address);
+        (self.addresses.len() > addresses_max).then(|| self.addresses.remove(0))
+    }
+
+    /// Whether media goes elsewhere than to `address`.
+    pub(crate) fn is_elsewhere(&self, address: SocketAddr) -> bool {
+        self.remote.is_some_and(|remote| remote != address)
+    }
+
+    /// Takes a datagram and drains. False if the stack refused it.
+    pub(crate) fn receive(&mut self, now: Instant, input: Input<'_>, drained: &mut Drained) -> bool {
+        let taken = self.rtc.handle_input(input).is_ok();
+        self.drain(now, drained);
+        taken
+    }
+
+    /// Lets time pass, sends what was written, and drains.
+    pub(crate) fn advance(&mut self, now: Instant, drained: &mut Drained) {
+        // An error ends the Rtc or is of one datagram; is_over tells which.
+        drop(self.rtc.handle_input(Input::Timeout(now)));
+        self.drain(now, drained);
+    }
+
+    fn drain(&mut self, now: Instant, drained: &mut Drained) {
+        let mut near_left = NEAR_MAX;
+        loop {
+            match self.rtc.poll_output() {
+                Ok(Output::Transmit(transmit)) => drained.transmits.push(self.redirect(transmit)),
+                Ok(Output::Event(event)) => self.on_event(now, event, drained),
+                Ok(Output::Timeout(at)) => {
+                    if at > now + NEAR || near_left == 0 || !self.rtc.is_alive() {
+                        self.wake_at = self.next_wake_up(now, at);
+                        return;
+                    }
+                    near_left -= 1;
+                    drop(self.rtc.handle_input(Input::Timeout(at.max(now))));
+                }
+                Err(_) => {
+                    self.rtc.disconnect();
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The pacer's housekeeping can wait where nothing is sent.
+    fn next_wake_up(&self, now: Instant, at: Instant) -> Instant {
+        let housekeeping = self.rtc.last_timeout_reason() == Reason::Pacer(PacerReason::Handle);
+        if housekeeping && self.desired_bps == 0 { at.max(now + IDLE_PACER) } else { at.max(now) }
+    }
+
+    /// Media follows the newest nomination: a browser behind a NAT that gave it a new address nominates again, and
+    /// str0m would keep to the old pair of the same priority until that dies. STUN answers go where they were asked.
+    fn redirect(&self, mut transmit: Transmit) -> Transmit {
+        let is_stun = transmit.contents.first().is_some_and(|byte| *byte < 2);
+        if let Some(remote) = self.remote.filter(|_| !is_stun) {
+            transmit.destination = remote;
+        }
+        transmit
+    }
+
+    fn on_event(&mut self, now: Instant, event: str0m::Event, drained: &mut Drained) {
+        use str0m::Event;
+        match event {
+            Event::RtpPacket(packet) => self.on_packet(now, packet, drained),
+            Event::Connected => drained.signals.push(Signal::Up),
+            Event::Closed => drained.signals.push(Signal::Closed),
+            Event::KeyframeRequest(request) => {
+                let slot = self.slots.iter().position(|slot| slot.mid == request.mid);
+                drained.signals.extend(slot.map(|slot| Signal::KeyframeWanted { slot }));
+            }
+            Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => self.estimate_bps = Some(estimate.as_u64()),
+            // Only where there is no transport-wide feedback: the slot's REMB is then all that is known.
+            Event::EgressBitrateEstimate(BweKind::Remb { estimate, .. }) => self.estimate_bps = Some(estimate.as_u64()),
+            Event::MediaIngressStats(stats) => {
+                if let Some(track) = self.tracks.iter_mut().find(|track| track.mid == stats.mid) {
+                    let added = track.figures.on_ingress(&stats, clock_hz(track.kind));
+                    drained.signals.push(Signal::Figures(added, true));
+                }
+            }
+            Event::MediaEgressStats(stats) => {
+                self.rtt = stats.rtt.or(self.rtt);
+                if let Some(index) = self.slots.iter().position(|slot| slot.mid == stats.mid) {
+                    let added = self.slot_figures[index].on_egress(&stats, clock_hz(self.slots[index].kind));
+                    drained.signals.push(Signal::Figures(added, false));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_packet(&mut self, now: Instant, packet: RtpPacket, drained: &mut Drained) {
+        if !self.admitted {
+            return; // nothing is forwarded before the call is accepted
+        }
+        let Some(track) = self.track_of(packet.header.ssrc) else { return };
+        if !self.budget.take(packet.payload.len(), now) {
+            drained.over_bitrate += 1;
+            return;
+        }
+        let pt = packet.header.payload_type;
+        let Some((_, codec)) = self.codecs.iter().find(|(known, _)| *known == pt).copied() else { return };
+        let captured = self.clock.captured(&packet, now);
+        let extensions = &packet.header.ext_vals;
+        let packet = Packet {
+            pt,
+            seq: *packet.seq_no,
+            rtp_time: packet.header.timestamp,
+            clock_hz: packet.time.frequency().get(),
+            captured,
+            marker: packet.header.marker,
+            starts_keyframe: starts_keyframe(codec, &packet.payload),
+            audio_level: extensions.audio_level,
+            voice_activity: extensions.voice_activity,
+            orientation: extensions.video_orientation,
+            vp8: (codec == Codec::Vp8).then(|| Vp8Descriptor::parse(&packet.payload).ok()).flatten(),
+            payload: packet.payload,
+        };
+        drained.packets.push((track, packet));
+    }
+
+    fn track_of(&mut self, ssrc: Ssrc) -> Option<usize> {
+        if let Some((_, track)) = self.ssrcs.iter().find(|(known, _)| *known == ssrc) {
+            return Some(*track);
+        }
+        let mid = self.rtc.direct_api().stream_rx(&ssrc)?.mid();
+        let track = self.tracks.iter().position(|track| track.mid == mid)?;
+        if self.ssrcs.len() >= SSRCS_MAX {
+            self.ssrcs.clear();
+        }
+        self.ssrcs.push((ssrc, track));
+        Some(track)
+    }
+}
+
+fn clock_hz(kind: MediaKind) -> u32 {
+    match kind {
+        MediaKind::Audio => 48_000,
+        MediaKind::Video => 90_000,
+    }
+}
+
+fn fingerprint(sdp: &str) -> String {
+    sdp.lines().find_map(|line| line.strip_prefix("a=fingerprint:")).unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Credentials for the peer at `place`.
+pub(crate) fn credentials(shard: u16, place: usize, random: [u8; 24]) -> IceCreds {
+    let (mut name, mut password) = ([0; 8], [0; 16]);
+    name.copy_from_slice(&random[..8]);
+    password.copy_from_slice(&random[8..]);
+    IceCreds {
+        ufrag: demux::ufrag(shard, place, u64::from_be_bytes(name)),
+        pass: demux::text(u128::from_be_bytes(password), 26),
+    }
+}
+
+fn rtc_config(new: &NewPeer<'_>, offer: &Offer) -> RtcConfig {
+    let mut config = Rtc::builder()
+        .set_rtp_mode(true)
+        .set_ice_lite(true)
+        .set_crypto_provider(Arc::clone(&new.config.crypto))
+        .set_dtls_cert(new.config.certificate.clone())
+        // As the DTLS server of 1.2 we choose the SRTP profile, and choose AES-GCM; 1.3 would follow the browser to AES-CM.
+        .set_dtls_version(DtlsVersion::Dtls12)
+        .set_local_ice_credentials(new.credentials.clone())
+        .enable_bwe(Some(Bitrate::from(new.config.estimate_initial_bps)))
+        .set_stats_interval(Some(STATS_INTERVAL))
+        .set_send_buffer_audio(1)
+        .set_send_buffer_video(RTX_PACKETS_MAX)
+        .clear_codecs()
+        .enable_opus(true, offer.wants_red)
+        .clear_extension_map()
+        .set_extension(1, Extension::AudioLevel)
+        .set_extension(2, Extension::TransportSequenceNumber)
+        .set_extension(3, Extension::RtpMid)
+        .set_extension(4, Extension::VideoOrientation);
+    // The answer lists codecs in the order of this configuration, and the client sends the first: its own favourite.
+    for codec in &offer.video_codecs {
+        config = match codec {
+            Codec::Vp8 => config.enable_vp8(true),
+            Codec::Vp9 => config.enable_vp9(true),
+            Codec::H264 => config.enable_h264(true),
+            Codec::Av1 => config.enable_av1(true),
+            _ => config,
+        };
+    }
+    config
+}

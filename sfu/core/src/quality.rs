@@ -1,0 +1,132 @@
+//! Figures: what a shard counts, and how well each stream flows.
+
+use crate::event::TrackQuality;
+use std::time::Instant;
+use str0m::stats::{MediaEgressStats, MediaIngressStats};
+
+/// What a shard has counted since it began, and what it holds now. The driver publishes a copy now and then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Rooms now.
+    pub rooms: u64,
+    /// Peers now.
+    pub peers: u64,
+    /// Peers whose media path is up now.
+    pub peers_up: u64,
+    /// Sum of the peers' estimates now, bits a second.
+    pub estimate_bps: u64,
+    /// Peers that have an estimate now.
+    pub estimates: u64,
+    /// Peers that came up: ICE and DTLS done.
+    pub joins: u64,
+    /// Time from offer to up, summed, microseconds.
+    pub join_micros: u64,
+    /// Offers refused.
+    pub offers_refused: u64,
+    /// Datagrams received, of any kind.
+    pub datagrams_received: u64,
+    /// Their bytes.
+    pub bytes_received: u64,
+    /// RTP packets received from publishers, retransmitted ones counted once.
+    pub packets_received: u64,
+    /// RTP packets handed to subscribers.
+    pub packets_forwarded: u64,
+    /// Their payload bytes.
+    pub bytes_forwarded: u64,
+    /// Datagrams sent, of any kind.
+    pub datagrams_sent: u64,
+    /// Their bytes.
+    pub bytes_sent: u64,
+    /// Packets not forwarded: the subscriber lacks the codec.
+    pub skipped_codec: u64,
+    /// Packets not forwarded: a key frame has to come first.
+    pub skipped_keyframe: u64,
+    /// Packets not forwarded: of before a switch.
+    pub skipped_old: u64,
+    /// Datagrams dropped: from an address that nobody has proved.
+    pub dropped_unknown_address: u64,
+    /// Datagrams dropped: STUN for nobody, or not authentic.
+    pub dropped_stun: u64,
+    /// Datagrams dropped: of no protocol that is spoken here, or refused by the peer's stack.
+    pub dropped_malformed: u64,
+    /// Packets dropped: the peer published more than it may.
+    pub dropped_over_bitrate: u64,
+    /// Key frame requests from subscribers.
+    pub keyframes_wanted: u64,
+    /// Key frame requests sent to publishers.
+    pub keyframes_requested: u64,
+    /// NACKs from subscribers.
+    pub nacks_received: u64,
+    /// NACKs sent to publishers.
+    pub nacks_sent: u64,
+    /// Packets that subscribers reported lost.
+    pub packets_lost: u64,
+    /// Sources that found no free slot.
+    pub sources_without_slot: u64,
+    /// Peers that came from a new address.
+    pub addresses_changed: u64,
+    /// Peers ended by a panic of their stack.
+    pub panics: u64,
+}
+
+/// Figures of one RTP stream, from str0m's totals.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct StreamFigures {
+    bytes: u64,
+    nacks: u64,
+    lost: u64,
+    at: Option<Instant>,
+    pub(crate) quality: TrackQuality,
+}
+
+/// What has been added to a stream's totals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Added {
+    pub(crate) nacks: u64,
+    pub(crate) lost: u64,
+}
+
+impl StreamFigures {
+    pub(crate) fn on_ingress(&mut self, stats: &MediaIngressStats, clock_hz: u32) -> Added {
+        self.bitrate(stats.bytes, stats.timestamp);
+        self.quality.loss = stats.loss.unwrap_or(0.0);
+        #[expect(clippy::cast_precision_loss, reason = "jitter is a small number of ticks")]
+        let jitter_ms = stats.jitter as f32 * 1_000.0 / clock_hz.max(1) as f32;
+        self.quality.jitter_ms = jitter_ms;
+        self.added(stats.nacks, 0)
+    }
+
+    pub(crate) fn on_egress(&mut self, stats: &MediaEgressStats, clock_hz: u32) -> Added {
+        self.bitrate(stats.bytes, stats.timestamp);
+        self.quality.loss = stats.loss.unwrap_or(0.0);
+        let remote = stats.remote.as_ref();
+        #[expect(clippy::cast_precision_loss, reason = "jitter is a small number of ticks")]
+        let jitter_ms = remote.map_or(0.0, |remote| remote.jitter as f32 * 1_000.0 / clock_hz.max(1) as f32);
+        self.quality.jitter_ms = jitter_ms;
+        self.added(stats.nacks, remote.map_or(0, |remote| remote.packets_lost))
+    }
+
+    fn bitrate(&mut self, bytes: u64, at: Instant) {
+        let interval = self.at.map(|before| at.saturating_duration_since(before).as_micros());
+        if let Some(micros) = interval.filter(|micros| *micros > 0) {
+            let bits = u128::from(bytes.saturating_sub(self.bytes)) * 8 * 1_000_000 / micros;
+            self.quality.bitrate_bps = u64::try_from(bits).unwrap_or(u64::MAX);
+        }
+        (self.bytes, self.at) = (bytes, Some(at));
+    }
+
+    fn added(&mut self, nacks: u64, lost: u64) -> Added {
+        let added = Added { nacks: nacks.saturating_sub(self.nacks), lost: lost.saturating_sub(self.lost) };
+        (self.nacks, self.lost) = (nacks, lost);
+        added
+    }
+}
+
+/// Sums the streams of one direction: bitrates add up, the worst loss and the audio's jitter count.
+pub(crate) fn sum<'a>(streams: impl Iterator<Item = (&'a StreamFigures, bool)>) -> TrackQuality {
+    streams.fold(TrackQuality::default(), |sum, (figures, is_audio)| TrackQuality {
+        bitrate_bps: sum.bitrate_bps + figures.quality.bitrate_bps,
+        loss: sum.loss.max(figures.quality.loss),
+        jitter_ms: if is_audio { sum.jitter_ms.max(figures.quality.jitter_ms) } else { sum.jitter_ms },
+    })
+}

@@ -1,0 +1,605 @@
+//! One shard: rooms, their peers, and the way of a datagram through them.
+//!
+//! Nothing here waits or locks. A peer is named by its place in a slab; places are re-used, so whoever holds one outside
+//! this file holds it for one call only, and `Room::arrange` clears those in slots and tracks when a peer goes.
+
+use crate::demux::{self, Addresses};
+use crate::error::ConnectError;
+use crate::event::{Connected, Event, GoneReason};
+use crate::forward::{Packet, Skip};
+use crate::limits::Limits;
+use crate::offer::{self, Offer};
+use crate::peer::{self, Drained, Link, NewPeer, Peer, PeerConfig, Signal};
+use crate::quality::Counters;
+use crate::room::Room;
+use crate::timer::WakeUps;
+use rustc_hash::FxHashMap;
+use slab::Slab;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+use str0m::Input;
+use str0m::ice::StunMessage;
+use str0m::net::{Protocol, Receive, Transmit};
+use tertulia_common::{PeerId, RoomId, ShardId};
+
+/// Random bits for the ICE credentials of one offer, from a cryptographic source.
+pub type Randomness = [u8; 24];
+
+/// How often liveness, estimates and rates are looked at.
+const TICK: Duration = Duration::from_secs(1);
+/// Ticks between two reports of quality.
+const QUALITY_TICKS: u64 = 2;
+/// What is tried for a receiver of video beyond what it gets: room for the publisher to grow into.
+const DESIRED_MIN_BPS: u64 = 3_000_000;
+/// The lowest cap that is told to a publisher: below it a picture is no use.
+const CAP_MIN_BPS: u64 = 80_000;
+
+/// Rooms and peers of one thread. See the crate's documentation for the contract.
+pub struct Shard {
+    id: ShardId,
+    limits: Limits,
+    config: PeerConfig,
+    peers: Slab<Peer>,
+    by_id: FxHashMap<PeerId, usize>,
+    rooms: FxHashMap<RoomId, Room>,
+    addresses: Addresses,
+    wake_ups: WakeUps,
+    /// Peers that were written to or woken since the last flush.
+    dirty: Vec<usize>,
+    /// Tracks whose next key frame request waits for its time.
+    keyframes_due: Vec<(usize, usize)>,
+    drained: Drained,
+    transmits: VecDeque<Transmit>,
+    events: VecDeque<Event>,
+    next_tick: Instant,
+    ticks: u64,
+    counters: Counters,
+}
+
+impl Shard {
+    /// An empty shard.
+    #[must_use]
+    pub fn new(id: ShardId, config: PeerConfig, limits: Limits, now: Instant) -> Self {
+        Self {
+            id,
+            limits,
+            config,
+            peers: Slab::new(),
+            by_id: FxHashMap::default(),
+            rooms: FxHashMap::default(),
+            addresses: Addresses::default(),
+            wake_ups: WakeUps::default(),
+            dirty: Vec::new(),
+            keyframes_due: Vec::new(),
+            drained: Drained::default(),
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+            next_tick: now + TICK,
+            ticks: 0,
+            counters: Counters::default(),
+        }
+    }
+
+    // === Getters ===
+
+    /// What has been counted, and what is held now.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        Counters { rooms: self.rooms.len() as u64, peers: self.peers.len() as u64, ..self.counters }
+    }
+
+    // === Commands ===
+
+    /// Takes an offer: makes the peer, or goes on with the one of this id. Nothing is forwarded before [`Self::admit`].
+    ///
+    /// # Errors
+    /// If the offer can't be used, or a limit is reached. A peer that was there stays as it was.
+    pub fn connect(
+        &mut self,
+        now: Instant,
+        room: RoomId,
+        id: PeerId,
+        offer: &str,
+        random: Randomness,
+    ) -> Result<Connected, ConnectError> {
+        let connected =
+            offer::prepare(offer, &self.limits).and_then(|offer| self.accept(now, room, id, &offer, random));
+        if connected.is_err() {
+            self.counters.offers_refused += 1;
+        }
+        connected
+    }
+
+    /// Lets the peer's media flow, to and from the others that are admitted.
+    pub fn admit(&mut self, now: Instant, id: PeerId) {
+        let Some(&place) = self.by_id.get(&id) else { return };
+        let peer = &mut self.peers[place];
+        if !peer.admitted {
+            peer.admitted = true;
+            let room = peer.room;
+            self.arrange(now, room);
+        }
+    }
+
+    /// Forgets the peer.
+    pub fn remove(&mut self, now: Instant, id: PeerId) {
+        if let Some(&place) = self.by_id.get(&id) {
+            self.forget(now, place);
+        }
+    }
+
+    /// Forgets the room and everyone in it.
+    pub fn close_room(&mut self, now: Instant, room: RoomId) {
+        let members = self.rooms.get(&room).map(|room| room.members.clone()).unwrap_or_default();
+        for place in members {
+            self.forget(now, place);
+        }
+    }
+
+    // === Inputs ===
+
+    /// Takes a datagram. `destination` is the candidate address at which it arrived.
+    pub fn handle_datagram(&mut self, now: Instant, source: SocketAddr, destination: SocketAddr, datagram: &[u8]) {
+        self.counters.datagrams_received += 1;
+        self.counters.bytes_received += datagram.len() as u64;
+        let Ok(contents) = datagram.try_into() else {
+            self.counters.dropped_malformed += 1;
+            return;
+        };
+        let input = Input::Receive(now, Receive { proto: Protocol::Udp, source, destination, contents });
+        let is_stun = datagram.first().is_some_and(|byte| *byte < 2);
+        let known = self.addresses.place(&source);
+        let place = if is_stun { self.place_of_stun(source, datagram, known) } else { known };
+        let Some(place) = place else {
+            let counter =
+                if is_stun { &mut self.counters.dropped_stun } else { &mut self.counters.dropped_unknown_address };
+            *counter += 1;
+            return;
+        };
+        self.heard(now, place);
+        let mut drained = std::mem::take(&mut self.drained);
+        let peer = &mut self.peers[place];
+        let taken = contain(|| peer.receive(now, input, &mut drained));
+        if taken == Some(false) {
+            self.counters.dropped_malformed += 1;
+        }
+        self.after_drain(now, place, drained, taken.is_none());
+    }
+
+    /// Does what is due at `now`. Call it when [`Self::poll_timeout`] says so; earlier does no harm.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(place) = self.wake_ups.pop_due(now) {
+            let Some(peer) = self.peers.get(place) else { continue };
+            if peer.wake_at <= now {
+                self.mark_dirty(place);
+            } else {
+                self.wake_ups.set(place, peer.wake_at);
+            }
+        }
+        self.request_due_keyframes(now);
+        if now >= self.next_tick {
+            self.next_tick = now + TICK;
+            self.tick(now);
+        }
+    }
+
+    /// Lets every peer that was written to or woken say what it has to say.
+    pub fn flush(&mut self, now: Instant) {
+        // A drain may make others dirty: a key frame request goes to its publisher.
+        while let Some(place) = self.dirty.pop() {
+            let Some(peer) = self.peers.get_mut(place) else { continue };
+            peer.dirty = false;
+            let mut drained = std::mem::take(&mut self.drained);
+            let peer = &mut self.peers[place];
+            let done = contain(|| peer.advance(now, &mut drained));
+            self.after_drain(now, place, drained, done.is_none());
+        }
+    }
+
+    // === Polls ===
+
+    /// The next datagram to send. Those of one peer come in a row.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        let transmit = self.transmits.pop_front()?;
+        self.counters.datagrams_sent += 1;
+        self.counters.bytes_sent += transmit.contents.len() as u64;
+        Some(transmit)
+    }
+
+    /// The next thing that the driver should know.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When to call [`Self::handle_timeout`].
+    #[must_use]
+    pub fn poll_timeout(&self) -> Instant {
+        let keyframe = self.keyframes_due.iter().filter_map(|due| self.track_gate_timeout(*due)).min();
+        [self.wake_ups.next(), keyframe].into_iter().flatten().fold(self.next_tick, Instant::min)
+    }
+
+    // === The way of an offer ===
+
+    fn accept(
+        &mut self,
+        now: Instant,
+        room: RoomId,
+        id: PeerId,
+        offer: &Offer,
+        random: Randomness,
+    ) -> Result<Connected, ConnectError> {
+        let mut admitted = false;
+        if let Some(&place) = self.by_id.get(&id) {
+            if self.peers[place].room != room {
+                return Err(ConnectError::OtherRoom);
+            }
+            if self.peers[place].continues(offer) {
+                return self.renegotiate(now, place, offer, random);
+            }
+            // The client has made a new connection, as after a reload: the new one takes the old one's place.
+            admitted = self.peers[place].admitted;
+        }
+        let replaced = self.by_id.get(&id).copied();
+        self.check_places(room, replaced.is_some())?;
+        let place = self.peers.vacant_key();
+        let credentials = peer::credentials(self.id.0, place, random);
+        let new = NewPeer { id, room, config: &self.config, limits: &self.limits, credentials };
+        let (mut peer, answer) = contain(|| Peer::new(now, new, offer)).ok_or(ConnectError::Panicked)??;
+        if let Some(replaced) = replaced {
+            self.forget(now, replaced);
+        }
+        peer.admitted = admitted;
+        let place = self.peers.insert(peer);
+        self.by_id.insert(id, place);
+        self.rooms.entry(room).or_insert_with(|| Room::new(room)).members.push(place);
+        self.mark_dirty(place);
+        self.arrange(now, room);
+        Ok(Connected { answer, slots: self.slot_states(place) })
+    }
+
+    fn renegotiate(
+        &mut self,
+        now: Instant,
+        place: usize,
+        offer: &Offer,
+        random: Randomness,
+    ) -> Result<Connected, ConnectError> {
+        let credentials = peer::credentials(self.id.0, place, random);
+        let (room, peer) = (self.peers[place].room, &mut self.peers[place]);
+        let Some(answer) = contain(|| peer.renegotiate(offer, credentials)) else {
+            self.gone(now, place, GoneReason::Panicked);
+            return Err(ConnectError::Panicked);
+        };
+        let answer = answer?;
+        self.mark_dirty(place);
+        self.arrange(now, room);
+        Ok(Connected { answer, slots: self.slot_states(place) })
+    }
+
+    fn check_places(&self, room: RoomId, replaces: bool) -> Result<(), ConnectError> {
+        let full = |what, limit| Err(ConnectError::Full { what, limit });
+        if replaces {
+            return Ok(());
+        }
+        match self.rooms.get(&room) {
+            Some(room) if room.members.len() >= self.limits.room_peers_max => {
+                full("peers of a room", self.limits.room_peers_max)
+            }
+            None if self.rooms.len() >= self.limits.rooms_max => full("rooms", self.limits.rooms_max),
+            _ if self.peers.len() >= self.limits.peers_max => full("peers", self.limits.peers_max),
+            _ => Ok(()),
+        }
+    }
+
+    // === The way of a datagram ===
+
+    /// Whose STUN message this is: authentic, or nobody's.
+    fn place_of_stun(&mut self, source: SocketAddr, datagram: &[u8], known: Option<usize>) -> Option<usize> {
+        let message = StunMessage::parse(datagram).ok()?;
+        let place = demux::place_of(self.id.0, message.username()?)?;
+        let peer = self.peers.get_mut(place)?;
+        let nominated = message.use_candidate();
+        // A known address with nothing new to say needs no check here: the stack makes its own.
+        let is_new = known != Some(place) || nominated && peer.is_elsewhere(source);
+        if !is_new {
+            peer.learn_address(source, nominated, self.limits.peer_addresses_max);
+            return Some(place);
+        }
+        if !peer.has_signed(&message) {
+            return None;
+        }
+        if nominated && peer.is_elsewhere(source) {
+            self.counters.addresses_changed += 1;
+        }
+        if let Some(forgotten) = peer.learn_address(source, nominated, self.limits.peer_addresses_max) {
+            self.addresses.unbind(&forgotten, place);
+        }
+        self.addresses.bind(source, place);
+        Some(place)
+    }
+
+    fn heard(&mut self, now: Instant, place: usize) {
+        let peer = &mut self.peers[place];
+        peer.last_heard = now;
+        if peer.link == Link::Down {
+            peer.link = Link::Up;
+            self.counters.peers_up += 1;
+            self.events.push_back(Event::Up { room: peer.room, peer: peer.id });
+        }
+    }
+
+    /// Takes over what a drain of `place` brought up. `drained` is given back for the next one.
+    fn after_drain(&mut self, now: Instant, place: usize, mut drained: Drained, panicked: bool) {
+        if panicked {
+            drained = Drained::default();
+            self.gone(now, place, GoneReason::Panicked);
+        } else {
+            self.transmits.extend(drained.transmits.drain(..));
+            self.counters.dropped_over_bitrate += std::mem::take(&mut drained.over_bitrate);
+            for (track, packet) in drained.packets.drain(..) {
+                self.route(now, place, track, &packet);
+            }
+            let signals = std::mem::take(&mut drained.signals);
+            for signal in &signals {
+                self.on_signal(now, place, *signal);
+            }
+            drained.signals = signals;
+            drained.signals.clear();
+            self.after_signals(now, place);
+        }
+        self.drained = drained;
+    }
+
+    fn after_signals(&mut self, now: Instant, place: usize) {
+        let Some(peer) = self.peers.get(place) else { return };
+        if peer.is_over() {
+            self.gone(now, place, GoneReason::Failed);
+        } else {
+            self.wake_ups.set(place, peer.wake_at);
+        }
+    }
+
+    /// Hands a publisher's packet to everyone who gets it.
+    fn route(&mut self, now: Instant, place: usize, track: usize, packet: &Packet) {
+        self.counters.packets_received += 1;
+        // Taken out and put back: no list is copied, and no peer is borrowed twice.
+        let subscribers = std::mem::take(&mut self.peers[place].tracks[track].subscribers);
+        if packet.starts_keyframe {
+            self.peers[place].tracks[track].gate.came();
+        }
+        let mut keyframe_wanted = false;
+        for &(subscriber, slot) in &subscribers {
+            match self.peers[subscriber].forward(slot, packet) {
+                Ok(()) => {
+                    self.counters.packets_forwarded += 1;
+                    self.counters.bytes_forwarded += packet.payload.len() as u64;
+                    self.mark_dirty(subscriber);
+                }
+                Err(Skip::Codec) => self.counters.skipped_codec += 1,
+                Err(Skip::Old) => self.counters.skipped_old += 1,
+                Err(Skip::Keyframe) => {
+                    self.counters.skipped_keyframe += 1;
+                    keyframe_wanted = true;
+                }
+            }
+        }
+        self.peers[place].tracks[track].subscribers = subscribers;
+        if keyframe_wanted {
+            self.want_keyframe(now, place, track);
+        }
+    }
+
+    fn on_signal(&mut self, now: Instant, place: usize, signal: Signal) {
+        let Some(peer) = self.peers.get_mut(place) else { return };
+        match signal {
+            Signal::Up => {
+                if let Link::Connecting { since } = peer.link {
+                    peer.link = Link::Up;
+                    self.counters.peers_up += 1;
+                    self.counters.joins += 1;
+                    self.counters.join_micros += u64::try_from((now - since).as_micros()).unwrap_or(u64::MAX);
+                    self.events.push_back(Event::Up { room: peer.room, peer: peer.id });
+                }
+            }
+            Signal::Closed => self.gone(now, place, GoneReason::Closed),
+            Signal::KeyframeWanted { slot } => {
+                self.counters.keyframes_wanted += 1;
+                if let Some(carried) = peer.slots.get(slot).and_then(|slot| slot.carries) {
+                    self.want_keyframe(now, carried.place, carried.track);
+                }
+            }
+            Signal::Figures(added, true) => self.counters.nacks_sent += added.nacks,
+            Signal::Figures(added, false) => {
+                self.counters.nacks_received += added.nacks;
+                self.counters.packets_lost += added.lost;
+            }
+        }
+    }
+
+    // === Key frames ===
+
+    fn want_keyframe(&mut self, now: Instant, place: usize, track: usize) {
+        let Some(gate) =
+            self.peers.get_mut(place).and_then(|peer| peer.tracks.get_mut(track)).map(|track| &mut track.gate)
+        else {
+            return;
+        };
+        if gate.want(now) {
+            self.request_keyframe(place, track);
+        } else if !self.keyframes_due.contains(&(place, track)) {
+            self.keyframes_due.push((place, track));
+        }
+    }
+
+    fn request_keyframe(&mut self, place: usize, track: usize) {
+        if self.peers[place].request_keyframe(track) {
+            self.counters.keyframes_requested += 1;
+            self.mark_dirty(place);
+        }
+    }
+
+    fn track_gate_timeout(&self, (place, track): (usize, usize)) -> Option<Instant> {
+        self.peers.get(place)?.tracks.get(track)?.gate.timeout()
+    }
+
+    fn request_due_keyframes(&mut self, now: Instant) {
+        let mut index = 0;
+        while let Some(&(place, track)) = self.keyframes_due.get(index) {
+            let gate =
+                self.peers.get_mut(place).and_then(|peer| peer.tracks.get_mut(track)).map(|track| &mut track.gate);
+            if gate.is_some_and(|gate| gate.poll(now)) {
+                self.request_keyframe(place, track);
+            }
+            if self.track_gate_timeout((place, track)).is_none() {
+                self.keyframes_due.swap_remove(index);
+            } else {
+                index += 1;
+            }
+        }
+    }
+
+    // === Once a second ===
+
+    fn tick(&mut self, now: Instant) {
+        self.ticks += 1;
+        let places: Vec<usize> = self.peers.iter().map(|(place, _)| place).collect();
+        for place in places {
+            self.check_liveness(now, place);
+        }
+        self.share_estimates();
+        if self.ticks.is_multiple_of(QUALITY_TICKS) {
+            self.report_quality();
+        }
+    }
+
+    fn check_liveness(&mut self, now: Instant, place: usize) {
+        let peer = &mut self.peers[place];
+        let silence = now.saturating_duration_since(peer.last_heard);
+        match peer.link {
+            Link::Connecting { since } if now.saturating_duration_since(since) > self.limits.peer_connect_max => {
+                self.gone(now, place, GoneReason::NeverConnected);
+            }
+            Link::Up if silence > self.limits.peer_silence_max => {
+                peer.link = Link::Down;
+                self.counters.peers_up -= 1;
+                self.events.push_back(Event::Down { room: peer.room, peer: peer.id });
+            }
+            Link::Down if silence > self.limits.peer_gone_after => self.gone(now, place, GoneReason::Silent),
+            _ => {}
+        }
+    }
+
+    /// Tells each stack how much there is to send, and a publisher what its only receiver can take.
+    fn share_estimates(&mut self) {
+        (self.counters.estimate_bps, self.counters.estimates) = (0, 0);
+        let places: Vec<usize> = self.peers.iter().map(|(place, _)| place).collect();
+        for place in places {
+            let peer = &self.peers[place];
+            if let Some(estimate) = peer.estimate_bps {
+                self.counters.estimate_bps += estimate;
+                self.counters.estimates += 1;
+            }
+            let carried: Vec<_> = peer.slots.iter().filter_map(|slot| slot.carries).collect();
+            let video_bps: u64 =
+                carried.iter().map(|carried| self.video_bitrate_bps(carried.place, carried.track)).sum();
+            let desired = if video_bps == 0 { 0 } else { DESIRED_MIN_BPS.max(video_bps * 3 / 2) };
+            let (estimate, room) = (peer.estimate_bps, peer.room);
+            self.peers[place].set_desired_bitrate(desired);
+            let is_pair = self.rooms.get(&room).is_some_and(|room| room.admitted(&self.peers).count() == 2);
+            if let (true, Some(estimate), true) = (is_pair, estimate, video_bps > 0) {
+                let videos = carried.iter().filter(|carried| self.video_bitrate_bps(carried.place, carried.track) > 0);
+                let videos: Vec<(usize, usize)> = videos.map(|carried| (carried.place, carried.track)).collect();
+                let share = (estimate / videos.len().max(1) as u64).max(CAP_MIN_BPS);
+                for (publisher, track) in videos {
+                    self.peers[publisher].cap_bitrate(track, share);
+                    self.mark_dirty(publisher);
+                }
+            }
+        }
+    }
+
+    fn video_bitrate_bps(&self, place: usize, track: usize) -> u64 {
+        let is_video =
+            |peer: &&Peer| peer.tracks.get(track).is_some_and(|track| track.kind == str0m::media::MediaKind::Video);
+        self.peers.get(place).filter(is_video).map_or(0, |peer| peer.track_bitrate_bps(track))
+    }
+
+    fn report_quality(&mut self) {
+        for room in self.rooms.values() {
+            let peers: Vec<_> = room.admitted(&self.peers).map(|place| self.peers[place].quality()).collect();
+            if peers.iter().any(|quality| quality.up.bitrate_bps + quality.down.bitrate_bps > 0) {
+                self.events.push_back(Event::Quality { room: room.id, peers });
+            }
+        }
+    }
+
+    // === Coming and going ===
+
+    fn mark_dirty(&mut self, place: usize) {
+        if let Some(peer) = self.peers.get_mut(place).filter(|peer| !peer.dirty) {
+            peer.dirty = true;
+            self.dirty.push(place);
+        }
+    }
+
+    /// Gives the room's slots anew, tells whom it concerns, and asks for the key frames that are needed now.
+    fn arrange(&mut self, now: Instant, room: RoomId) {
+        let Some(room) = self.rooms.get(&room) else { return };
+        let arranged = room.arrange(&mut self.peers);
+        self.counters.sources_without_slot += arranged.without_slot;
+        for place in arranged.changed {
+            let (room, peer, slots) = (self.peers[place].room, self.peers[place].id, self.slot_states(place));
+            self.events.push_back(Event::Slots { room, peer, slots });
+            let awaiting = self.peers[place].slots.iter().filter(|slot| slot.awaits_keyframe());
+            let sources: Vec<_> = awaiting.filter_map(|slot| slot.carries).collect();
+            for carried in sources {
+                self.want_keyframe(now, carried.place, carried.track);
+            }
+        }
+    }
+
+    fn slot_states(&self, place: usize) -> Vec<crate::event::SlotState> {
+        self.peers[place].slot_states(|other| self.peers.get(other).map(|peer| peer.id))
+    }
+
+    fn gone(&mut self, now: Instant, place: usize, reason: GoneReason) {
+        let Some(peer) = self.peers.get(place) else { return };
+        if reason == GoneReason::Panicked {
+            self.counters.panics += 1;
+        }
+        self.events.push_back(Event::Gone { room: peer.room, peer: peer.id, reason });
+        self.forget(now, place);
+    }
+
+    fn forget(&mut self, now: Instant, place: usize) {
+        let Some(peer) = self.peers.try_remove(place) else { return };
+        if peer.link == Link::Up {
+            self.counters.peers_up -= 1;
+        }
+        for address in &peer.addresses {
+            self.addresses.unbind(address, place);
+        }
+        self.by_id.remove(&peer.id);
+        self.wake_ups.clear(place);
+        self.dirty.retain(|dirty| *dirty != place);
+        self.keyframes_due.retain(|(due, _)| *due != place);
+        if let Some(room) = self.rooms.get_mut(&peer.room) {
+            room.members.retain(|member| *member != place);
+            if room.members.is_empty() {
+                self.rooms.remove(&peer.room);
+            } else {
+                self.arrange(now, peer.room);
+            }
+        }
+    }
+}
+
+/// Runs a piece of one peer's stack. A panic in it is that peer's end: nothing of the peer is used afterwards.
+fn contain<T>(run: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(run)).ok()
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

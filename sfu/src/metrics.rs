@@ -1,0 +1,172 @@
+//! The unit's figures for operators. Shards count in plain integers and publish a copy; a scrape reads the copies.
+
+use crate::socket::SocketFigures;
+use parking_lot::Mutex;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tertulia_sfu_core::Counters;
+
+/// Upper bounds of the turn histogram, in seconds. A turn beyond a millisecond adds that to every packet behind it.
+const TURN_BOUNDS_S: [f64; 8] = [50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 5e-3, 20e-3, f64::INFINITY];
+
+#[derive(Clone, Copy, Debug)]
+struct Snapshot {
+    counters: Counters,
+    socket: SocketFigures,
+    turns: [u64; TURN_BOUNDS_S.len()],
+    turn_time: Duration,
+}
+
+/// What a shard publishes.
+#[derive(Debug)]
+pub(crate) struct Published {
+    /// Taken by its shard's thread for a few additions a turn, and by a scrape: no one waits for I/O under it.
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    snapshot: Snapshot,
+    busy_since: (Instant, Duration),
+    busy: f64,
+}
+
+impl Default for Published {
+    fn default() -> Self {
+        let snapshot = Snapshot {
+            counters: Counters::default(),
+            socket: SocketFigures::default(),
+            turns: [0; TURN_BOUNDS_S.len()],
+            turn_time: Duration::ZERO,
+        };
+        Self { state: Mutex::new(State { snapshot, busy_since: (Instant::now(), Duration::ZERO), busy: 0.0 }) }
+    }
+}
+
+impl Published {
+    pub(crate) fn add_turn(&self, took: Duration) {
+        let mut state = self.state.lock();
+        let bucket = TURN_BOUNDS_S.iter().position(|bound| took.as_secs_f64() <= *bound);
+        state.snapshot.turns[bucket.unwrap_or(TURN_BOUNDS_S.len() - 1)] += 1;
+        state.snapshot.turn_time += took;
+    }
+
+    pub(crate) fn publish(&self, counters: Counters, socket: SocketFigures) {
+        let mut state = self.state.lock();
+        (state.snapshot.counters, state.snapshot.socket) = (counters, socket);
+        let (since, before) = state.busy_since;
+        let passed = since.elapsed();
+        if passed >= Duration::from_millis(400) {
+            state.busy = (state.snapshot.turn_time - before).as_secs_f64() / passed.as_secs_f64();
+            state.busy_since = (Instant::now(), state.snapshot.turn_time);
+        }
+    }
+
+    /// The part of its time that the shard was busy, lately.
+    pub(crate) fn busy(&self) -> f64 {
+        self.state.lock().busy
+    }
+}
+
+/// Reads what the shards have published.
+#[derive(Debug)]
+pub(crate) struct SfuCollector {
+    shards: Vec<Arc<Published>>,
+}
+
+/// A figure's name, what it means, whether it only grows, and where it stands.
+type Figure = (&'static str, &'static str, MetricType, fn(&Snapshot) -> u64);
+
+const C: MetricType = MetricType::Counter;
+const G: MetricType = MetricType::Gauge;
+
+const FIGURES: &[Figure] = &[
+    ("tertulia_sfu_rooms", "Rooms now", G, |s| s.counters.rooms),
+    ("tertulia_sfu_peers", "Peers now", G, |s| s.counters.peers),
+    ("tertulia_sfu_peers_up", "Peers whose media path is up now", G, |s| s.counters.peers_up),
+    ("tertulia_sfu_estimate_bits_per_second", "Sum of the receivers' estimates now", G, |s| s.counters.estimate_bps),
+    ("tertulia_sfu_estimates", "Receivers that have an estimate now", G, |s| s.counters.estimates),
+    ("tertulia_sfu_joins", "Peers that came up: ICE and DTLS done", C, |s| s.counters.joins),
+    ("tertulia_sfu_join_microseconds", "Time from offer to up, summed", C, |s| s.counters.join_micros),
+    ("tertulia_sfu_offers_refused", "Offers refused", C, |s| s.counters.offers_refused),
+    ("tertulia_sfu_datagrams_received", "Datagrams received", C, |s| s.counters.datagrams_received),
+    ("tertulia_sfu_bytes_received", "Bytes of datagrams received", C, |s| s.counters.bytes_received),
+    ("tertulia_sfu_datagrams_sent", "Datagrams sent", C, |s| s.counters.datagrams_sent),
+    ("tertulia_sfu_bytes_sent", "Bytes of datagrams sent", C, |s| s.counters.bytes_sent),
+    ("tertulia_sfu_packets_received", "RTP packets from publishers", C, |s| s.counters.packets_received),
+    ("tertulia_sfu_packets_forwarded", "RTP packets handed to subscribers", C, |s| s.counters.packets_forwarded),
+    ("tertulia_sfu_bytes_forwarded", "RTP payload bytes handed to subscribers", C, |s| s.counters.bytes_forwarded),
+    ("tertulia_sfu_packets_lost", "Packets that subscribers reported lost", C, |s| s.counters.packets_lost),
+    ("tertulia_sfu_skipped_codec", "Packets not forwarded: codec unknown to the subscriber", C, |s| {
+        s.counters.skipped_codec
+    }),
+    ("tertulia_sfu_skipped_keyframe", "Packets not forwarded: before a key frame", C, |s| s.counters.skipped_keyframe),
+    ("tertulia_sfu_skipped_old", "Packets not forwarded: of before a switch", C, |s| s.counters.skipped_old),
+    ("tertulia_sfu_dropped_unknown_address", "Datagrams from unproved addresses", C, |s| {
+        s.counters.dropped_unknown_address
+    }),
+    ("tertulia_sfu_dropped_stun", "STUN for nobody, or not authentic", C, |s| s.counters.dropped_stun),
+    ("tertulia_sfu_dropped_malformed", "Datagrams of no protocol, or refused", C, |s| s.counters.dropped_malformed),
+    ("tertulia_sfu_dropped_over_bitrate", "Packets above what a peer may publish", C, |s| {
+        s.counters.dropped_over_bitrate
+    }),
+    ("tertulia_sfu_keyframes_wanted", "Key frame requests from subscribers", C, |s| s.counters.keyframes_wanted),
+    ("tertulia_sfu_keyframes_requested", "Key frame requests to publishers", C, |s| s.counters.keyframes_requested),
+    ("tertulia_sfu_nacks_received", "NACKs from subscribers", C, |s| s.counters.nacks_received),
+    ("tertulia_sfu_nacks_sent", "NACKs to publishers", C, |s| s.counters.nacks_sent),
+    ("tertulia_sfu_sources_without_slot", "Sources that found no free slot", C, |s| s.counters.sources_without_slot),
+    ("tertulia_sfu_addresses_changed", "Peers that came from a new address", C, |s| s.counters.addresses_changed),
+    ("tertulia_sfu_panics", "Peers ended by a contained panic", C, |s| s.counters.panics),
+    ("tertulia_sfu_socket_send_dropped", "Datagrams that the kernel did not take", C, |s| s.socket.send_dropped),
+    ("tertulia_sfu_socket_send_calls", "Send calls", C, |s| s.socket.send_calls),
+    ("tertulia_sfu_socket_receive_calls", "Receive calls that brought something", C, |s| s.socket.receive_calls),
+];
+
+impl SfuCollector {
+    pub(crate) fn new(shards: Vec<Arc<Published>>) -> Self {
+        Self { shards }
+    }
+}
+
+impl Collector for SfuCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let shards: Vec<(String, Snapshot)> = self
+            .shards
+            .iter()
+            .enumerate()
+            .map(|(index, shard)| (index.to_string(), shard.state.lock().snapshot))
+            .collect();
+        for (name, help, kind, value) in FIGURES {
+            let mut metric = encoder.encode_descriptor(name, help, None, *kind)?;
+            for (shard, snapshot) in &shards {
+                let labels = [("shard", shard.as_str())];
+                let family = metric.encode_family(&labels)?;
+                match kind {
+                    MetricType::Gauge => {
+                        ConstGauge::new(i64::try_from(value(snapshot)).unwrap_or(i64::MAX)).encode(family)?;
+                    }
+                    _ => ConstCounter::new(value(snapshot)).encode(family)?,
+                }
+            }
+        }
+        let help = "Time of one wake-up of a shard's thread";
+        let mut metric = encoder.encode_descriptor("tertulia_sfu_turn_seconds", help, None, MetricType::Histogram)?;
+        for (shard, snapshot) in &shards {
+            let buckets: Vec<(f64, u64)> = TURN_BOUNDS_S.into_iter().zip(snapshot.turns).collect();
+            let labels = [("shard", shard.as_str())];
+            let count = snapshot.turns.iter().sum();
+            metric.encode_family(&labels)?.encode_histogram::<[(&str, &str); 1]>(
+                snapshot.turn_time.as_secs_f64(),
+                count,
+                &buckets,
+                None,
+            )?;
+        }
+        Ok(())
+    }
+}
