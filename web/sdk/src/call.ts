@@ -1,0 +1,488 @@
+// One call of this device, from its first moment to its end.
+//
+// Invariant: the server owns the call, this object follows it. The media connects while it rings; microphone and camera
+// are opened only when this side has called or accepted; whatever happens, `ended` comes exactly once and frees all.
+
+import { Emitter } from "./emitter.js";
+import { TertuliaError } from "./errors.js";
+import { LocalMedia, type MediaFlags, type MediaPreferences, type MediaProblem } from "./media.js";
+import { Peer, type Connection, type PeerOptions } from "./peer.js";
+import { StatsReader, type CallFigures } from "./stats.js";
+import type { Session } from "./session.js";
+import type {
+  CallEnded,
+  CallState,
+  DeclineReason,
+  Direction,
+  EndReason,
+  MediaKind,
+  ParticipantQuality,
+  Person,
+  Phase,
+  RosterEntry,
+  ServerFrame,
+  Slot,
+  Source,
+} from "./proto.js";
+
+/** The server's phases, and what comes before and after them. */
+export type CallPhase = "inviting" | Phase | "ended";
+
+export interface Ended {
+  /** `merged`: both sides called each other at once; the call goes on as the one that this device placed. */
+  reason: EndReason | "merged";
+  /** From answer to end; zero if it was not answered. */
+  durationMs: number;
+  /** What the server refused, where that is why. */
+  error: TertuliaError | undefined;
+}
+
+export interface CallEvents {
+  /** The phase, the connection, or who is on has changed. */
+  state: CallPhase;
+  connection: Connection;
+  roster: RosterEntry[];
+  slots: Slot[];
+  /** About every two seconds once the media is up. */
+  quality: { local: CallFigures; server: ParticipantQuality[] };
+  /** What this device sends has changed. */
+  media: MediaFlags;
+  /** A microphone, camera or screen is not to be had; the call goes on without it. */
+  problem: MediaProblem;
+  /** A track of `remote` came or went. */
+  remote: RemoteStreams;
+  ended: Ended;
+}
+
+/** What arrives from the other side: streams that stay the same for the whole call, for `srcObject`. */
+export interface RemoteStreams {
+  readonly audio: MediaStream;
+  readonly camera: MediaStream;
+  readonly screen: MediaStream;
+}
+
+/** What a call needs of its client. */
+export interface CallContext {
+  session: Session;
+  peerOptions: PeerOptions;
+  prefer: MediaPreferences;
+  me: () => { user_id: string; device_id: string } | undefined;
+  /** This browser's clock at a moment of the server's. */
+  localTime: (serverMs: number) => number;
+}
+
+export interface CallInit {
+  id?: string;
+  peer: Person;
+  direction: Direction;
+  media: MediaKind;
+  phase: CallPhase;
+  answeredAt?: number | undefined;
+}
+
+const QUALITY_EVERY_MS = 2_000;
+const STREAM_OF: Record<Source, keyof RemoteStreams> = { mic: "audio", camera: "camera", screen: "screen" };
+
+export class Call extends Emitter<CallEvents> {
+  readonly peer: Person;
+  readonly direction: Direction;
+  /** What it was placed as. */
+  readonly kind: MediaKind;
+  readonly local: LocalMedia;
+  readonly remote: RemoteStreams = { audio: new MediaStream(), camera: new MediaStream(), screen: new MediaStream() };
+  readonly #context: CallContext;
+  readonly #stats = new StatsReader();
+  #peer: Peer;
+  #id: string | undefined;
+  #state: CallPhase;
+  #accepted: boolean;
+  #answeredAt: number | undefined;
+  #roster: RosterEntry[] = [];
+  #rosterVersion = -1;
+  #serverQuality: ParticipantQuality[] = [];
+  #figures: CallFigures | undefined;
+  #sentFlags = "";
+  #ticker: ReturnType<typeof setInterval> | undefined;
+  #ended: Ended | undefined;
+
+  /** Made by `Client`. */
+  constructor(context: CallContext, init: CallInit) {
+    super();
+    this.#context = context;
+    this.#id = init.id;
+    this.peer = init.peer;
+    this.direction = init.direction;
+    this.kind = init.media;
+    this.#state = init.phase;
+    this.#answeredAt = init.answeredAt;
+    this.#accepted = init.direction === "outgoing" || isAnswered(init.phase);
+    this.local = new LocalMedia(context.prefer, (source, track) => void this.#peer.setTrack(source, track));
+    this.local.on("change", (flags) => {
+      this.emit("media", flags);
+      this.#tellMedia();
+    });
+    this.local.on("problem", (problem) => this.emit("problem", problem));
+    this.#peer = this.#listen(new Peer(context.peerOptions, (sdp) => this.#signal(sdp)));
+  }
+
+  /** Absent until the server has answered the invite. */
+  get id(): string | undefined {
+    return this.#id;
+  }
+
+  get state(): CallPhase {
+    return this.#state;
+  }
+
+  /** Whether the media flows between this device and the server. */
+  get connection(): Connection {
+    return this.#peer.connection;
+  }
+
+  /** Whether this side has called or accepted, here. */
+  get accepted(): boolean {
+    return this.#accepted;
+  }
+
+  /** When it was answered, by this browser's clock. */
+  get answeredAt(): number | undefined {
+    return this.#answeredAt === undefined ? undefined : this.#context.localTime(this.#answeredAt);
+  }
+
+  /** Who is in the call, this device included. */
+  get roster(): RosterEntry[] {
+    return this.#roster;
+  }
+
+  /** The other side's entry of the roster. */
+  get other(): RosterEntry | undefined {
+    return this.#roster.find((entry) => !this.#isMe(entry));
+  }
+
+  get slots(): Slot[] {
+    return this.#peer.slots;
+  }
+
+  /** What this device sends. */
+  get media(): MediaFlags {
+    return this.local.flags;
+  }
+
+  /** The last figures. */
+  get figures(): CallFigures | undefined {
+    return this.#figures;
+  }
+
+  get ended(): Ended | undefined {
+    return this.#ended;
+  }
+
+  /** The connection itself, for diagnosis. */
+  get pc(): RTCPeerConnection {
+    return this.#peer.pc;
+  }
+
+  /** Answers. The microphone opens now, and the camera if it is a video call and `video` is not false. */
+  async accept(options: { video?: boolean } = {}): Promise<void> {
+    if (this.#accepted || this.#ended || !this.#id) return;
+    this.#accepted = true;
+    this.emit("state", this.#state);
+    const camera = options.video ?? this.kind === "video";
+    // Together: the first sound waits for whichever of the two is slower, not for both.
+    void this.local.open(camera);
+    try {
+      await this.#context.session.request({ type: "call.accept", call_id: this.#id });
+      void this.#connect();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Does not answer. `busy` lets the person's other devices ring on. */
+  decline(reason: DeclineReason = "declined"): void {
+    if (this.#ended) return;
+    if (this.#id) this.#quietly({ type: "call.decline", call_id: this.#id, reason });
+    this.#end("declined");
+  }
+
+  /** Gives up before the other side has answered. */
+  cancel(): void {
+    this.hangup();
+  }
+
+  /** Ends the call, whatever its phase: cancels, declines or hangs up. */
+  hangup(): void {
+    if (this.#ended) return;
+    if (this.direction === "incoming" && !this.#accepted) {
+      this.decline();
+      return;
+    }
+    const id = this.#id;
+    const answered = isAnswered(this.#state);
+    if (id && !answered && this.direction === "outgoing") {
+      // The other side may have answered in this very moment: then it is a hang-up.
+      const session = this.#context.session;
+      session
+        .request({ type: "call.cancel", call_id: id })
+        .catch(() => session.request({ type: "call.hangup", call_id: id }))
+        .catch(() => undefined);
+    } else if (id) {
+      this.#quietly({ type: "call.hangup", call_id: id });
+    }
+    this.#end(answered ? "hangup" : "cancelled");
+  }
+
+  setMic(on: boolean): Promise<void> {
+    return this.local.setMic(on);
+  }
+
+  setCamera(on: boolean): Promise<void> {
+    return this.local.setCamera(on);
+  }
+
+  /** Shares the screen, or stops. Must follow a click: browsers ask for one. */
+  shareScreen(on = true): Promise<void> {
+    return this.local.setScreen(on);
+  }
+
+  switchMicrophone(deviceId: string): Promise<void> {
+    return this.local.switchMicrophone(deviceId);
+  }
+
+  switchCamera(deviceId: string): Promise<void> {
+    return this.local.switchCamera(deviceId);
+  }
+
+  flipCamera(): Promise<void> {
+    return this.local.flipCamera();
+  }
+
+  /** How loud the other side is now, from 0 to 1. */
+  remoteLevel(): number {
+    const slot = this.slots.find((slot) => slot.source === "mic");
+    return slot ? this.#peer.slotLevel(slot.mid) : 0;
+  }
+
+  /** @internal Places the call. */
+  async place(): Promise<void> {
+    void this.local.open(this.kind === "video");
+    try {
+      const { session } = this.#context;
+      const ok = await session.request({ type: "call.invite", to: { user: this.peer.user_id }, media: this.kind });
+      if (ok.call_id === undefined) throw TertuliaError.of("internal");
+      this.#id = ok.call_id;
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    if (this.#ended) {
+      this.#quietly({ type: "call.cancel", call_id: this.#id });
+      return;
+    }
+    if (this.#state === "inviting") this.#setState("offered");
+  }
+
+  /** @internal Connects the media of a call that has just been placed. */
+  connectPlaced(): void {
+    void this.#connect();
+  }
+
+  /** @internal Rings: tells the server, and connects the media without opening anything. */
+  ring(): void {
+    if (!this.#id) return;
+    this.#quietly({ type: "call.ringing", call_id: this.#id });
+    void this.#connect();
+  }
+
+  /** @internal Comes back to a call after the page was loaded anew. */
+  rejoin(camera: boolean): void {
+    void this.local.open(camera);
+    void this.#connect();
+  }
+
+  /** @internal Two people called each other at once, and the server made it one call: takes over the one that rang. */
+  adopt(rang: Call): void {
+    this.#peer.close();
+    this.#peer = this.#listen(rang.#peer);
+    for (const source of ["mic", "camera", "screen"] as const) {
+      const track = this.local.track(source);
+      if (track) void this.#peer.setTrack(source, track);
+    }
+    if (rang.#state !== "ended") this.#setState(isAnswered(rang.#state) ? rang.#state : "connecting");
+    this.#answeredAt ??= rang.#answeredAt;
+    this.#onSlots(this.#peer.slots);
+    rang.#ended = { reason: "merged", durationMs: 0, error: undefined };
+    rang.#setState("ended");
+    rang.emit("ended", rang.#ended);
+    this.#tellMedia();
+  }
+
+  /** @internal A frame of the server about this call. */
+  handle(frame: ServerFrame): void {
+    if (this.#ended) return;
+    switch (frame.type) {
+      case "call.state":
+        this.follow(frame);
+        break;
+      case "call.roster":
+        if (frame.version <= this.#rosterVersion) break;
+        this.#rosterVersion = frame.version;
+        this.#roster = frame.participants;
+        this.emit("roster", this.#roster);
+        break;
+      case "call.slots":
+        this.#peer.setSlots(frame.slots);
+        break;
+      case "call.quality":
+        this.#serverQuality = frame.participants;
+        break;
+      case "call.ended":
+        this.#finish(frame);
+        break;
+      default:
+        break;
+    }
+  }
+
+  /** @internal Where the server says the call stands. */
+  follow(state: Pick<CallState, "phase"> & Partial<CallState>): void {
+    if (this.#ended) return;
+    if (state.answered_at !== undefined) this.#answeredAt = state.answered_at;
+    this.#setState(state.phase);
+    if (isAnswered(state.phase)) this.#tellMedia();
+  }
+
+  /** @internal The server no longer knows the call. */
+  lost(): void {
+    this.#end("lost");
+  }
+
+  #listen(peer: Peer): Peer {
+    const mine = () => peer === this.#peer && !this.#ended;
+    peer.on("connection", (connection) => {
+      if (!mine()) return;
+      if (connection === "up") this.#startTicker();
+      this.emit("connection", connection);
+    });
+    peer.on("slots", (slots) => {
+      if (mine()) this.#onSlots(slots);
+    });
+    peer.on("refused", (error) => {
+      if (mine() && this.#accepted && isOver(error)) this.#fail(error);
+    });
+    return peer;
+  }
+
+  async #connect(): Promise<void> {
+    const early = !this.#accepted;
+    try {
+      await this.#peer.connect();
+    } catch (error) {
+      // Where too many devices ring, they connect after accept: `accept` tries again.
+      if (!this.#ended && !early) this.#fail(error);
+    }
+  }
+
+  async #signal(sdp: string): Promise<{ sdp: string; slots: Slot[] }> {
+    if (!this.#id) throw TertuliaError.of("unknown_call");
+    const ok = await this.#context.session.request({ type: "call.connect", call_id: this.#id, sdp });
+    if (ok.sdp === undefined) throw TertuliaError.of("internal");
+    return { sdp: ok.sdp, slots: ok.slots ?? [] };
+  }
+
+  #onSlots(slots: Slot[]): void {
+    let changed = false;
+    for (const source of Object.keys(STREAM_OF) as Source[]) {
+      const slot = slots.find((slot) => slot.source === source);
+      const track = slot && this.#peer.slotTrack(slot.mid);
+      changed = setTrack(this.remote[STREAM_OF[source]], track) || changed;
+    }
+    this.emit("slots", slots);
+    if (changed) this.emit("remote", this.remote);
+  }
+
+  /** Tells the others what we send, whenever that has changed. Before the answer there is nobody to tell. */
+  #tellMedia(): void {
+    if (!this.#id || this.#ended || !this.#accepted || !isAnswered(this.#state)) return;
+    const flags = this.local.flags;
+    const key = JSON.stringify(flags);
+    if (key === this.#sentFlags) return;
+    this.#sentFlags = key;
+    const request = { type: "call.media", call_id: this.#id, ...flags } as const;
+    this.#context.session.request(request).catch(() => {
+      this.#sentFlags = "";
+    });
+  }
+
+  #startTicker(): void {
+    this.#ticker ??= setInterval(() => void this.#tick(), QUALITY_EVERY_MS);
+  }
+
+  async #tick(): Promise<void> {
+    const report = await this.pc.getStats().catch(() => undefined);
+    if (!report || this.#ended) return;
+    this.#figures = this.#stats.read(report as unknown as Iterable<[string, unknown]>);
+    this.emit("quality", { local: this.#figures, server: this.#serverQuality });
+  }
+
+  /** For requests whose refusal changes nothing: the call is over already. */
+  #quietly(request: Parameters<Session["request"]>[0]): void {
+    this.#context.session.request(request).catch(() => undefined);
+  }
+
+  #isMe(entry: RosterEntry): boolean {
+    const me = this.#context.me();
+    return entry.user_id === me?.user_id && entry.device_id === me.device_id;
+  }
+
+  #setState(state: CallPhase): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.emit("state", state);
+  }
+
+  #fail(error: unknown): void {
+    const known = error instanceof TertuliaError ? error : undefined;
+    if (known?.code === "call_answered_elsewhere") this.#end("answered_elsewhere");
+    else if (known?.code === "call_over" && this.direction === "incoming") this.#end("cancelled");
+    else this.#end("failed", known);
+    // The server may still hold our side of it.
+    if (this.#id && this.#accepted && !isOver(error)) this.#quietly({ type: "call.hangup", call_id: this.#id });
+  }
+
+  #finish(frame: CallEnded): void {
+    this.#end(frame.reason, undefined, frame.duration_ms);
+  }
+
+  #end(reason: EndReason, error?: TertuliaError, durationMs?: number): void {
+    if (this.#ended) return;
+    const answered = this.answeredAt;
+    const lasted = durationMs ?? (answered === undefined ? 0 : Math.max(0, Date.now() - answered));
+    this.#ended = { reason, durationMs: lasted, error };
+    clearInterval(this.#ticker);
+    this.local.close();
+    this.#peer.close();
+    for (const stream of Object.values(this.remote) as MediaStream[]) setTrack(stream, undefined);
+    this.#setState("ended");
+    this.emit("ended", this.#ended);
+  }
+}
+
+function isAnswered(phase: CallPhase): boolean {
+  return phase === "connecting" || phase === "active" || phase === "reconnecting";
+}
+
+/** Whether the server's refusal says that there is no such call (any more). */
+function isOver(error: unknown): boolean {
+  const code = error instanceof TertuliaError ? error.code : undefined;
+  return code === "call_over" || code === "unknown_call" || code === "call_answered_elsewhere";
+}
+
+/** Makes the stream hold this one track, or none. Says whether that changed anything. */
+function setTrack(stream: MediaStream, track: MediaStreamTrack | undefined): boolean {
+  const before = stream.getTracks();
+  if (before.length === (track ? 1 : 0) && before[0] === track) return false;
+  for (const old of before) stream.removeTrack(old);
+  if (track) stream.addTrack(track);
+  return true;
+}

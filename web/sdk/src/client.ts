@@ -1,0 +1,306 @@
+// This device's presence on a server: it places calls, rings for others, and keeps both through lost sockets.
+
+import { Call, type CallContext, type CallInit } from "./call.js";
+import { Emitter } from "./emitter.js";
+import { callHistory, demoPeople } from "./http.js";
+import type { MediaPreferences } from "./media.js";
+import type { VideoCodec } from "./peer.js";
+import { Session, type CloseCause, type SessionState, type Socket, type Token } from "./session.js";
+import type {
+  CallHistory,
+  CallIncoming,
+  CallMissed,
+  CallSnapshot,
+  ErrorBody,
+  Person,
+  ServerFrame,
+  Welcome,
+} from "./proto.js";
+
+export interface ConnectOptions {
+  /** The server: `https://calls.example` (or `http:`, `ws:`, `wss:`). */
+  url: string;
+  /** A token, or a function that fetches one; it is asked again when a token has expired. */
+  token: Token;
+  /** Names this device; keep it, so that the server knows the device again. Absent: the server names it. */
+  deviceId?: string;
+  /** Whether this device rings. Without, it only places calls. */
+  rings?: boolean;
+  /** Tried first; the server and the other side have the last word. */
+  videoCodec?: VideoCodec;
+  /** Sends Opus with redundancy (RFC 2198): twice the audio bitrate, for networks that lose packets. */
+  audioRed?: boolean;
+  /** Devices to open. May be changed at any time; calls placed later go by it. */
+  prefer?: MediaPreferences;
+  /** Opens the socket; for tests. */
+  openSocket?: (url: string, protocol: string) => Socket;
+}
+
+export interface ClientEvents {
+  state: SessionState;
+  /** A session is open; `welcome.resumed` tells whether it is the one before. */
+  welcome: Welcome;
+  /** Someone calls: `call.accept()` or `call.decline()`. */
+  incoming: Call;
+  /** A call of this device goes on since before this page was loaded: `rejoin` or `leave`. */
+  running: CallSnapshot[];
+  /** Someone called while nobody answered: since the last connection, or just now. */
+  missed: CallMissed[];
+  /** Demo servers only: everyone who has signed in. */
+  people: Person[];
+  /** The session is over for good: closed here, displaced by another page, or refused. */
+  closed: CloseCause;
+}
+
+type CallFrame = Extract<ServerFrame, { call_id: string }>;
+
+/** Frames kept for a call whose invite is not answered yet. Its first few are all that can come. */
+const EARLY_MAX = 16;
+
+/** Connects. Events tell the rest; what is asked for meanwhile is sent once the session is open. */
+export function connect(options: ConnectOptions): Client {
+  return new Client(options);
+}
+
+export class Client extends Emitter<ClientEvents> {
+  /** Devices to open; changes count for calls placed or accepted later. */
+  readonly prefer: MediaPreferences;
+  readonly #options: ConnectOptions;
+  readonly #http: string;
+  readonly #session: Session;
+  readonly #calls = new Map<string, Call>();
+  #placing: Call | undefined;
+  /** A call that came in while our own invite was under way: perhaps the same people calling each other. */
+  #held: CallIncoming | undefined;
+  /** Frames of a call whose id we are about to learn. */
+  #early: CallFrame[] = [];
+  #token: string | undefined;
+  #clockAhead = 0;
+  #people: Person[] = [];
+
+  constructor(options: ConnectOptions) {
+    super();
+    this.#options = options;
+    this.prefer = options.prefer ?? {};
+    const url = new URL(options.url);
+    this.#http = withProtocol(url, url.protocol.replace("ws", "http"));
+    if (url.pathname === "/") url.pathname = "/v1/ws";
+    this.#session = new Session({
+      url: withProtocol(url, url.protocol.replace("http", "ws")),
+      token: (last) => this.#freshToken(last),
+      deviceId: options.deviceId,
+      rings: options.rings ?? true,
+      ...(options.openSocket && { openSocket: options.openSocket }),
+    });
+    this.#session.on("state", (state) => this.emit("state", state));
+    this.#session.on("welcome", (welcome) => this.#onWelcome(welcome));
+    this.#session.on("frame", (frame) => this.#onFrame(frame));
+    this.#session.on("closed", (cause) => {
+      for (const call of this.calls) call.lost();
+      this.emit("closed", cause);
+    });
+  }
+
+  get state(): SessionState {
+    return this.#session.state;
+  }
+
+  /** The last welcome: who we are, which device, what the server allows. */
+  get welcome(): Welcome | undefined {
+    return this.#session.welcome;
+  }
+
+  /** Demo servers only. */
+  get people(): Person[] {
+    return this.#people;
+  }
+
+  /** Calls that have not ended. */
+  get calls(): Call[] {
+    const calls = [...this.#calls.values()];
+    if (this.#placing) calls.push(this.#placing);
+    return calls;
+  }
+
+  /** Calls someone. What goes wrong is told by the call's `ended`. */
+  call(userId: string, options: { video?: boolean; name?: string } = {}): Call {
+    const peer = { user_id: userId, name: options.name ?? userId };
+    const media = options.video ? "video" : "voice";
+    const call = this.#make({ peer, direction: "outgoing", media, phase: "inviting" });
+    this.#placing = call;
+    void this.#place(call);
+    return call;
+  }
+
+  /** Goes back into a call that `running` told of. */
+  rejoin(snapshot: CallSnapshot, options: { video?: boolean } = {}): Call {
+    const call = this.#adoptSnapshot(snapshot);
+    call.rejoin(options.video ?? snapshot.media === "video");
+    return call;
+  }
+
+  /** Ends a call that `running` told of, without going back into it. */
+  async leave(snapshot: CallSnapshot): Promise<void> {
+    const call_id = snapshot.call_id;
+    const answered = snapshot.phase !== "offered" && snapshot.phase !== "ringing";
+    const type = answered || !snapshot.outgoing ? "call.hangup" : "call.cancel";
+    await this.#session.request({ type, call_id });
+  }
+
+  /** A page of this user's calls, newest first. */
+  async history(page: { before?: string | undefined; limit?: number } = {}): Promise<CallHistory> {
+    return callHistory(this.#http, this.#token ?? (await this.#freshToken(undefined)), page);
+  }
+
+  /** Demo servers only: everyone who has signed in. */
+  async fetchPeople(): Promise<Person[]> {
+    this.#people = (await demoPeople(this.#http, this.#token ?? (await this.#freshToken(undefined)))).people;
+    this.emit("people", this.#people);
+    return this.#people;
+  }
+
+  /** Hangs up and disconnects for good. */
+  close(): void {
+    for (const call of this.calls) call.hangup();
+    this.#session.close();
+  }
+
+  async #freshToken(last: ErrorBody | undefined): Promise<string> {
+    const { token } = this.#options;
+    this.#token = typeof token === "string" ? token : await token(last);
+    return this.#token;
+  }
+
+  async #place(call: Call): Promise<void> {
+    await call.place();
+    if (this.#placing === call) this.#placing = undefined;
+    const held = this.#held;
+    const early = this.#early.splice(0);
+    this.#held = undefined;
+    const id = call.id;
+    if (id && !call.ended) {
+      const rang = this.#calls.get(id);
+      this.#track(id, call);
+      if (rang) call.adopt(rang);
+      else call.connectPlaced();
+      for (const frame of early) if (frame.call_id === id) call.handle(frame);
+    }
+    if (held && held.call_id !== id) this.#ringFor(held);
+  }
+
+  #onWelcome(welcome: Welcome): void {
+    this.#clockAhead = welcome.now - Date.now();
+    this.emit("welcome", welcome);
+    if (!welcome.resumed) this.#reconcile(welcome.calls);
+    if (welcome.missed_calls.length > 0) this.emit("missed", welcome.missed_calls);
+  }
+
+  /** The session is new: what the server knows counts. */
+  #reconcile(snapshots: CallSnapshot[]): void {
+    const known = new Set(snapshots.map((snapshot) => snapshot.call_id));
+    for (const [id, call] of [...this.#calls]) {
+      if (!known.has(id)) call.lost();
+    }
+    const running: CallSnapshot[] = [];
+    for (const snapshot of snapshots) {
+      const call = this.#calls.get(snapshot.call_id);
+      if (call) call.follow(snapshot);
+      else if (!snapshot.outgoing && (snapshot.phase === "offered" || snapshot.phase === "ringing")) {
+        this.#announce(this.#adoptSnapshot(snapshot));
+      } else running.push(snapshot);
+    }
+    if (running.length > 0) this.emit("running", running);
+  }
+
+  #onFrame(frame: ServerFrame): void {
+    switch (frame.type) {
+      case "call.incoming":
+        this.#onIncoming(frame);
+        break;
+      case "call.missed":
+        this.emit("missed", [frame]);
+        break;
+      case "demo.people":
+        this.#people = frame.people;
+        this.emit("people", this.#people);
+        break;
+      case "call.state":
+      case "call.roster":
+      case "call.slots":
+      case "call.quality":
+        this.#onCallFrame(frame);
+        break;
+      case "call.ended":
+        if (this.#held?.call_id === frame.call_id) this.#held = undefined;
+        this.#onCallFrame(frame);
+        break;
+      default:
+        break;
+    }
+  }
+
+  #onCallFrame(frame: CallFrame): void {
+    const call = this.#calls.get(frame.call_id);
+    if (call) call.handle(frame);
+    else if (this.#placing && this.#early.length < EARLY_MAX) this.#early.push(frame);
+  }
+
+  #onIncoming(incoming: CallIncoming): void {
+    if (this.#calls.has(incoming.call_id)) return;
+    if (this.#placing && this.#placing.peer.user_id === incoming.from.user_id) this.#held = incoming;
+    else this.#ringFor(incoming);
+  }
+
+  #ringFor(incoming: CallIncoming): void {
+    const { call_id: id, from: peer, media } = incoming;
+    const taken = this.calls.some((call) => call.accepted);
+    const call = this.#make({ id, peer, direction: "incoming", media, phase: "ringing" });
+    if (taken) call.decline("busy");
+    else this.#announce(call);
+  }
+
+  #announce(call: Call): void {
+    call.ring();
+    this.emit("incoming", call);
+  }
+
+  #adoptSnapshot(snapshot: CallSnapshot): Call {
+    return this.#make({
+      id: snapshot.call_id,
+      peer: snapshot.peer,
+      direction: snapshot.outgoing ? "outgoing" : "incoming",
+      media: snapshot.media,
+      phase: snapshot.phase,
+      answeredAt: snapshot.answered_at,
+    });
+  }
+
+  #make(init: CallInit): Call {
+    const context: CallContext = {
+      session: this.#session,
+      peerOptions: {
+        iceServers: (this.welcome?.ice_servers ?? []) as RTCIceServer[],
+        videoCodec: this.#options.videoCodec ?? "VP8",
+        red: this.#options.audioRed ?? false,
+      },
+      prefer: this.prefer,
+      me: () => this.welcome,
+      localTime: (serverMs) => serverMs - this.#clockAhead,
+    };
+    const call = new Call(context, init);
+    if (init.id) this.#track(init.id, call);
+    return call;
+  }
+
+  #track(id: string, call: Call): void {
+    this.#calls.set(id, call);
+    call.on("ended", () => {
+      if (this.#calls.get(id) === call) this.#calls.delete(id);
+    });
+  }
+}
+
+function withProtocol(url: URL, protocol: string): string {
+  // The setter of `protocol` refuses to go from `http` to `ws`.
+  return protocol + url.href.slice(url.protocol.length);
+}

@@ -1,0 +1,11 @@
+// @tertulia/sdk: place and take calls on a Tertulia server.
+
+export { connect, Client, type ClientEvents, type ConnectOptions } from "./client.js";
+export { Call, type CallEvents, type CallPhase, type Ended, type RemoteStreams } from "./call.js";
+export { TertuliaError, type LocalCode } from "./errors.js";
+export { callHistory, demoPeople, demoSignIn } from "./http.js";
+export { devices, MediaProblem, type MediaFlags, type MediaPreferences, type ProblemReason } from "./media.js";
+export type { Connection, VideoCodec } from "./peer.js";
+export type { CloseCause, SessionState, Token } from "./session.js";
+export type { CallFigures, Level, StreamFigures } from "./stats.js";
+export type * from "./proto.js";

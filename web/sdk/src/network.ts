@@ -1,0 +1,34 @@
+// When the network changes, as far as a browser tells.
+
+/** Not in every browser, nor in TypeScript's DOM types. */
+interface Connection extends EventTarget {
+  readonly type?: string;
+}
+
+/**
+ * Calls back with `true` when the device has moved to another network, and with `false` when the page is looked at again
+ * (what was put off while it was hidden is worth a try). Outside a browser it never calls.
+ */
+export function onNetworkChange(back: (changed: boolean) => void): () => void {
+  if (typeof window === "undefined") return () => undefined;
+  const connection = (navigator as Navigator & { connection?: Connection }).connection;
+  let type = connection?.type;
+  const online = () => back(true);
+  const visible = () => {
+    if (document.visibilityState === "visible") back(false);
+  };
+  // It also fires for mere changes of speed.
+  const moved = () => {
+    const before = type;
+    type = connection?.type;
+    if (type !== before && type !== "none") back(true);
+  };
+  window.addEventListener("online", online);
+  document.addEventListener("visibilitychange", visible);
+  connection?.addEventListener("change", moved);
+  return () => {
+    window.removeEventListener("online", online);
+    document.removeEventListener("visibilitychange", visible);
+    connection?.removeEventListener("change", moved);
+  };
+}

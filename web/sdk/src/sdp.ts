@@ -1,0 +1,28 @@
+// The few things of an offer that no browser API sets. SDP: RFC 9429; Opus parameters: RFC 7587 §6.1.
+
+/** Asks to receive Opus with DTX: nothing is sent while nobody speaks. Other parameters stay as they are. */
+export function withOpusDtx(sdp: string): string {
+  const payloads = [...sdp.matchAll(/^a=rtpmap:(\d+) opus\/48000/gim)].map((match) => match[1]);
+  let out = sdp;
+  for (const payload of payloads) {
+    const line = new RegExp(`^a=fmtp:${payload} (?!.*usedtx=)(.*)$`, "gm");
+    out = out.replace(line, `a=fmtp:${payload} $1;usedtx=1`);
+  }
+  return out;
+}
+
+/** The DTLS fingerprints of a description. Another fingerprint is another peer, not a restart of the same. */
+export function fingerprints(sdp: string): string[] {
+  return [...new Set([...sdp.matchAll(/^a=fingerprint:(.+)$/gm)].map((match) => match[1]!.trim().toLowerCase()))].sort();
+}
+
+/** Forward error correction that the server does not take apart; it resends what is lost instead. */
+const FEC = new Set(["video/red", "video/ulpfec", "video/flexfec-03"]);
+
+/** Codecs of one kind, the preferred first; of the rest the order stays. Audio RED is left out unless it is asked for. */
+export function orderCodecs<C extends { mimeType: string }>(codecs: readonly C[], prefer: string, red: boolean): C[] {
+  const name = (codec: C) => codec.mimeType.toLowerCase();
+  const wanted = codecs.filter((codec) => !FEC.has(name(codec)) && (red || name(codec) !== "audio/red"));
+  const first = (codec: C) => name(codec) === prefer.toLowerCase();
+  return [...wanted.filter(first), ...wanted.filter((codec) => !first(codec))];
+}
