@@ -85,6 +85,11 @@ pub(crate) fn with_credentials(answer: &str, ufrag: &str, password: &str) -> Str
         match line.split_once(':') {
             Some(("a=ice-ufrag", _)) => push_line(&mut text, &format!("a=ice-ufrag:{ufrag}")),
             Some(("a=ice-pwd", _)) => push_line(&mut text, &format!("a=ice-pwd:{password}")),
+            // A candidate may name the fragment that it belongs to (RFC 8838 §8.2).
+            Some(("a=candidate", candidate)) => {
+                let candidate = candidate.split_once(" ufrag ").map_or(candidate, |(candidate, _)| candidate);
+                push_line(&mut text, &format!("a=candidate:{candidate}"));
+            }
             _ => push_line(&mut text, line),
         }
     }

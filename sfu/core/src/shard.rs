@@ -247,11 +247,12 @@ impl Shard {
         let credentials = peer::credentials(self.id.0, place, random);
         let new = NewPeer { id, room, config: &self.config, limits: &self.limits, credentials };
         let (mut peer, answer) = contain(|| Peer::new(now, new, offer)).ok_or(ConnectError::Panicked)??;
+        peer.admitted = admitted;
+        // First the new one, at the place that its credentials name; then the old one frees its own.
+        let place = self.peers.insert(peer);
         if let Some(replaced) = replaced {
             self.forget(now, replaced);
         }
-        peer.admitted = admitted;
-        let place = self.peers.insert(peer);
         self.by_id.insert(id, place);
         self.rooms.entry(room).or_insert_with(|| Room::new(room)).members.push(place);
         self.mark_dirty(place);
