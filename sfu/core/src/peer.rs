@@ -132,6 +132,9 @@ pub(crate) struct Peer {
     budget: PublishBudget,
     rtt: Option<Duration>,
     desired_bps: u64,
+    /// The stack panics at its next drain.
+    #[cfg(test)]
+    pub(crate) panics: bool,
 }
 
 /// SSRCs that one peer may use before the table is emptied: browsers change them at a re-negotiation only.
@@ -179,6 +182,8 @@ impl Peer {
             budget: PublishBudget::new(new.limits.publish_bitrate_max_bps, now),
             rtt: None,
             desired_bps: 0,
+            #[cfg(test)]
+            panics: false,
         };
         let answer = peer.accept(offer)?;
         Ok((peer, answer))
@@ -376,6 +381,8 @@ impl Peer {
     }
 
     fn drain(&mut self, now: Instant, drained: &mut Drained) {
+        #[cfg(test)]
+        assert!(!self.panics, "a stack that panics");
         let mut near_left = NEAR_MAX;
         loop {
             match self.rtc.poll_output() {
