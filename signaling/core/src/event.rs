@@ -13,7 +13,8 @@ pub enum Request {
     /// calling this user at the same moment, and this counts as this device's accept; or this device calls them already).
     /// A call of this device with the same person whose media is down here is ended, and the new one placed.
     Invite {
-        /// A new id. A known one of this device gets the answer it got before.
+        /// A new id, made for this request. The same one again gets the same answer, for as long as the call is
+        /// remembered: whoever lets requests through twice after that must remember them itself.
         call: CallId,
         /// Whom; none if the directory does not know them.
         callee: Option<Callee>,

@@ -228,7 +228,9 @@ impl Switchboard {
     }
 
     fn place(&mut self, now: Timestamp, from: &Endpoint, id: CallId, callee: Callee, media: MediaKind) {
-        let Callee { user, devices } = callee;
+        let Callee { user, mut devices } = callee;
+        devices.sort_unstable();
+        devices.dedup();
         let offers: Vec<_> = devices
             .into_iter()
             .map(|device| {

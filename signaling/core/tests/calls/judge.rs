@@ -1,0 +1,272 @@
+//! Watches a switchboard from outside: what was asked, what came out. Knows the rules of calls and nothing of how they are kept.
+
+use crate::desk::seconds;
+use std::collections::{BTreeMap, BTreeSet};
+use tertulia_common::{CallId, Timestamp, UserId};
+use tertulia_signaling_core::{
+    Admission, CallError, Callee, EndReason, Ended, Endpoint, Gauges, Measure, Notice, Output, Phase, Record, Request,
+    Roster,
+};
+
+/// What is known of one call.
+struct Seen {
+    caller: Endpoint,
+    callee: UserId,
+    placed_at: Timestamp,
+    /// Who may send media: the caller and the winner.
+    admitted: Vec<Endpoint>,
+    phase: Phase,
+    /// The newest roster that each has heard.
+    rosters: BTreeMap<Endpoint, u32>,
+    /// Why it ended for each who heard so.
+    told: BTreeMap<Endpoint, EndReason>,
+    closed: bool,
+    missed: bool,
+    record: Option<Record>,
+}
+
+#[derive(Default)]
+pub(crate) struct Judge {
+    calls: BTreeMap<CallId, Seen>,
+    /// Who has a call on the screen: placed, offered or accepted, and not heard that it is over.
+    inside: BTreeSet<(Endpoint, CallId)>,
+    /// What has happened at all, to know that the scripts reach it.
+    pub(crate) reached: BTreeSet<String>,
+}
+
+impl Judge {
+    pub(crate) fn nth_part(&self, nth: usize) -> Option<(Endpoint, CallId)> {
+        self.inside.iter().nth(nth.checked_rem(self.inside.len())?).cloned()
+    }
+
+    pub(crate) fn calls_of(&self, device: &Endpoint) -> BTreeSet<CallId> {
+        self.inside.iter().filter(|(inside, _)| inside == device).map(|(_, call)| *call).collect()
+    }
+
+    pub(crate) fn is_over(&self, call: CallId) -> bool {
+        self.calls.get(&call).is_some_and(|seen| seen.record.is_some())
+    }
+
+    /// Before the outputs of the invite.
+    pub(crate) fn invited(
+        &mut self,
+        now: Timestamp,
+        from: &Endpoint,
+        call: CallId,
+        callee: Option<&Callee>,
+        answer: Result<CallId, CallError>,
+    ) {
+        self.note("invite", &answer);
+        let Some(callee) = callee else {
+            assert_eq!(answer, Err(CallError::UnknownUser));
+            return;
+        };
+        if callee.user == from.user {
+            assert_eq!(answer, Err(CallError::SelfCall));
+            return;
+        }
+        let Ok(answer) = answer else { return };
+        if answer == call && !self.calls.contains_key(&call) {
+            let placed = Seen {
+                caller: from.clone(),
+                callee: callee.user.clone(),
+                placed_at: now,
+                admitted: Vec::new(),
+                phase: Phase::Offered,
+                rosters: BTreeMap::new(),
+                told: BTreeMap::new(),
+                closed: false,
+                missed: false,
+                record: None,
+            };
+            self.calls.insert(call, placed);
+        }
+        let seen = &self.calls[&answer];
+        let people = BTreeSet::from([&seen.caller.user, &seen.callee]);
+        assert_eq!(people, BTreeSet::from([&from.user, &callee.user]), "a call between these two");
+        if seen.record.is_none() {
+            self.inside.insert((from.clone(), answer));
+        }
+    }
+
+    pub(crate) fn asked(&mut self, from: &Endpoint, request: &Request, answer: Result<CallId, CallError>) {
+        let (Request::Ringing { call }
+        | Request::Accept { call }
+        | Request::Decline { call, .. }
+        | Request::Cancel { call }
+        | Request::Hangup { call }
+        | Request::Media { call, .. }) = request
+        else {
+            return;
+        };
+        self.note(format!("{request:?}").split(' ').next().unwrap_or_default(), &answer);
+        self.assert_no_stranger(from, *call, answer.err());
+        assert!(answer.is_err() || answer == Ok(*call));
+    }
+
+    pub(crate) fn admission(&mut self, from: &Endpoint, call: CallId, admission: Result<Admission, CallError>) {
+        self.note("connect", &admission);
+        self.assert_no_stranger(from, call, admission.err());
+        if let Ok(admission) = admission {
+            let now = self.calls[&call].admitted.contains(from);
+            assert_eq!(admission == Admission::Now, now);
+            assert!(self.inside.contains(&(from.clone(), call)), "only who has a part connects media");
+        }
+    }
+
+    fn assert_no_stranger(&self, from: &Endpoint, call: CallId, error: Option<CallError>) {
+        let seen = &self.calls[&call];
+        if *from != seen.caller && from.user != seen.callee {
+            assert_eq!(error, Some(CallError::UnknownCall), "{from:?} is a stranger");
+        }
+    }
+
+    /// Before the outputs of the event. Who only rang is not told, there being nobody to tell.
+    pub(crate) fn gone(&mut self, device: &Endpoint) {
+        self.inside.retain(|(inside, call)| {
+            let seen = &self.calls[call];
+            inside != device || seen.caller == *device || seen.admitted.contains(device)
+        });
+    }
+
+    pub(crate) fn output(&mut self, now: Timestamp, online: &BTreeSet<Endpoint>, output: &Output) {
+        match output {
+            Output::Notify { to, call, notice } => {
+                self.assert_open(*call);
+                self.notified(now, online, to, *call, notice);
+            }
+            Output::Missed { call, callee, .. } => {
+                let seen = self.assert_open(*call);
+                assert_eq!(seen.callee, *callee);
+                assert!(!std::mem::replace(&mut seen.missed, true));
+            }
+            Output::Record(record) => self.recorded(record),
+            Output::Admit { call, device } => self.admitted(*call, device),
+            Output::RemovePeer { call, device } => {
+                assert!(!self.assert_open(*call).admitted.contains(device), "{device:?} is in the call");
+                assert!(!self.inside.contains(&(device.clone(), *call)));
+            }
+            Output::CloseRoom { call } => {
+                assert!(!std::mem::replace(&mut self.assert_open(*call).closed, true));
+            }
+            Output::Measured(Measure::LimitHit(limit)) => {
+                self.reached.insert(format!("{limit:?}"));
+            }
+            Output::Measured(measure) => {
+                self.reached.insert(format!("{measure:?}").chars().take_while(|c| c.is_alphabetic()).collect());
+            }
+        }
+    }
+
+    /// The call, of which there is no record yet: nothing comes after that.
+    fn assert_open(&mut self, call: CallId) -> &mut Seen {
+        let seen = self.calls.get_mut(&call).expect("a call that was placed");
+        assert_eq!(seen.record, None, "nothing comes after the record");
+        seen
+    }
+
+    fn notified(&mut self, now: Timestamp, online: &BTreeSet<Endpoint>, to: &Endpoint, call: CallId, notice: &Notice) {
+        let part = (to.clone(), call);
+        if let Notice::Incoming { expires_at, .. } = notice {
+            self.assert_not_busy(to);
+            let seen = &self.calls[&call];
+            assert!(online.contains(to) && to.user == seen.callee, "{to:?} does not wait for this call");
+            assert!(seen.admitted.is_empty(), "it is answered");
+            assert!(now < *expires_at, "a late invite never rings");
+            assert_eq!(*expires_at, seen.placed_at + seconds(60));
+            assert!(!seen.told.contains_key(to), "{to:?} has heard that it is over");
+            self.inside.insert(part);
+            return;
+        }
+        assert!(self.inside.contains(&part), "{to:?} has no part in it: {notice:?}");
+        let Some(seen) = self.calls.get_mut(&call) else { return };
+        match notice {
+            Notice::Incoming { .. } => {}
+            Notice::State { phase, .. } => {
+                let back = seen.phase == Phase::Reconnecting && *phase == Phase::Active;
+                assert!(*phase >= seen.phase || back, "from {:?} to {phase:?}", seen.phase);
+                assert_eq!(*phase >= Phase::Connecting, !seen.admitted.is_empty());
+                seen.phase = *phase;
+            }
+            Notice::Roster(roster) => seen.check_roster(to, roster),
+            Notice::Ended(Ended { reason, .. }) => {
+                seen.told.insert(to.clone(), *reason);
+                self.inside.remove(&part);
+                self.reached.insert(format!("told {reason:?}"));
+            }
+        }
+    }
+
+    fn admitted(&mut self, call: CallId, device: &Endpoint) {
+        self.assert_not_busy(device);
+        assert!(self.inside.contains(&(device.clone(), call)), "{device:?} has no part in it");
+        let seen = self.assert_open(call);
+        if seen.admitted.is_empty() {
+            assert_eq!(*device, seen.caller, "the caller comes first");
+        } else {
+            assert_eq!(device.user, seen.callee);
+        }
+        seen.admitted.push(device.clone());
+        assert!(seen.admitted.len() <= 2, "at most one accepted leg a side: {:?}", seen.admitted);
+    }
+
+    fn assert_not_busy(&self, device: &Endpoint) {
+        let other = self.calls.values().find(|seen| seen.record.is_none() && seen.admitted.contains(device));
+        assert!(other.is_none(), "{device:?} is in an answered call");
+    }
+
+    fn recorded(&mut self, record: &Record) {
+        let inside = self.inside.iter().find(|(_, call)| *call == record.call);
+        assert_eq!(inside, None, "left ringing, or in a call that has ended");
+        let seen = self.assert_open(record.call);
+        assert!(seen.closed);
+        assert_eq!(seen.missed, record.is_missed());
+        assert_eq!((&seen.caller.user, &seen.callee), (&record.caller, &record.callee));
+        assert_eq!(seen.placed_at, record.started_at);
+        let answered = !seen.admitted.is_empty();
+        assert_eq!(record.answered_at.is_some(), answered);
+        let possible = match record.reason {
+            EndReason::Hangup | EndReason::Lost => answered,
+            EndReason::Declined | EndReason::Busy | EndReason::Cancelled | EndReason::Missed => !answered,
+            EndReason::Failed => true,
+            EndReason::AnsweredElsewhere | EndReason::DeclinedElsewhere => false,
+        };
+        assert!(possible, "{record:?}");
+        let rang_for = record.answered_at.unwrap_or(record.ended_at).since(record.started_at);
+        assert!(rang_for <= seconds(60), "{record:?}");
+        assert!(record.reason != EndReason::Missed || rang_for == seconds(60), "{record:?}");
+        assert_eq!(record.duration, record.answered_at.map_or(seconds(0), |at| record.ended_at.since(at)));
+        for party in seen.admitted.iter().chain([&seen.caller]) {
+            assert_eq!(seen.told.get(party), Some(&record.reason), "one reason for both");
+        }
+        self.reached.insert(format!("record {:?}", record.reason));
+        if let Some(seen) = self.calls.get_mut(&record.call) {
+            seen.record = Some(record.clone());
+        }
+    }
+
+    pub(crate) fn check_gauges(&self, gauges: Gauges) {
+        for phase in Phase::ALL {
+            let calls = self.calls.values().filter(|seen| seen.record.is_none() && seen.phase == phase);
+            assert_eq!(gauges.in_phase(phase), calls.count(), "{phase:?}");
+        }
+    }
+
+    pub(crate) fn check_all_over(&self) {
+        assert!(self.calls.values().all(|seen| seen.record.is_some()), "one record for each call");
+        assert_eq!(self.inside.iter().next(), None, "nobody is left in a call");
+    }
+
+    fn note<T, E: std::fmt::Debug>(&mut self, what: &str, answer: &Result<T, E>) {
+        let how = answer.as_ref().map_or_else(|error| format!("{error:?}"), |_| "ok".to_owned());
+        self.reached.insert(format!("{what} {how}"));
+    }
+}
+
+impl Seen {
+    fn check_roster(&mut self, to: &Endpoint, roster: &Roster) {
+        let before = self.rosters.insert(to.clone(), roster.version);
+        assert_eq!(roster.version, before.unwrap_or(0) + 1, "rosters come one by one");
+        assert_eq!(roster.participants.each_ref().map(|entry| &entry.endpoint), [&self.admitted[0], &self.admitted[1]]);
+    }
+}

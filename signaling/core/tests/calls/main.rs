@@ -1,0 +1,14 @@
+//! Scripts of calls in virtual time, and random ones.
+
+#![expect(clippy::unwrap_used, reason = "a script that does not go as written stops there")]
+
+mod answering;
+mod desk;
+mod ending;
+mod judge;
+mod media;
+mod properties;
+mod races;
+mod ringing;
+mod room;
+mod world;
