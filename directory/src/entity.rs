@@ -1,0 +1,4 @@
+//! The tables as sea-orm sees them. Rows stay in this crate: everyone else gets the domain's types.
+
+pub(crate) mod call;
+pub(crate) mod user;

@@ -1,0 +1,14 @@
+//! The tables' history, oldest first. A migration that has been released is never edited; a change is a new one.
+
+mod m0001_people_and_calls;
+
+use sea_orm_migration::prelude::*;
+
+pub(crate) struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m0001_people_and_calls::Migration)]
+    }
+}
