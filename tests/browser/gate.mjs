@@ -1,0 +1,36 @@
+// A door between browsers and the server that a test can slam: what goes through it is lost as when a network goes.
+
+import { connect, createServer } from "node:net";
+
+/** A gate before `url`. Media does not pass here: it goes by UDP. */
+export async function gateTo(url) {
+  const target = new URL(url);
+  const open = new Set();
+  let shut = false;
+  const listener = createServer((near) => {
+    if (shut) return near.destroy();
+    const far = connect(Number(target.port), target.hostname);
+    open.add(near).add(far);
+    near.pipe(far).pipe(near);
+    for (const [socket, other] of [[near, far], [far, near]]) {
+      socket.on("error", () => other.destroy());
+      socket.on("close", () => open.delete(socket));
+    }
+  });
+  await new Promise((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${listener.address().port}/`,
+    /** Cuts every connection, and lets none through until `open`. */
+    shut() {
+      shut = true;
+      for (const socket of open) socket.destroy();
+    },
+    open() {
+      shut = false;
+    },
+    close() {
+      this.shut();
+      listener.close();
+    },
+  };
+}

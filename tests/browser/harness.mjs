@@ -1,0 +1,139 @@
+// A scenario: people with devices on a server of this run, ended and cleaned up whatever happens.
+
+import { mkdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { launchChromium, launchFirefox } from "./browsers.mjs";
+import { makeFixtures } from "./fixtures.mjs";
+import { Person } from "./person.mjs";
+import { startServer } from "./server.mjs";
+
+const CACHE = join(dirname(fileURLToPath(import.meta.url)), "../../.cache");
+export const SHOTS = join(CACHE, "shots");
+/** Bounds a scenario that hangs. */
+const SCENARIO_MS = 120_000;
+
+mkdirSync(SHOTS, { recursive: true });
+const fixtures = makeFixtures(join(CACHE, "fixtures"));
+const launchers = {
+  left: () => launchChromium(fixtures.left),
+  right: () => launchChromium(fixtures.right),
+  firefox: () => launchFirefox(),
+};
+
+// Kept for the whole run: a browser takes seconds to start, a context none. Servers are kept by their settings.
+const browsers = new Map();
+const servers = new Map();
+const kept = async (map, key, start) => {
+  if (!map.has(key)) map.set(key, start());
+  return map.get(key);
+};
+
+/** Ends what was kept. */
+export async function closeAll() {
+  const ends = [
+    ...[...browsers.values()].map(async (browser) => (await browser).close()),
+    ...[...servers.values()].map(async (server) => (await server).stop()),
+  ];
+  browsers.clear();
+  servers.clear();
+  const failed = (await Promise.allSettled(ends)).find(({ status }) => status === "rejected");
+  if (failed) throw failed.reason;
+}
+
+let scenarios = 0;
+let filter = "";
+
+/** Of the scenarios declared after this, only those whose name has `part` in it are run. */
+export function only(part = "") {
+  filter = part;
+}
+
+/** Runs `play(world)` as one test. `settings` go to the server. */
+export function scenario(name, play, settings = {}) {
+  if (!name.includes(filter)) return;
+  test(name, { timeout: SCENARIO_MS }, async () => {
+    scenarios += 1;
+    const world = new World(name, scenarios, settings);
+    try {
+      await play(world);
+      world.assertNoPageErrors();
+    } catch (error) {
+      await world.report();
+      throw error;
+    } finally {
+      await world.close();
+    }
+  });
+}
+
+class World {
+  #people = [];
+  #name;
+  #number;
+  #settings;
+
+  constructor(name, number, settings) {
+    this.#name = name;
+    this.#number = number;
+    this.#settings = settings;
+  }
+
+  /** Closes a browser that this scenario alone needs. */
+  async quit(browserName) {
+    const browser = await browsers.get(browserName);
+    browsers.delete(browserName);
+    await browser?.close();
+  }
+
+  server() {
+    return kept(servers, JSON.stringify(this.#settings), () => startServer(this.#settings));
+  }
+
+  /**
+   * A device of someone: `left` and `right` are Chromiums with different cameras and microphones, `firefox` is a Firefox.
+   * Who has the same name is the same person. `before` runs in the page before anything of the page does.
+   */
+  async device(name, browserName, { url, before, viewport = { width: 1280, height: 800 } } = {}) {
+    const browser = await kept(browsers, browserName, launchers[browserName]);
+    const context = await browser.createBrowserContext();
+    const page = await context.newPage();
+    await page.setViewport(viewport);
+    if (before) await page.evaluateOnNewDocument(before);
+    // Every scenario has people of its own, so that none sees another's calls.
+    const person = new Person(`${name} ${this.#number}`, page, url ?? (await this.server()).url);
+    person.browserName = browserName;
+    this.#people.push(person);
+    return person;
+  }
+
+  /** Devices that have signed in. */
+  async signedIn(...devices) {
+    const people = [];
+    for (const [name, browserName, options] of devices) people.push(await this.device(name, browserName, options));
+    await Promise.all(people.map((person) => person.signIn()));
+    return people;
+  }
+
+  assertNoPageErrors() {
+    const errors = this.#people.flatMap((person) => person.errors.map((error) => `${person.name}: ${error}`));
+    if (errors.length > 0) throw new Error(`a page threw:\n${errors.join("\n")}`);
+  }
+
+  /** What a failure leaves behind: pictures, and what the pages and the server said. */
+  async report() {
+    for (const person of this.#people) {
+      const path = join(SHOTS, `failed-${this.#name}-${person.name.replaceAll(" ", "-")}.png`);
+      await person.page.screenshot({ path }).catch(() => {});
+      console.error(`── ${person.name}, ${path}\n${[...person.said, ...person.errors].slice(-15).join("\n")}`);
+      console.error(await person.describe().catch((error) => `(${error})`));
+    }
+    const server = await servers.get(JSON.stringify(this.#settings))?.catch(() => undefined);
+    if (server) console.error(`── server\n${server.log()}`);
+  }
+
+  async close() {
+    await Promise.allSettled(this.#people.map((person) => person.page.browserContext().close()));
+  }
+}

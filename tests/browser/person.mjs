@@ -1,0 +1,239 @@
+// A person before a device: what they do reads like what one does, what they check is what they would see and hear.
+
+import assert from "node:assert/strict";
+import { FRAMES, PEOPLE } from "./fixtures.mjs";
+import { GEOMETRY, install } from "./probe.mjs";
+import { pause, until } from "./until.mjs";
+
+/** How far a tone may be off: the analyser's own step is 6 Hz. */
+const HZ_OFF = 10;
+/** Below this a microphone is silent; a voice here is thirty times as loud. */
+const SILENCE = 0.003;
+const LISTEN_MS = 1_500;
+/** What a microphone sounds like: files in Chromium, Firefox's own stand-in. */
+const TONES_HZ = { left: PEOPLE.left.toneHz, right: PEOPLE.right.toneHz, firefox: 1_000 };
+
+export class Person {
+  /** What the page wrote to its console, and what it threw. */
+  said = [];
+  errors = [];
+
+  constructor(name, page, url) {
+    this.name = name;
+    this.page = page;
+    this.url = url;
+    page.on("console", (message) => this.said.push(`${message.type()}: ${message.text()}`));
+    page.on("pageerror", (error) => this.errors.push(String(error?.stack ?? error)));
+  }
+
+  // ── the page ──
+
+  async open() {
+    await this.page.goto(this.url, { waitUntil: "load" });
+    await this.page.evaluate(install, GEOMETRY);
+  }
+
+  async signIn() {
+    await this.open();
+    await this.sees("sign-in-name");
+    await this.page.type(at("sign-in-name"), this.name);
+    await this.click("sign-in-submit");
+    await this.isOnline();
+  }
+
+  async isOnline() {
+    this.userId = await this.until("is online", () => {
+      return window.tertulia?.client?.state === "online" && window.tertulia.client.welcome?.user_id;
+    });
+  }
+
+  async reload() {
+    await this.page.reload({ waitUntil: "load" });
+    await this.page.evaluate(install, GEOMETRY);
+  }
+
+  sees(testId) {
+    return this.until(`sees ${testId}`, (selector) => !!document.querySelector(selector)?.checkVisibility(), at(testId));
+  }
+
+  seesNo(testId) {
+    return this.until(`sees no ${testId}`, (selector) => !document.querySelector(selector)?.checkVisibility(), at(testId));
+  }
+
+  reads(testId, pattern) {
+    return until(`${this.name} reads ${pattern} in ${testId}`, async () => {
+      const text = await this.page.evaluate((s) => document.querySelector(s)?.textContent ?? "", at(testId));
+      return pattern.test(text) && text;
+    });
+  }
+
+  async click(testId, within = "") {
+    const selector = `${within} ${at(testId)}`.trim();
+    await this.until(`can click ${testId}`, (s) => {
+      const found = document.querySelector(s);
+      return !!found?.checkVisibility() && !found.disabled;
+    }, selector);
+    // By the element's own click: a list that moves while the mouse travels is not what these tests are about.
+    await this.page.evaluate((s) => document.querySelector(s).click(), selector);
+  }
+
+  until(what, ask, ...words) {
+    return until(`${this.name} ${what}`, () => this.page.evaluate(ask, ...words));
+  }
+
+  // ── calling ──
+
+  async calls(other, kind) {
+    await this.click(`call-${kind}`, at(`person-${other.userId}`));
+    await this.sees("in-call");
+  }
+
+  async rings() {
+    await this.sees("incoming");
+  }
+
+  async stopsRinging() {
+    await this.seesNo("incoming");
+  }
+
+  async accepts() {
+    await this.rings();
+    await this.click("incoming-accept");
+    await this.sees("in-call");
+  }
+
+  async declines() {
+    await this.rings();
+    await this.click("incoming-decline");
+  }
+
+  /** Is told something in the call's page or in a passing message. */
+  isTold(pattern) {
+    return this.until(`is told ${pattern}`, (source, flags) => {
+      const places = document.querySelectorAll('[data-testid="call-state"], [data-testid="toast"]');
+      return [...places].some(({ textContent }) => new RegExp(source, flags).test(textContent));
+    }, pattern.source, pattern.flags);
+  }
+
+  hangsUp() {
+    return this.click("hangup");
+  }
+
+  isInCall() {
+    return this.until("is in a call whose media is up", () => {
+      const call = window.tertulia?.call;
+      return call?.state === "active" && call.connection === "up";
+    });
+  }
+
+  async isFree() {
+    await this.seesNo("in-call");
+    await this.seesNo("incoming");
+  }
+
+  // ── seeing and hearing ──
+
+  look(testId = "remote-video") {
+    return this.page.evaluate((id) => window.probe.look(id), testId);
+  }
+
+  hear(ms = LISTEN_MS) {
+    return this.page.evaluate((listen) => window.probe.hear("remote-audio", listen), ms);
+  }
+
+  /** Hears the tone of another's microphone, in the samples and in the statistics. */
+  async hears(other) {
+    const wanted = TONES_HZ[other.browserName];
+    const before = await this.audioEnergy();
+    await until(`${this.name} hears ${wanted} Hz`, async () => {
+      const { rms, hz } = await this.hear();
+      return rms > 10 * SILENCE && Math.abs(hz - wanted) <= HZ_OFF;
+    });
+    assert.ok((await this.audioEnergy()) > before, `${this.name}: no audio energy in getStats`);
+  }
+
+  async hearsSilence() {
+    await until(`${this.name} hears silence`, async () => (await this.hear()).rms < SILENCE);
+  }
+
+  /** Sees another's camera, by its colour and by frames that differ; returns the last one. */
+  async seesCameraOf(other, { testId = "remote-video", least = 4 } = {}) {
+    const seen = new Set();
+    let last;
+    await until(`${this.name} sees the camera of ${other.name}: ${least} frames of it`, async () => {
+      last = await this.look(testId);
+      const frame = last && frameOf(other, last);
+      if (frame !== undefined) seen.add(frame);
+      return seen.size >= least;
+    }).catch((error) => {
+      throw new Error(`${error.message}\nlast picture: ${JSON.stringify(last)}, frames: ${[...seen]}`);
+    });
+    return last;
+  }
+
+  /** The picture of the remote camera stands still, or there is none. */
+  async seesNoCamera() {
+    await until(`${this.name} sees no camera`, async () => {
+      const before = await this.framesDecoded();
+      await pause(700);
+      return (await this.framesDecoded()) === before;
+    });
+  }
+
+  async stats(type, kind) {
+    return this.page.evaluate((t, k) => window.probe.stats(t, k), type, kind);
+  }
+
+  async audioEnergy() {
+    return sum(await this.stats("inbound-rtp", "audio"), "totalAudioEnergy");
+  }
+
+  async framesDecoded() {
+    return sum(await this.stats("inbound-rtp", "video"), "framesDecoded");
+  }
+
+  async framesAdvance(frames = 10) {
+    const before = await this.framesDecoded();
+    await until(`${this.name}: ${frames} frames decoded`, async () => (await this.framesDecoded()) >= before + frames);
+  }
+
+  async audioAdvances() {
+    const packets = async () => sum(await this.stats("inbound-rtp", "audio"), "packetsReceived");
+    const before = await packets();
+    await until(`${this.name}: audio packets arrive`, async () => (await packets()) >= before + 25);
+  }
+
+  shot(path) {
+    return this.page.screenshot({ path });
+  }
+
+  /** For a failure's report. */
+  describe() {
+    return this.page.evaluate(async () => {
+      const { client, call } = window.tertulia ?? {};
+      const reports = (await window.probe?.stats("inbound-rtp")) ?? [];
+      const flows = reports.map((r) => `${r.kind} ${r.packetsReceived} packets, ${r.framesDecoded ?? "-"} frames`);
+      const pc = call?.pc;
+      return JSON.stringify({
+        client: client?.state, call: call?.state, connection: call?.connection, ended: call?.ended,
+        ice: pc?.iceConnectionState, dtls: pc?.connectionState, roster: call?.roster, slots: call?.slots, flows,
+      }, undefined, 1);
+    });
+  }
+}
+
+const at = (testId) => `[data-testid="${testId}"]`;
+const sum = (reports, field) => reports.reduce((total, report) => total + (report[field] ?? 0), 0);
+
+/** Which frame of this camera a picture is; undefined if it is none of them. */
+function frameOf({ browserName }, { counter, swatch }) {
+  const [red, , blue] = swatch;
+  switch (browserName) {
+    case "firefox": // a plain picture whose colour changes with every frame
+      return swatch.join(" ");
+    case "left":
+      return red > blue + 60 && counter < FRAMES ? counter : undefined;
+    default:
+      return blue > red + 60 && counter < FRAMES ? counter : undefined;
+  }
+}
