@@ -1,0 +1,426 @@
+//! Virtual time: clients (full str0m stacks), a bad network from a seed, and the shard between them.
+#![expect(clippy::unwrap_used, reason = "the harness of tests: what can't be is a failed test")]
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use str0m::change::SdpAnswer;
+use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid};
+use str0m::net::{Protocol, Receive};
+use str0m::rtp::RtpWrite;
+use str0m::{Candidate, Event, Input, Output, Rtc};
+use tertulia_common::{PeerId, RoomId, ShardId};
+use tertulia_sfu_core::{Connected, Event as ShardEvent, Limits, PeerConfig, Shard};
+
+pub(crate) const ROOM: RoomId = RoomId(7);
+const SERVER: ([u8; 4], u16) = ([10, 0, 0, 1], 5_000);
+
+#[expect(clippy::disallowed_methods, reason = "an epoch for virtual time; only distances from it count")]
+fn epoch() -> Instant {
+    static EPOCH: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    *EPOCH.get_or_init(Instant::now)
+}
+
+/// A small generator of our own: the same seed gives the same numbers on every machine and in every version.
+#[derive(Clone, Debug)]
+pub(crate) struct Rng(u64);
+
+impl Rng {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn chance(&mut self, part: f64) -> bool {
+        ((self.next() >> 11) as f64) < part * (1u64 << 53) as f64
+    }
+}
+
+/// What the network does to a datagram.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Link {
+    pub(crate) loss: f64,
+    pub(crate) duplicates: f64,
+    pub(crate) delay: Duration,
+    /// Up to this much more, each datagram for itself: what is later may arrive earlier.
+    pub(crate) jitter: Duration,
+}
+
+impl Link {
+    pub(crate) const CLEAN: Self =
+        Self { loss: 0.0, duplicates: 0.0, delay: Duration::from_millis(10), jitter: Duration::ZERO };
+}
+
+struct InFlight {
+    from: SocketAddr,
+    to: SocketAddr,
+    bytes: Vec<u8>,
+}
+
+/// A picture's packet or a piece of sound, as it came out at a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Heard {
+    pub(crate) at_ms: u64,
+    pub(crate) kind: MediaKind,
+    pub(crate) seq: u64,
+    pub(crate) time: u32,
+    /// The number that the sender wrote into it.
+    pub(crate) number: u64,
+}
+
+pub(crate) struct Client {
+    pub(crate) id: PeerId,
+    pub(crate) rtc: Rtc,
+    /// As the stack knows it.
+    local: SocketAddr,
+    /// As the network shows it: another one after a NAT has forgotten the first.
+    pub(crate) seen_as: SocketAddr,
+    pub(crate) silent: bool,
+    sends: Vec<(Mid, MediaKind)>,
+    seqs: [u64; 2],
+    numbers: [u64; 2],
+    next_audio: Instant,
+    next_video: Instant,
+    keyframe_wanted: bool,
+    pub(crate) keyframes_sent: u32,
+    pub(crate) sending: bool,
+    pub(crate) connected: u32,
+    pub(crate) heard: Vec<Heard>,
+    wake_at: Instant,
+}
+
+pub(crate) struct World {
+    pub(crate) now: Instant,
+    pub(crate) shard: Shard,
+    pub(crate) clients: Vec<Client>,
+    pub(crate) link: Link,
+    pub(crate) events: Vec<ShardEvent>,
+    /// What happened, without what the stacks draw at random: for comparing two runs.
+    pub(crate) trace: Vec<String>,
+    rng: Rng,
+    flights: BinaryHeap<Reverse<(Instant, u64)>>,
+    in_flight: std::collections::HashMap<u64, InFlight>,
+    sent: u64,
+}
+
+pub(crate) fn server() -> SocketAddr {
+    SocketAddr::from(SERVER)
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, link: Link) -> Self {
+        Self::with_limits(seed, link, Limits::default())
+    }
+
+    pub(crate) fn with_limits(seed: u64, link: Link, limits: Limits) -> Self {
+        let crypto = Arc::new(str0m::crypto::from_feature_flags());
+        let certificate = crypto.dtls_provider.generate_certificate().unwrap();
+        let config = PeerConfig { certificate, candidates: vec![server()], crypto, estimate_initial_bps: 2_500_000 };
+        let now = epoch();
+        Self {
+            now,
+            shard: Shard::new(ShardId(0), config, limits, now),
+            clients: Vec::new(),
+            link,
+            events: Vec::new(),
+            trace: Vec::new(),
+            rng: Rng(seed),
+            flights: BinaryHeap::new(),
+            in_flight: std::collections::HashMap::new(),
+            sent: 0,
+        }
+    }
+
+    pub(crate) fn ms(&self) -> u64 {
+        u64::try_from((self.now - epoch()).as_millis()).unwrap()
+    }
+
+    /// Adds a client that sends and receives voice and picture, and connects it. Gives its index.
+    pub(crate) fn join(&mut self) -> usize {
+        let index = self.clients.len();
+        let client = Client::new(index, self.now);
+        self.clients.push(client);
+        self.offer(index, false).unwrap();
+        index
+    }
+
+    /// A client's offer goes to the shard, the answer comes back; as signalling would do it.
+    pub(crate) fn offer(&mut self, index: usize, restart: bool) -> Result<Connected, tertulia_sfu_core::ConnectError> {
+        let client = &mut self.clients[index];
+        let mut api = client.rtc.sdp_api();
+        if restart {
+            api.ice_restart(true);
+        } else {
+            client.sends.clear();
+            let mic = api.add_media(MediaKind::Audio, Direction::SendOnly, None, None, None);
+            let camera = api.add_media(MediaKind::Video, Direction::SendOnly, None, None, None);
+            client.sends.extend([(mic, MediaKind::Audio), (camera, MediaKind::Video)]);
+            for kind in [MediaKind::Audio, MediaKind::Video, MediaKind::Audio, MediaKind::Video] {
+                api.add_media(kind, Direction::RecvOnly, None, None, None);
+            }
+        }
+        let (offer, pending) = api.apply().unwrap();
+        let mut random = [0; 24];
+        random.fill_with(|| self.rng.next() as u8);
+        let connected = self.shard.connect(self.now, ROOM, client.id, &offer.to_sdp_string(), random)?;
+        let answer = SdpAnswer::from_sdp_string(&connected.answer).unwrap();
+        client.rtc.sdp_api().accept_answer(pending, answer).unwrap();
+        for (mid, _) in client.sends.clone() {
+            // As browsers do: whatever is asked for again is sent again.
+            let mut api = client.rtc.direct_api();
+            api.stream_tx_by_mid(mid, None).unwrap().set_rtx_cache(1_024, Duration::from_secs(2), None);
+        }
+        client.wake_at = self.now;
+        Ok(connected)
+    }
+
+    /// Both join, connect, and are let in.
+    pub(crate) fn call(&mut self) -> (usize, usize) {
+        let (alice, bob) = (self.join(), self.join());
+        assert!(
+            self.run_until(10_000, |world| world.clients.iter().all(|client| client.connected > 0)),
+            "both connect"
+        );
+        for index in [alice, bob] {
+            self.shard.admit(self.now, self.clients[index].id);
+            self.clients[index].sending = true;
+        }
+        (alice, bob)
+    }
+
+    /// Runs until `done`, at most for `ms`. Whether it was done.
+    pub(crate) fn run_until(&mut self, ms: u64, mut done: impl FnMut(&Self) -> bool) -> bool {
+        let end = self.now + Duration::from_millis(ms);
+        while self.now < end {
+            if done(self) {
+                return true;
+            }
+            self.step(end);
+        }
+        done(self)
+    }
+
+    pub(crate) fn run(&mut self, ms: u64) {
+        self.run_until(ms, |_| false);
+    }
+
+    fn step(&mut self, end: Instant) {
+        self.poll_clients();
+        self.shard.flush(self.now);
+        while let Some(transmit) = self.shard.poll_transmit() {
+            self.send(server(), transmit.destination, transmit.contents.to_vec());
+        }
+        while let Some(event) = self.shard.poll_event() {
+            self.trace.extend(traced(&event).map(|what| format!("{} {what}", self.ms())));
+            self.events.push(event);
+        }
+        let clients = self.clients.iter().map(|client| client.next_wake_up()).min();
+        let flight = self.flights.peek().map(|Reverse((at, _))| *at);
+        let next = [clients, flight, Some(self.shard.poll_timeout())].into_iter().flatten().min().unwrap_or(end);
+        self.now = next.clamp(self.now + Duration::from_micros(100), end.max(self.now + Duration::from_micros(100)));
+        self.deliver();
+        self.shard.handle_timeout(self.now);
+    }
+
+    fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+        let copies = if self.rng.chance(self.link.duplicates) { 2 } else { 1 };
+        for _ in 0..copies {
+            // All draws for every datagram: what one decides must not shift those after it.
+            let (lost, late) = (self.rng.chance(self.link.loss), self.rng.next() % 1_000);
+            if lost {
+                continue;
+            }
+            let at = self.now + self.link.delay + self.link.jitter.mul_f64(late as f64 / 1_000.0);
+            self.sent += 1;
+            self.flights.push(Reverse((at, self.sent)));
+            self.in_flight.insert(self.sent, InFlight { from, to, bytes: bytes.clone() });
+        }
+    }
+
+    fn deliver(&mut self) {
+        while let Some(Reverse((at, id))) = self.flights.peek().copied() {
+            if at > self.now {
+                return;
+            }
+            self.flights.pop();
+            let InFlight { from, to, bytes } = self.in_flight.remove(&id).unwrap();
+            if to == server() {
+                self.shard.handle_datagram(self.now, from, to, &bytes);
+            } else if let Some(client) = self.clients.iter_mut().find(|client| client.seen_as == to && !client.silent) {
+                client.receive(self.now, from, &bytes);
+                let outbox = client.poll(self.now, epoch());
+                self.send_all(outbox);
+            }
+        }
+    }
+
+    fn poll_clients(&mut self) {
+        for index in 0..self.clients.len() {
+            let client = &mut self.clients[index];
+            if client.silent {
+                continue;
+            }
+            client.generate(self.now, epoch());
+            let outbox = client.poll(self.now, epoch());
+            self.send_all(outbox);
+        }
+    }
+
+    fn send_all(&mut self, outbox: Vec<(SocketAddr, SocketAddr, Vec<u8>)>) {
+        for (from, to, bytes) in outbox {
+            self.send(from, to, bytes);
+        }
+    }
+}
+
+/// An event without what a stack drew at random.
+fn traced(event: &ShardEvent) -> Option<String> {
+    match event {
+        ShardEvent::Quality { .. } => None,
+        ShardEvent::Slots { peer, slots, .. } => {
+            let carried: Vec<_> = slots.iter().map(|slot| slot.carries).collect();
+            Some(format!("Slots {peer:?} {carried:?}"))
+        }
+        ShardEvent::Up { .. } | ShardEvent::Down { .. } | ShardEvent::Gone { .. } => Some(format!("{event:?}")),
+    }
+}
+
+/// A STUN binding request (RFC 8489) as a controlling agent sends it.
+pub(crate) fn binding_request(username: &str, password: &str, nominate: bool) -> Vec<u8> {
+    let crypto = str0m::crypto::from_feature_flags();
+    let message =
+        str0m::ice::StunMessage::binding_request(username, str0m::ice::TransId::new(), true, 7, 1_000, nominate);
+    let mut bytes = vec![0; 300];
+    let hmac = |key: &[u8], parts: &[&[u8]]| crypto.sha1_hmac_provider.sha1_hmac(key, parts);
+    let len = message.to_bytes(Some(password.as_bytes()), &mut bytes, hmac).unwrap();
+    bytes.truncate(len);
+    bytes
+}
+
+impl Client {
+    pub(crate) fn new(index: usize, now: Instant) -> Self {
+        let local = SocketAddr::from(([10, 0, 1, u8::try_from(index + 1).unwrap()], 6_000));
+        let mut rtc =
+            Rtc::builder().set_rtp_mode(true).clear_codecs().enable_opus(true, false).enable_vp8(true).build(now);
+        rtc.add_local_candidate(Candidate::host(local, "udp").unwrap());
+        Self {
+            id: PeerId(index as u64 + 1),
+            rtc,
+            local,
+            seen_as: local,
+            silent: false,
+            sends: Vec::new(),
+            seqs: [100, 5_000],
+            numbers: [0, 0],
+            next_audio: now,
+            next_video: now,
+            keyframe_wanted: true,
+            keyframes_sent: 0,
+            sending: false,
+            connected: 0,
+            heard: Vec::new(),
+            wake_at: now,
+        }
+    }
+
+    fn next_wake_up(&self) -> Instant {
+        match (self.silent, self.sending) {
+            (true, _) => self.wake_at + Duration::from_secs(3_600),
+            (false, true) => self.wake_at.min(self.next_audio).min(self.next_video),
+            (false, false) => self.wake_at,
+        }
+    }
+
+    fn receive(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
+        let Ok(contents) = bytes.try_into() else { return };
+        let receive = Receive { proto: Protocol::Udp, source: from, destination: self.local, contents };
+        self.rtc.handle_input(Input::Receive(now, receive)).unwrap();
+    }
+
+    /// Voice every 20 ms, a picture of six packets every 33.
+    fn generate(&mut self, now: Instant, epoch: Instant) {
+        if !self.sending || !self.rtc.is_connected() {
+            (self.next_audio, self.next_video) = (now, now);
+            return;
+        }
+        if now >= self.next_audio {
+            self.next_audio += Duration::from_millis(20);
+            let time = ((now - epoch).as_millis() * 48) as u32;
+            self.write(now, 0, time, true, &[]);
+        }
+        if now >= self.next_video {
+            self.next_video += Duration::from_millis(33);
+            let time = ((now - epoch).as_millis() * 90) as u32;
+            let key = std::mem::take(&mut self.keyframe_wanted);
+            self.keyframes_sent += u32::from(key);
+            for part in 0..6 {
+                let descriptor = [if part == 0 { 0x10 } else { 0 }, u8::from(!key)];
+                self.write(now, 1, time, part == 5, &descriptor);
+            }
+        }
+    }
+
+    fn write(&mut self, now: Instant, line: usize, time: u32, marker: bool, head: &[u8]) {
+        let (mid, kind) = self.sends[line];
+        self.numbers[line] += 1;
+        let mut payload = head.to_vec();
+        payload.extend_from_slice(&self.numbers[line].to_be_bytes());
+        payload.resize(if kind == MediaKind::Video { 1_000 } else { 80 }, 0);
+        let codec_is_audio = kind == MediaKind::Audio;
+        let params = self.rtc.codec_config().find(|params| params.spec().codec.is_audio() == codec_is_audio).unwrap();
+        let pt = params.pt();
+        let seq = self.seqs[line];
+        self.seqs[line] += 1;
+        let mut api = self.rtc.direct_api();
+        let stream = api.stream_tx_by_mid(mid, None).unwrap();
+        stream.write_rtp(RtpWrite::new(pt, seq.into(), time, now, payload).marker(marker).nackable(!codec_is_audio));
+        self.rtc.handle_input(Input::Timeout(now)).unwrap();
+    }
+
+    fn poll(&mut self, now: Instant, epoch: Instant) -> Vec<(SocketAddr, SocketAddr, Vec<u8>)> {
+        let mut outbox = Vec::new();
+        if self.wake_at <= now {
+            self.rtc.handle_input(Input::Timeout(now)).unwrap();
+        }
+        loop {
+            match self.rtc.poll_output().unwrap() {
+                Output::Timeout(at) => {
+                    self.wake_at = at.max(now + Duration::from_micros(100));
+                    return outbox;
+                }
+                Output::Transmit(transmit) => {
+                    outbox.push((self.seen_as, transmit.destination, transmit.contents.to_vec()))
+                }
+                Output::Event(Event::Connected) => self.connected += 1,
+                Output::Event(Event::KeyframeRequest(request)) => {
+                    assert!(matches!(request.kind, KeyframeRequestKind::Pli | KeyframeRequestKind::Fir));
+                    self.keyframe_wanted = true;
+                }
+                Output::Event(Event::RtpPacket(packet)) => {
+                    let video = packet.payload.len() > 500;
+                    let at = if video { 2 } else { 0 };
+                    let number = u64::from_be_bytes(packet.payload[at..at + 8].try_into().unwrap());
+                    let kind = if video { MediaKind::Video } else { MediaKind::Audio };
+                    let at_ms = u64::try_from((now - epoch).as_millis()).unwrap();
+                    self.heard.push(Heard { at_ms, kind, seq: *packet.seq_no, time: packet.header.timestamp, number });
+                }
+                Output::Event(_) => {}
+            }
+        }
+    }
+
+    /// What was heard of one kind, in the sender's numbers.
+    pub(crate) fn numbers(&self, kind: MediaKind) -> Vec<u64> {
+        self.heard.iter().filter(|heard| heard.kind == kind).map(|heard| heard.number).collect()
+    }
+
+    /// How many of `kind` it has sent.
+    pub(crate) fn sent(&self, kind: MediaKind) -> u64 {
+        self.numbers[usize::from(kind == MediaKind::Video)]
+    }
+}
