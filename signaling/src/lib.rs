@@ -1,1 +1,37 @@
 //! WebSocket and HTTP gateway: tokens, sessions, dispatch.
+//!
+//! ```text
+//!   socket ──── session ── hub ── registry        who is connected, and how to reach them
+//!     │            │
+//!   hello      requests ── exchange ── core       what a device asks for; the calls
+//!                             ├── media ── sfu    whose peer is which
+//!                             └── history ── directory
+//! ```
+//!
+//! A session is a device's conversation with the server; it outlives its sockets. The exchange
+//! owns the calls behind one lock. The wire's types stay in `socket`, `requests`, `http` and `translate`.
+
+pub mod auth;
+mod bucket;
+mod clock;
+mod config;
+mod doors;
+mod exchange;
+mod gateway;
+mod gauges;
+mod hello;
+mod history;
+mod http;
+mod hub;
+mod media;
+mod metrics;
+mod origin;
+mod outbox;
+mod people;
+mod requests;
+mod session;
+mod socket;
+mod translate;
+
+pub use config::{Config, Limits};
+pub use gateway::Gateway;

@@ -1,8 +1,8 @@
 //! JSON and MessagePack, from the same types. MessagePack frames are maps with the same field names as the JSON.
 
-use crate::{ClientFrame, ServerFrame};
-use serde::Serialize;
+use crate::{ClientFrame, RequestId, ServerFrame};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 /// How a socket's frames are written, chosen by its subprotocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +52,16 @@ impl Codec {
     /// If the bytes are not a frame of this codec.
     pub fn decode_client(self, bytes: &[u8]) -> Result<ClientFrame, DecodeError> {
         self.decode(bytes)
+    }
+
+    /// The `id` of a request that could not be read otherwise, so that its refusal can say which request it was.
+    #[must_use]
+    pub fn request_id_of(self, bytes: &[u8]) -> Option<RequestId> {
+        #[derive(Deserialize)]
+        struct OnlyId {
+            id: Option<RequestId>,
+        }
+        self.decode::<OnlyId>(bytes).ok()?.id
     }
 
     /// Reads a server's frame.

@@ -1,0 +1,349 @@
+//! The calls: drives the call state machine and carries out what it says.
+//!
+//! One mutex owns the [`Switchboard`], and it is never held across an await. That, rather than a task with a queue, because
+//! every step is microseconds of work in memory: a lock needs no queue that would have to be bounded, no second hop for
+//! each request, and the frames of a step leave in the order of the steps. Whatever waits (the directory, an offer in the
+//! forwarding unit) is done before or after, and what has changed meanwhile is looked at again.
+//!
+//! Invariant: sessions are opened and ended under this lock, so that the calls see devices come and go in the order in
+//! which the registry does. Lock order: exchange, hub, session, registry.
+
+mod media_events;
+mod names;
+
+pub(crate) use names::Names;
+
+use crate::bucket::{Buckets, Wait};
+use crate::clock::{Clock, random};
+use crate::config::Limits;
+use crate::history::{Ended, History};
+use crate::hub::{Hub, NotOpened, Opened};
+use crate::media::{CallMedia, Media, Ticket};
+use crate::metrics::Hit;
+use crate::session::{Closing, Identity, Link, Session};
+use crate::translate;
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tertulia_common::{CallId, RoomId, Timestamp, UserId};
+use tertulia_sfu::{Connected, Sfu};
+use tertulia_signaling_core::{
+    Admission, Callee, Endpoint, Event, Gauges, Limits as CallLimits, MediaKind, Output, Record, Request, Switchboard,
+    Timeouts,
+};
+use tertulia_signaling_proto::{CallSnapshot, ErrorBody, ErrorCode, OkFrame, RequestId, ServerFrame};
+use tokio::sync::Notify;
+
+/// Users whose rate of invites is remembered. Raising it costs about 100 bytes each; when it is reached, users who have not
+/// called lately must wait until someone else's burst is forgiven.
+const INVITING_USERS_MAX: usize = 50_000;
+
+/// What this side knows of a call besides its state.
+#[derive(Debug)]
+struct Book {
+    call: CallId,
+    names: Names,
+    media: CallMedia,
+}
+
+struct Inner {
+    board: Switchboard,
+    books: FxHashMap<RoomId, Book>,
+    media: Media,
+    invites: Buckets<UserId>,
+    /// What the timer sleeps until.
+    armed: Option<Timestamp>,
+}
+
+/// The calls of this process.
+pub(crate) struct Exchange {
+    inner: Mutex<Inner>,
+    hub: Arc<Hub>,
+    history: History,
+    clock: Clock,
+    refusing: AtomicBool,
+    rearm: Notify,
+}
+
+/// How much there is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Load {
+    pub(crate) calls: Gauges,
+    pub(crate) rooms: usize,
+    pub(crate) peers: usize,
+}
+
+/// A device's calls, for its welcome, and the frames that follow it.
+#[derive(Debug, Default)]
+pub(crate) struct Going {
+    pub(crate) calls: Vec<CallSnapshot>,
+    pub(crate) rosters: Vec<ServerFrame>,
+}
+
+impl Exchange {
+    pub(crate) fn new(
+        hub: Arc<Hub>,
+        sfu: Sfu,
+        history: History,
+        clock: Clock,
+        timeouts: Timeouts,
+        limits: &Limits,
+    ) -> Arc<Self> {
+        // A finished call is remembered for longer than a session without a socket.
+        let tombstone = timeouts.tombstone.max(limits.resume_window() * 2);
+        let legs_per_call = CallLimits::default().legs_per_call.max(limits.devices_per_user_max as usize);
+        let inner = Inner {
+            board: Switchboard::new(
+                Timeouts { tombstone, ..timeouts },
+                CallLimits { legs_per_call, ..CallLimits::default() },
+            ),
+            books: FxHashMap::default(),
+            media: Media::new(sfu),
+            invites: Buckets::new(limits.invites(), INVITING_USERS_MAX),
+            armed: None,
+        };
+        let (inner, refusing, rearm) = (Mutex::new(inner), AtomicBool::new(false), Notify::new());
+        Arc::new(Self { inner, hub, history, clock, refusing, rearm })
+    }
+
+    /// Opens a session. The device rings from now on, if it can.
+    pub(crate) fn open(&self, who: Identity) -> Result<Opened, NotOpened> {
+        let mut inner = self.inner.lock();
+        let opened = match self.hub.open(&who) {
+            Err(NotOpened::DevicesFull { idle: Some(idle), .. }) => {
+                self.end_locked(&mut inner, &idle, Closing::OtherSession, true);
+                self.hub.open(&who)?
+            }
+            other => other?,
+        };
+        let device = who.endpoint;
+        if who.rings {
+            self.event(&mut inner, Event::DeviceConnected { device });
+        } else if opened.displaced.as_ref().is_some_and(|old| old.who.rings) {
+            self.event(&mut inner, Event::DeviceGone { device });
+        }
+        Ok(opened)
+    }
+
+    /// Gives a session a new socket.
+    pub(crate) fn attach(&self, session: &Session, received: u64) -> Option<Arc<Link>> {
+        let _order = self.inner.lock();
+        self.hub.attach(session, received)
+    }
+
+    /// Ends a session. True if this ended it.
+    pub(crate) fn end(&self, session: &Session, closing: Closing, unless_attached: bool) -> bool {
+        self.end_locked(&mut self.inner.lock(), session, closing, unless_attached)
+    }
+
+    fn end_locked(&self, inner: &mut Inner, session: &Session, closing: Closing, unless_attached: bool) -> bool {
+        let gone = self.hub.end(session, closing, unless_attached);
+        if gone {
+            self.event(inner, Event::DeviceGone { device: session.who.endpoint.clone() });
+        }
+        gone
+    }
+
+    /// The calls that go on for a device.
+    pub(crate) fn going(&self, endpoint: &Endpoint) -> Going {
+        let inner = self.inner.lock();
+        let mut going = Going::default();
+        for call in inner.board.snapshots_for(endpoint) {
+            let Some(book) = inner.books.get(&call.call.into()) else { continue };
+            let (snapshot, roster) = translate::snapshot(call, &book.names);
+            going.calls.push(snapshot);
+            going.rosters.extend(roster);
+        }
+        going
+    }
+
+    /// Does what a device asks for, and answers it.
+    pub(crate) fn request(&self, session: &Session, id: RequestId, request: Request) {
+        let mut inner = self.inner.lock();
+        let answer = inner.board.request(self.clock.now(), &session.who.endpoint, request);
+        self.hub.answer(session, id, answer.map(|_| OkFrame::default()).map_err(translate::call_error));
+        self.carry_out(&mut inner);
+    }
+
+    /// Takes one of a user's invites.
+    pub(crate) fn take_invite(&self, user: &UserId) -> Result<(), ErrorBody> {
+        if self.refusing.load(Ordering::Relaxed) {
+            return Err(ErrorCode::Draining.into());
+        }
+        let now = self.clock.now();
+        self.inner.lock().invites.take(user.clone(), now).map_err(|Wait(wait)| {
+            self.hub.metrics.hit(Hit::Invites);
+            translate::retry_after(ErrorCode::RateLimited, wait)
+        })
+    }
+
+    /// Places a call. `callee`: who it is for and their name, if the directory knows them. The answer is given before
+    /// anyone hears of the call.
+    pub(crate) fn invite(
+        &self,
+        session: &Session,
+        callee: Option<(UserId, String)>,
+        media: MediaKind,
+        answer: impl FnOnce(Result<OkFrame, ErrorBody>),
+    ) {
+        let mut inner = self.inner.lock();
+        let now = self.clock.now();
+        let call = CallId::new(now, random());
+        let names = callee.as_ref().map(|(user, name)| {
+            let caller = (session.who.endpoint.user.clone(), session.who.name.clone());
+            Names::new([caller, (user.clone(), name.clone())])
+        });
+        let callee = callee.map(|(user, _)| Callee { devices: self.hub.ringing_devices(&user), user });
+        let request = Request::Invite { call, callee, media };
+        let placed = inner.board.request(now, &session.who.endpoint, request);
+        if placed == Ok(call) {
+            self.hub.metrics.calls_placed.inc();
+            let book = Book { call, names: names.unwrap_or_default(), media: CallMedia::default() };
+            inner.books.insert(call.into(), book);
+        }
+        let placed = placed.map(|call| OkFrame { call_id: Some(call), ..OkFrame::default() });
+        answer(placed.map_err(translate::call_error));
+        self.carry_out(&mut inner);
+    }
+
+    /// Before an offer: may the device connect its media now, and as which peer.
+    pub(crate) fn begin_connect(&self, session: &Session, call: CallId) -> Result<(Ticket, Sfu), ErrorBody> {
+        let mut inner = self.inner.lock();
+        let admission = inner.board.admit_media(self.clock.now(), call, &session.who.endpoint);
+        self.carry_out(&mut inner);
+        admission.map_err(translate::call_error)?;
+        let Inner { books, media, .. } = &mut *inner;
+        let book = books.get_mut(&call.into()).ok_or(ErrorCode::UnknownCall)?;
+        Ok((media.ticket(call, &mut book.media, &session.who.endpoint), media.sfu()))
+    }
+
+    /// After an offer: much may have happened meanwhile.
+    pub(crate) fn end_connect(
+        &self,
+        endpoint: &Endpoint,
+        ticket: Ticket,
+        outcome: Result<Connected, ErrorBody>,
+        answer: impl FnOnce(Result<OkFrame, ErrorBody>),
+    ) {
+        let mut inner = self.inner.lock();
+        answer(self.connected(&mut inner, endpoint, ticket, outcome));
+        self.carry_out(&mut inner);
+    }
+
+    fn connected(
+        &self,
+        inner: &mut Inner,
+        endpoint: &Endpoint,
+        ticket: Ticket,
+        outcome: Result<Connected, ErrorBody>,
+    ) -> Result<OkFrame, ErrorBody> {
+        let admission = inner.board.admit_media(self.clock.now(), ticket.call, endpoint);
+        let Inner { books, media, .. } = inner;
+        let mine = books.get_mut(&ticket.room).filter(|book| book.media.endpoint_of(ticket.peer) == Some(endpoint));
+        let Some(book) = mine else {
+            // The call has ended, or this device has left it, while the offer was under way: undo what it made.
+            media.abandon(ticket, !books.contains_key(&ticket.room));
+            return Err(admission.err().map_or_else(|| ErrorCode::CallOver.into(), translate::call_error));
+        };
+        let connected = outcome.inspect_err(|_| book.media.refused(ticket.peer))?;
+        book.media.answered(ticket.peer);
+        if admission == Ok(Admission::Now) {
+            media.admit(ticket.call, &book.media, endpoint);
+        }
+        let slots = Some(book.media.slots(connected.slots));
+        Ok(OkFrame { sdp: Some(connected.answer), slots, ..OkFrame::default() })
+    }
+
+    /// Takes no new calls from now on.
+    pub(crate) fn refuse_invites(&self) {
+        self.refusing.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends every call.
+    pub(crate) fn shut_down(&self) {
+        self.refuse_invites();
+        self.event(&mut self.inner.lock(), Event::Shutdown);
+    }
+
+    /// How much there is.
+    pub(crate) fn load(&self) -> Load {
+        let inner = self.inner.lock();
+        let peers = inner.books.values().map(|book| book.media.len()).sum();
+        Load { calls: inner.board.gauges(), rooms: inner.media.rooms(), peers }
+    }
+
+    /// Keeps the calls' time. Never ends.
+    pub(crate) async fn keep_time(&self) {
+        loop {
+            let due = {
+                let mut inner = self.inner.lock();
+                inner.board.handle_timeout(self.clock.now());
+                self.carry_out(&mut inner);
+                inner.armed = inner.board.poll_timeout();
+                inner.armed
+            };
+            match due {
+                Some(at) => {
+                    let sleep = tokio::time::sleep_until(self.clock.instant(at).into());
+                    tokio::select! { () = sleep => {}, () = self.rearm.notified() => {} }
+                }
+                None => self.rearm.notified().await,
+            }
+        }
+    }
+
+    fn event(&self, inner: &mut Inner, event: Event) {
+        inner.board.handle(self.clock.now(), event);
+        self.carry_out(inner);
+    }
+
+    fn carry_out(&self, inner: &mut Inner) {
+        while let Some(output) = inner.board.poll_output() {
+            self.carry_out_one(inner, output);
+        }
+        let next = inner.board.poll_timeout();
+        if next.is_some_and(|next| inner.armed.is_none_or(|armed| next < armed)) {
+            self.rearm.notify_one();
+        }
+    }
+
+    fn carry_out_one(&self, inner: &mut Inner, output: Output) {
+        let Inner { books, media, .. } = inner;
+        match output {
+            Output::Notify { to, call, notice } => {
+                let unnamed = Names::default();
+                let names = books.get(&call.into()).map_or(&unnamed, |book| &book.names);
+                self.hub.tell(&to, &translate::notice(call, notice, names));
+            }
+            // The record that follows says so too: a missed call is told when it is in the history.
+            Output::Missed { .. } => {}
+            Output::Record(record) => {
+                let book = books.remove(&record.call.into());
+                self.record(record, book.map(|book| book.names).unwrap_or_default());
+            }
+            Output::Admit { call, device } => {
+                if let Some(book) = books.get(&call.into()) {
+                    media.admit(call, &book.media, &device);
+                }
+            }
+            Output::RemovePeer { call, device } => {
+                if let Some(book) = books.get_mut(&call.into()) {
+                    media.remove(call, &mut book.media, &device);
+                }
+            }
+            Output::CloseRoom { call } => {
+                if let Some(book) = books.get_mut(&call.into()) {
+                    media.close(call, &mut book.media);
+                }
+            }
+            Output::Measured(measure) => self.hub.metrics.measured(measure),
+        }
+    }
+
+    fn record(&self, record: Record, names: Names) {
+        self.hub.metrics.call_ended(record.reason);
+        let caller = names.person(&record.caller);
+        self.history.ended(Ended { record, caller });
+    }
+}

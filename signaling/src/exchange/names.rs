@@ -1,0 +1,32 @@
+//! The names of those in a call.
+//!
+//! They are looked up once, when the call is placed: the call's lock is no place to wait for the directory.
+
+use tertulia_common::UserId;
+use tertulia_signaling_proto::Person;
+
+/// The names of those in a call. Empty: everyone goes by their id.
+#[derive(Clone, Default)]
+pub(crate) struct Names(Vec<(UserId, String)>);
+
+impl std::fmt::Debug for Names {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(user, _)| user)).finish()
+    }
+}
+
+impl Names {
+    pub(crate) fn new(names: [(UserId, String); 2]) -> Self {
+        Self(names.into())
+    }
+
+    /// The name of a user; their id if it is not known.
+    pub(crate) fn of<'a>(&'a self, user: &'a UserId) -> &'a str {
+        self.0.iter().find(|(known, _)| known == user).map_or(user.as_str(), |(_, name)| name)
+    }
+
+    /// The user as others see them.
+    pub(crate) fn person(&self, user: &UserId) -> Person {
+        Person { user_id: user.clone(), name: self.of(user).to_owned(), online: None }
+    }
+}

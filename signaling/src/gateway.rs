@@ -1,0 +1,169 @@
+//! The gateway as the program holds it: start, figures, drain.
+//!
+//! Invariant: its tasks live exactly as long as it does.
+
+use crate::bucket::Buckets;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::doors::Doors;
+use crate::exchange::Exchange;
+use crate::gauges::Gauges;
+use crate::history::{self, History};
+use crate::hub::Hub;
+use crate::metrics::Metrics;
+use crate::people::People;
+use crate::session::{Closing, Session};
+use crate::{http, translate};
+use axum::Router;
+use parking_lot::Mutex;
+use prometheus_client::registry::Registry;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tertulia_directory::Directory;
+use tertulia_registry::Fence;
+use tertulia_sfu::{Event, Sfu};
+use tertulia_signaling_proto::{CloseCode, Drain, ServerFrame};
+use tokio::sync::mpsc::Receiver;
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::task::AbortOnDropHandle;
+
+/// Demo only: remote addresses whose rate of sign-ins is remembered. Raising it costs about 60 bytes each.
+const SIGN_IN_ADDRESSES_MAX: usize = 10_000;
+/// After the drain's deadline: for the last lines of the history to be written, and close frames to be read.
+const FINISH: Duration = Duration::from_secs(3);
+/// How often a drain looks whether the last call has ended.
+const DRAIN_STEP: Duration = Duration::from_millis(50);
+
+/// What every request has at hand.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) directory: Directory,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) exchange: Arc<Exchange>,
+    pub(crate) history: History,
+    pub(crate) people: Option<Arc<People>>,
+    pub(crate) doors: Arc<Doors>,
+    pub(crate) sign_ins: Mutex<Buckets<IpAddr>>,
+    draining: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Someone has come or gone.
+    pub(crate) fn people_changed(&self) {
+        if let Some(people) = &self.people {
+            people.changed();
+        }
+    }
+
+    /// Ends a session whose client is done with it.
+    pub(crate) fn end_session(&self, session: &Session) {
+        self.exchange.end(session, Closing::Code(CloseCode::Displaced), false);
+        self.people_changed();
+    }
+
+    /// A socket is gone. If it was its session's last, the session has its window to get another.
+    pub(crate) fn wait_for_another_socket(self: &Arc<Self>, session: &Arc<Session>, fence: Fence) {
+        let waits = self.hub.detach(session, fence);
+        self.people_changed();
+        if !waits {
+            return;
+        }
+        let (shared, waiting) = (Arc::clone(self), Arc::clone(session));
+        let expiry = tokio::spawn(async move {
+            sleep(shared.config.limits.resume_window()).await;
+            if shared.exchange.end(&waiting, Closing::Code(CloseCode::Displaced), true) {
+                tracing::debug!(session = %waiting.who.id, "a session was not resumed in time");
+            }
+        });
+        session.set_expiry(expiry.abort_handle());
+    }
+}
+
+/// The running gateway.
+pub struct Gateway {
+    shared: Arc<Shared>,
+    _tasks: Vec<AbortOnDropHandle<()>>,
+}
+
+impl Gateway {
+    /// Starts the gateway's tasks, and gives the routes under `/v1`. To be called within a runtime.
+    ///
+    /// The routes need to know who connects: serve them with `into_make_service_with_connect_info::<SocketAddr>()`.
+    pub fn start(config: Config, directory: Directory, sfu: Sfu, sfu_events: Receiver<Event>) -> (Self, Router) {
+        let (limits, clock, metrics) = (&config.limits, Clock::start(), Arc::new(Metrics::default()));
+        let (devices_max, sessions_max) = (limits.devices_per_user_max as usize, limits.sessions_max as usize);
+        let hub = Arc::new(Hub::new(devices_max, sessions_max, limits.outbox(), Arc::clone(&metrics)));
+        let (history, writer) = history::history(Arc::clone(&hub), directory.clone());
+        let exchange = Exchange::new(Arc::clone(&hub), sfu, history.clone(), clock, config.timeouts, limits);
+        let people = config.demo_key.is_some().then(|| People::new(Arc::clone(&hub), directory.clone()));
+
+        let (timer, media) = (Arc::clone(&exchange), Arc::clone(&exchange));
+        let mut tasks = vec![
+            tokio::spawn(async move { timer.keep_time().await }),
+            tokio::spawn(async move { media.follow_media(sfu_events).await }),
+            tokio::spawn(writer.run()),
+        ];
+        if let Some(people) = people.clone() {
+            tasks.push(tokio::spawn(async move { people.run().await }));
+        }
+        let doors = Doors::new(limits.sockets_max, limits.sockets_per_address_max);
+        let sign_ins = Mutex::new(Buckets::new(limits.sign_ins(), SIGN_IN_ADDRESSES_MAX));
+        let draining = AtomicBool::new(false);
+        let shared =
+            Shared { clock, metrics, directory, hub, exchange, history, people, doors, sign_ins, draining, config };
+        let shared = Arc::new(shared);
+        let router = http::router(Arc::clone(&shared));
+        (Self { shared, _tasks: tasks.into_iter().map(AbortOnDropHandle::new).collect() }, router)
+    }
+
+    /// Adds the gateway's figures to the metrics.
+    pub fn register(&self, registry: &mut Registry) {
+        self.shared.metrics.register(registry);
+        registry.register_collector(Box::new(Gauges(Arc::clone(&self.shared))));
+    }
+
+    /// Whether the gateway takes new sockets and calls.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.shared.is_draining()
+    }
+
+    /// Lets the clients go: no new sockets and calls from now on, calls may end by themselves until `deadline` is over, then
+    /// they are ended and every socket is closed. Takes `deadline` and three seconds at most.
+    pub async fn drain(&self, deadline: Duration) {
+        let end = Instant::now() + deadline;
+        self.shared.draining.store(true, Ordering::Relaxed);
+        self.shared.exchange.refuse_invites();
+        let deadline_ms = u32::try_from(translate::millis(deadline)).unwrap_or(u32::MAX);
+        self.shared.hub.tell_all(&ServerFrame::Drain(Drain { deadline_ms }));
+        let last_call = async {
+            while self.shared.exchange.load().calls.live() > 0 {
+                sleep(DRAIN_STEP).await;
+            }
+        };
+        let in_time = timeout_at(end, last_call).await.is_ok();
+        if !in_time {
+            tracing::warn!("calls go on at the end of the drain: they are ended");
+        }
+        self.shared.exchange.shut_down();
+
+        let finish = async {
+            self.shared.history.flush().await;
+            self.shared.hub.close_all(CloseCode::Draining);
+            while self.shared.doors.sockets() > 0 {
+                sleep(DRAIN_STEP).await;
+            }
+        };
+        if timeout_at(Instant::now() + FINISH, finish).await.is_err() {
+            tracing::warn!(sockets = self.shared.doors.sockets(), "clients did not go in time");
+        }
+    }
+}

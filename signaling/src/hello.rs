@@ -1,0 +1,188 @@
+//! The first frame of a socket: who is calling, and does an earlier session go on.
+//!
+//! Invariant: nobody gets a session without a token that counts, and nobody goes on with a session that is not theirs: the
+//! token must name its user, and the secret must be right. A token is looked at here only: a session that is open outlives
+//! it, until its socket breaks and the next `hello` needs a new one.
+
+use crate::auth::{AuthError, Principal};
+use crate::clock::random;
+use crate::exchange::Going;
+use crate::gateway::Shared;
+use crate::history;
+use crate::hub::NotOpened;
+use crate::metrics::{HelloOutcome, Hit};
+use crate::session::{Identity, Link, Session, UNCONFIRMED_MISSED_MAX};
+use crate::translate;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::sync::Arc;
+use tertulia_common::{DeviceId, SessionId, UserId};
+use tertulia_signaling_core::Endpoint;
+use tertulia_signaling_proto::{CallMissed, CloseCode, Codec, ErrorBody, ErrorCode, Hello, Resume, Welcome};
+
+/// Missed calls in one welcome: the oldest first, the rest with the next.
+const MISSED_MAX: u64 = 50;
+const _: () =
+    assert!(MISSED_MAX as usize <= UNCONFIRMED_MISSED_MAX, "those of a welcome are remembered until confirmed");
+
+/// A socket whose `hello` was good.
+pub(crate) struct Greeted {
+    pub(crate) session: Arc<Session>,
+    pub(crate) link: Arc<Link>,
+    pub(crate) welcome: Box<Welcome>,
+}
+
+/// Why not: what the client hears, and how the socket is closed.
+pub(crate) struct Refused {
+    pub(crate) error: ErrorBody,
+    pub(crate) close: CloseCode,
+}
+
+impl Refused {
+    fn new(error: impl Into<ErrorBody>, close: CloseCode) -> Self {
+        Self { error: error.into(), close }
+    }
+}
+
+/// Answers a `hello`.
+pub(crate) async fn greet(shared: &Shared, hello: Hello, codec: Codec) -> Result<Greeted, Refused> {
+    let greeted = try_greet(shared, hello, codec).await;
+    if greeted.is_err() {
+        shared.metrics.hello(HelloOutcome::Refused);
+    }
+    greeted
+}
+
+async fn try_greet(shared: &Shared, hello: Hello, codec: Codec) -> Result<Greeted, Refused> {
+    if shared.is_draining() {
+        return Err(Refused::new(ErrorCode::Draining, CloseCode::Draining));
+    }
+    let principal = shared.config.keys.verify(&hello.token).map_err(|error| {
+        tracing::debug!(%error, "a token was refused");
+        let code = match error {
+            AuthError::Expired => ErrorCode::TokenExpired,
+            AuthError::Invalid(_) => ErrorCode::TokenInvalid,
+        };
+        Refused::new(code, CloseCode::Unauthenticated)
+    })?;
+    let Principal { user, name } = principal;
+    let known = shared.directory.ensure_user(&user, name.as_ref().map(|name| name.as_str())).await;
+    let known = known.map_err(|error| {
+        tracing::error!(%error, "the directory did not answer a hello");
+        Refused::new(ErrorCode::Internal, CloseCode::Busy)
+    })?;
+
+    let resumed =
+        hello.resume.as_ref().map(|resume| try_resume(shared, &user, hello.device_id.as_ref(), resume, codec));
+    let (session, link, resumed) = match resumed {
+        Some(Ok((session, link))) => (session, link, true),
+        Some(Err(outcome)) => {
+            shared.metrics.hello(outcome);
+            let (session, link) = open(shared, user, hello, known.name, codec)?;
+            (session, link, false)
+        }
+        None => {
+            let (session, link) = open(shared, user, hello, known.name, codec)?;
+            shared.metrics.hello(HelloOutcome::New);
+            (session, link, false)
+        }
+    };
+    shared.people_changed();
+    let welcome = welcome(shared, &session, resumed).await;
+    Ok(Greeted { session, link, welcome })
+}
+
+fn try_resume(
+    shared: &Shared,
+    user: &UserId,
+    device: Option<&DeviceId>,
+    resume: &Resume,
+    codec: Codec,
+) -> Result<(Arc<Session>, Arc<Link>), HelloOutcome> {
+    let secret = URL_SAFE_NO_PAD.decode(&resume.secret).unwrap_or_default();
+    let session = shared.hub.session(resume.session).filter(|session| {
+        let Endpoint { user: owner, device: owned } = &session.who.endpoint;
+        // What the ring holds is encoded: another codec can't replay it.
+        let same = owner == user && device.is_none_or(|device| device == owned) && session.who.codec == codec;
+        session.is_secret(&secret) && same
+    });
+    let session = session.ok_or(HelloOutcome::Unknown)?;
+    let link = shared.exchange.attach(&session, resume.received).ok_or(HelloOutcome::Gap)?;
+    shared.metrics.hello(HelloOutcome::Resumed);
+    Ok((session, link))
+}
+
+fn open(
+    shared: &Shared,
+    user: UserId,
+    hello: Hello,
+    name: String,
+    codec: Codec,
+) -> Result<(Arc<Session>, Arc<Link>), Refused> {
+    let device = hello.device_id.unwrap_or_else(new_device);
+    let who = Identity {
+        id: SessionId::new(shared.clock.now(), random()),
+        endpoint: Endpoint { user, device },
+        name,
+        rings: hello.caps.rings,
+        codec,
+        secret: random().to_le_bytes(),
+    };
+    let opened = shared.exchange.open(who).map_err(|error| match error {
+        NotOpened::DevicesFull { max, .. } => {
+            shared.metrics.hit(Hit::DevicesPerUser);
+            Refused::new(translate::too_many(ErrorCode::TooManyConnections, max), CloseCode::Busy)
+        }
+        NotOpened::SessionsFull { max } => {
+            shared.metrics.hit(Hit::Sessions);
+            Refused::new(translate::too_many(ErrorCode::ServerFull, max), CloseCode::Busy)
+        }
+    })?;
+    Ok((opened.session, opened.link))
+}
+
+#[expect(clippy::expect_used, reason = "32 hexadecimal digits and a letter are a device id")]
+fn new_device() -> DeviceId {
+    format!("d{:032x}", random()).parse().expect("hexadecimal digits are allowed")
+}
+
+async fn welcome(shared: &Shared, session: &Session, resumed: bool) -> Box<Welcome> {
+    // The session is registered: what happens from here on comes as frames. What has happened before is read now.
+    let Going { calls, rosters } = shared.exchange.going(&session.who.endpoint);
+    if !resumed {
+        rosters.iter().for_each(|roster| shared.hub.tell_session(session, roster));
+    }
+    let who = &session.who;
+    Box::new(Welcome {
+        user_id: who.endpoint.user.clone(),
+        name: who.name.clone(),
+        device_id: who.endpoint.device.clone(),
+        session: who.id,
+        secret: URL_SAFE_NO_PAD.encode(who.secret),
+        resumed,
+        last_request: session.last_request(),
+        heartbeat_s: shared.config.limits.heartbeat_s,
+        resume_window_s: shared.config.limits.resume_window_s,
+        limits: shared.config.limits.wire(),
+        now: shared.clock.now(),
+        calls,
+        missed_calls: missed(shared, session).await,
+        ice_servers: shared.config.ice_servers.clone(),
+        demo: shared.config.demo_key.is_some(),
+    })
+}
+
+async fn missed(shared: &Shared, session: &Session) -> Vec<CallMissed> {
+    // A device that does not take calls does not show missed ones either: they wait for one that does.
+    if !session.who.rings {
+        return Vec::new();
+    }
+    let unseen = shared.directory.missed_unseen(&session.who.endpoint.user, MISSED_MAX).await;
+    let unseen = unseen.unwrap_or_else(|error| {
+        tracing::error!(%error, "missed calls could not be read: they are shown with the next welcome");
+        Vec::new()
+    });
+    let calls: Vec<_> = unseen.iter().map(|missed| missed.call).collect();
+    let listed = session.list_missed(&calls);
+    unseen.into_iter().filter(|missed| listed.contains(&missed.call)).map(history::missed_to_wire).collect()
+}

@@ -1,0 +1,235 @@
+//! The sessions of this process, and how to reach a device.
+//!
+//! Invariant: whoever the registry says holds a device has its session in `live`. Sessions are opened and ended under the
+//! exchange's lock only (see `exchange`), so that the calls hear of devices in the order in which they come and go.
+
+use crate::metrics::{Hit, Metrics};
+use crate::outbox::OutboxLimits;
+use crate::session::{Closing, Identity, Link, Session, Told};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+use tertulia_common::{CallId, DeviceId, SessionId, UserId};
+use tertulia_registry::{Fence, Sessions};
+use tertulia_signaling_core::Endpoint;
+use tertulia_signaling_proto::{CloseCode, Codec, ErrorBody, ErrorFrame, OkFrame, RequestId, ServerFrame};
+
+/// The sessions of this process.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    registry: Sessions,
+    live: Mutex<FxHashMap<SessionId, Arc<Session>>>,
+    sessions_max: usize,
+    outbox: OutboxLimits,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// A session that has been opened.
+pub(crate) struct Opened {
+    pub(crate) session: Arc<Session>,
+    pub(crate) link: Arc<Link>,
+    /// The session that had the device before. It is over.
+    pub(crate) displaced: Option<Arc<Session>>,
+}
+
+/// Why no session is opened.
+pub(crate) enum NotOpened {
+    /// The user has too many devices; the one that has been without a socket for longest may be ended instead.
+    DevicesFull { max: usize, idle: Option<Arc<Session>> },
+    /// There are too many sessions.
+    SessionsFull { max: usize },
+}
+
+/// How much waits for the sockets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Queues {
+    pub(crate) frames: usize,
+    pub(crate) bytes: usize,
+    pub(crate) longest_frames: usize,
+}
+
+impl Hub {
+    pub(crate) fn new(
+        devices_per_user_max: usize,
+        sessions_max: usize,
+        outbox: OutboxLimits,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self { registry: Sessions::new(devices_per_user_max), live: Mutex::default(), sessions_max, outbox, metrics }
+    }
+
+    /// Opens a session for a device, in the place of the one that has it.
+    pub(crate) fn open(&self, who: &Identity) -> Result<Opened, NotOpened> {
+        let mut live = self.live.lock();
+        let Endpoint { user, device } = &who.endpoint;
+        if live.len() >= self.sessions_max && self.registry.holder(user, device).is_none() {
+            return Err(NotOpened::SessionsFull { max: self.sessions_max });
+        }
+        let claim = self.registry.claim(user, device, who.id).map_err(|full| NotOpened::DevicesFull {
+            max: full.max,
+            idle: full.idle.and_then(|holder| live.get(&holder.session).cloned()),
+        })?;
+        let link = Link::new(claim.fence);
+        let session = Session::new(who.clone(), self.outbox, &link);
+        let displaced = claim.displaced.and_then(|holder| live.remove(&holder.session));
+        if let Some(old) = &displaced {
+            old.end(Closing::OtherSession, false);
+        }
+        live.insert(session.who.id, Arc::clone(&session));
+        Ok(Opened { session, link, displaced })
+    }
+
+    /// The session of this number.
+    pub(crate) fn session(&self, id: SessionId) -> Option<Arc<Session>> {
+        self.live.lock().get(&id).cloned()
+    }
+
+    /// Gives a session that is known a new socket. None if it can't go on.
+    pub(crate) fn attach(&self, session: &Session, received: u64) -> Option<Arc<Link>> {
+        let live = self.live.lock();
+        let Endpoint { user, device } = &session.who.endpoint;
+        if !live.contains_key(&session.who.id) {
+            return None;
+        }
+        let claim = || self.registry.claim(user, device, session.who.id).ok().map(|claim| claim.fence);
+        session.attach(received, claim).ok()
+    }
+
+    /// The socket is gone. True if the session now waits for another.
+    pub(crate) fn detach(&self, session: &Session, fence: Fence) -> bool {
+        let Endpoint { user, device } = &session.who.endpoint;
+        self.registry.disconnected(user, device, fence);
+        session.detach(fence)
+    }
+
+    /// Ends a session. True if its device is gone with it (and not taken by another session).
+    pub(crate) fn end(&self, session: &Session, closing: Closing, unless_attached: bool) -> bool {
+        let mut live = self.live.lock();
+        if !session.end(closing, unless_attached) {
+            return false;
+        }
+        live.remove(&session.who.id);
+        let Endpoint { user, device } = &session.who.endpoint;
+        self.registry.release(user, device, session.fence())
+    }
+
+    fn holder(&self, to: &Endpoint) -> Option<Arc<Session>> {
+        let holder = self.registry.holder(&to.user, &to.device)?;
+        self.session(holder.session)
+    }
+
+    /// Tells a device, if it has a session.
+    pub(crate) fn tell(&self, to: &Endpoint, frame: &ServerFrame) {
+        if let Some(session) = self.holder(to) {
+            self.count(session.tell(frame));
+        }
+    }
+
+    /// Tells a session.
+    pub(crate) fn tell_session(&self, session: &Session, frame: &ServerFrame) {
+        self.count(session.tell(frame));
+    }
+
+    /// Answers a request.
+    pub(crate) fn answer(&self, session: &Session, id: RequestId, answer: Result<OkFrame, ErrorBody>) {
+        let frame = match answer {
+            Ok(ok) => ServerFrame::Ok(OkFrame { id, ..ok }),
+            Err(error) => {
+                self.metrics.error(error.code);
+                ServerFrame::Error(ErrorFrame { id: Some(id), error })
+            }
+        };
+        self.tell_session(session, &frame);
+    }
+
+    /// Refuses what is not a request, or can't be read so far.
+    pub(crate) fn refuse(&self, session: &Session, id: Option<RequestId>, error: ErrorBody) {
+        self.metrics.error(error.code);
+        self.tell_session(session, &ServerFrame::Error(ErrorFrame { id, error }));
+    }
+
+    /// Tells every device of a user of a missed call.
+    pub(crate) fn tell_missed(&self, user: &UserId, call: CallId, frame: &ServerFrame) {
+        for session in self.sessions_of(user) {
+            self.count(session.tell_missed(call, frame));
+        }
+    }
+
+    /// Tells everyone, encoding once a codec.
+    pub(crate) fn tell_all(&self, frame: &ServerFrame) {
+        let encoded = Codec::ALL.map(|codec| (codec, Bytes::from(codec.encode_server(frame))));
+        for session in self.all() {
+            let bytes = encoded.iter().find(|(codec, _)| *codec == session.who.codec);
+            if let Some((_, bytes)) = bytes {
+                self.count(session.tell_encoded(bytes.clone()));
+            }
+        }
+    }
+
+    /// Closes every socket.
+    pub(crate) fn close_all(&self, code: CloseCode) {
+        self.all().iter().for_each(|session| session.close_socket(code));
+    }
+
+    fn count(&self, told: Told) {
+        match told {
+            Told::SlowReader => self.metrics.hit(Hit::Queue),
+            Told::ReplayOverflow => self.metrics.hit(Hit::Replay),
+            Told::Kept | Told::Nobody => {}
+        }
+    }
+
+    fn all(&self) -> Vec<Arc<Session>> {
+        self.live.lock().values().cloned().collect()
+    }
+
+    fn sessions_of(&self, user: &UserId) -> Vec<Arc<Session>> {
+        let devices = self.registry.devices(user);
+        let live = self.live.lock();
+        devices.iter().filter_map(|(_, holder)| live.get(&holder.session).cloned()).collect()
+    }
+
+    /// The user's devices that ring.
+    pub(crate) fn ringing_devices(&self, user: &UserId) -> Vec<DeviceId> {
+        let sessions = self.sessions_of(user).into_iter();
+        sessions.filter(|session| session.who.rings).map(|session| session.who.endpoint.device.clone()).collect()
+    }
+
+    /// Whether a device of the user has a socket.
+    pub(crate) fn is_online(&self, user: &UserId) -> bool {
+        self.registry.is_connected(user)
+    }
+
+    /// Users who have a socket and their names, at most so many.
+    pub(crate) fn online(&self, max: usize) -> FxHashMap<UserId, String> {
+        let mut online = FxHashMap::default();
+        for session in self.all() {
+            let user = &session.who.endpoint.user;
+            if online.len() >= max {
+                break;
+            }
+            if self.is_online(user) {
+                online.insert(user.clone(), session.who.name.clone());
+            }
+        }
+        online
+    }
+
+    /// How many devices have a session, and how many a socket.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        (self.registry.len(), self.registry.connected())
+    }
+
+    /// How much waits for the sockets.
+    pub(crate) fn queues(&self) -> Queues {
+        self.all().iter().fold(Queues::default(), |sum, session| {
+            let (frames, bytes) = session.unsent();
+            Queues {
+                frames: sum.frames + frames,
+                bytes: sum.bytes + bytes,
+                longest_frames: sum.longest_frames.max(frames),
+            }
+        })
+    }
+}

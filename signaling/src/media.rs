@@ -1,0 +1,201 @@
+//! The forwarding unit, as calls see it: which peer is whose.
+//!
+//! Invariant: a device has at most one peer in a call, made by its first offer and gone when its part is over. What the
+//! unit says of a peer that is not in the book any longer is ignored: it was removed meanwhile.
+
+use crate::translate::participant;
+use tertulia_common::{CallId, PeerId, RoomId, ShardId};
+use tertulia_registry::Placement;
+use tertulia_sfu::{ConnectError, Connected, PeerQuality, Sfu, SlotState, Source, TrackQuality};
+use tertulia_signaling_core::Endpoint;
+use tertulia_signaling_proto as wire;
+use tertulia_signaling_proto::{ErrorBody, ErrorCode};
+
+/// One device's peer in a call.
+#[derive(Clone, Debug)]
+struct Peer {
+    id: PeerId,
+    endpoint: Endpoint,
+    /// It has an answer: an offer of it now is a restart.
+    answered: bool,
+}
+
+/// The peers of one call.
+#[derive(Debug, Default)]
+pub(crate) struct CallMedia {
+    shard: Option<ShardId>,
+    peers: Vec<Peer>,
+}
+
+/// What a device needs to make its offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket {
+    pub(crate) call: CallId,
+    pub(crate) room: RoomId,
+    pub(crate) shard: ShardId,
+    pub(crate) peer: PeerId,
+}
+
+/// The forwarding unit and where its rooms are.
+pub(crate) struct Media {
+    sfu: Sfu,
+    placement: Placement,
+    last_peer: u64,
+}
+
+impl Media {
+    pub(crate) fn new(sfu: Sfu) -> Self {
+        Self { sfu, placement: Placement::default(), last_peer: 0 }
+    }
+
+    /// The handle, for offers: they are waited for without any lock.
+    pub(crate) fn sfu(&self) -> Sfu {
+        self.sfu.clone()
+    }
+
+    /// How many calls have a room.
+    pub(crate) fn rooms(&self) -> usize {
+        self.placement.len()
+    }
+
+    /// The peer of this device in this call: the one it has, or a new one.
+    pub(crate) fn ticket(&mut self, call: CallId, media: &mut CallMedia, endpoint: &Endpoint) -> Ticket {
+        let room = RoomId::from(call);
+        let shard = *media.shard.get_or_insert_with(|| self.placement.claim(room, self.sfu.least_loaded()));
+        let known = media.peers.iter().find(|peer| peer.endpoint == *endpoint).map(|peer| peer.id);
+        let peer = known.unwrap_or_else(|| {
+            self.last_peer += 1;
+            let id = PeerId(self.last_peer);
+            media.peers.push(Peer { id, endpoint: endpoint.clone(), answered: false });
+            id
+        });
+        Ticket { call, room, shard, peer }
+    }
+
+    /// Undoes what an offer did whose call has ended, or whose device has left, in the meantime.
+    pub(crate) fn abandon(&self, ticket: Ticket, call_is_over: bool) {
+        self.sfu.remove(ticket.shard, ticket.room, ticket.peer);
+        if call_is_over {
+            self.sfu.close_room(ticket.shard, ticket.room);
+        }
+    }
+
+    /// Lets the device's media flow, if it has a peer.
+    pub(crate) fn admit(&self, call: CallId, media: &CallMedia, endpoint: &Endpoint) {
+        if let (Some(shard), Some(peer)) = (media.shard, media.peer_of(endpoint)) {
+            self.sfu.admit(shard, call.into(), peer);
+        }
+    }
+
+    /// Removes the device's peer, if it has one.
+    pub(crate) fn remove(&self, call: CallId, media: &mut CallMedia, endpoint: &Endpoint) {
+        if let (Some(shard), Some(peer)) = (media.shard, media.peer_of(endpoint)) {
+            self.sfu.remove(shard, call.into(), peer);
+            media.forget(peer);
+        }
+    }
+
+    /// Closes the call's room, if it has one.
+    pub(crate) fn close(&self, call: CallId, media: &mut CallMedia) {
+        if let Some(shard) = media.shard.take() {
+            self.sfu.close_room(shard, call.into());
+            self.placement.release(call.into(), shard);
+        }
+        media.peers.clear();
+    }
+}
+
+impl CallMedia {
+    fn peer_of(&self, endpoint: &Endpoint) -> Option<PeerId> {
+        self.peers.iter().find(|peer| peer.endpoint == *endpoint).map(|peer| peer.id)
+    }
+
+    /// Whose peer it is.
+    pub(crate) fn endpoint_of(&self, id: PeerId) -> Option<&Endpoint> {
+        self.peers.iter().find(|peer| peer.id == id).map(|peer| &peer.endpoint)
+    }
+
+    /// The peer has got its answer.
+    pub(crate) fn answered(&mut self, id: PeerId) {
+        if let Some(peer) = self.peers.iter_mut().find(|peer| peer.id == id) {
+            peer.answered = true;
+        }
+    }
+
+    /// The offer was refused: a peer that never had an answer does not exist.
+    pub(crate) fn refused(&mut self, id: PeerId) {
+        self.peers.retain(|peer| peer.id != id || peer.answered);
+    }
+
+    /// The peer is over.
+    pub(crate) fn forget(&mut self, id: PeerId) {
+        self.peers.retain(|peer| peer.id != id);
+    }
+
+    /// How many peers there are.
+    pub(crate) fn len(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// Slots, as the client hears of them.
+    pub(crate) fn slots(&self, slots: Vec<SlotState>) -> Vec<wire::Slot> {
+        slots.into_iter().map(|slot| self.slot(slot)).collect()
+    }
+
+    fn slot(&self, slot: SlotState) -> wire::Slot {
+        let carries = slot.carries.and_then(|(peer, source)| Some((self.endpoint_of(peer)?, source)));
+        match carries {
+            Some((endpoint, carried)) => {
+                wire::Slot { mid: slot.mid, participant: Some(participant(endpoint)), source: Some(source(carried)) }
+            }
+            None => wire::Slot { mid: slot.mid, participant: None, source: None },
+        }
+    }
+
+    /// Figures, as the clients hear of them.
+    pub(crate) fn quality(&self, peers: &[PeerQuality]) -> Vec<wire::ParticipantQuality> {
+        let of_peer = |figures: &PeerQuality| {
+            let endpoint = self.endpoint_of(figures.peer)?;
+            Some(wire::ParticipantQuality {
+                user_id: endpoint.user.clone(),
+                device_id: endpoint.device.clone(),
+                rtt_ms: figures.rtt_ms,
+                estimate_bps: figures.estimate_bps,
+                up: track(&figures.up),
+                down: track(&figures.down),
+            })
+        };
+        peers.iter().filter_map(of_peer).collect()
+    }
+}
+
+fn source(source: Source) -> wire::Source {
+    match source {
+        Source::Mic => wire::Source::Mic,
+        Source::Camera => wire::Source::Camera,
+        Source::Screen => wire::Source::Screen,
+    }
+}
+
+fn track(figures: &TrackQuality) -> wire::TrackQuality {
+    wire::TrackQuality { bitrate_bps: figures.bitrate_bps, loss: figures.loss, jitter_ms: figures.jitter_ms }
+}
+
+/// Makes the offer.
+pub(crate) async fn connect(sfu: &Sfu, ticket: Ticket, offer: String) -> Result<Connected, ErrorBody> {
+    sfu.connect(ticket.shard, ticket.room, ticket.peer, offer).await.map_err(|error| {
+        tracing::debug!(call = ?ticket.call, peer = ?ticket.peer, %error, "an offer was refused");
+        match error {
+            ConnectError::OfferInvalid(_) | ConnectError::Panicked | ConnectError::OtherRoom => {
+                ErrorCode::SdpInvalid.into()
+            }
+            ConnectError::OfferTooLarge { limit, actual, .. } => too_much(ErrorCode::TooLarge, limit, actual),
+            ConnectError::Full { limit, .. } => too_much(ErrorCode::ServerFull, limit, limit + 1),
+            ConnectError::Stopping => ErrorCode::Draining.into(),
+        }
+    })
+}
+
+fn too_much(code: ErrorCode, limit: usize, actual: usize) -> ErrorBody {
+    crate::translate::limit(code, limit as u64, actual as u64)
+}

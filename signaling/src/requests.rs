@@ -1,0 +1,128 @@
+//! A session's requests: each is carried out once, and answered once.
+//!
+//! Requests about a call are answered within the call's lock. Those that wait for something else (an invite for the
+//! directory, an offer for the forwarding unit) run on beside the socket: their answers go to the session, which may have
+//! another socket by then. They are counted, and a [`Pending`] that is dropped without an answer answers for itself.
+
+use crate::gateway::Shared;
+use crate::hub::Hub;
+use crate::media;
+use crate::metrics::Hit;
+use crate::session::Session;
+use crate::translate;
+use std::sync::Arc;
+use tertulia_signaling_core::Request;
+use tertulia_signaling_proto::{
+    CallConnect, CallInvite, ClientFrame, ErrorBody, ErrorCode, OkFrame, RequestId, Target,
+};
+
+/// A request without an answer yet.
+struct Pending {
+    hub: Arc<Hub>,
+    session: Arc<Session>,
+    id: RequestId,
+    answered: bool,
+}
+
+impl Pending {
+    fn answer(mut self, answer: Result<OkFrame, ErrorBody>) {
+        self.answered = true;
+        self.hub.answer(&self.session, self.id, answer);
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.hub.answer(&self.session, self.id, Err(ErrorCode::Internal.into()));
+        }
+        self.session.settle();
+    }
+}
+
+/// Carries out a request that was taken on. Frames that are not requests are none of ours.
+pub(crate) fn run(shared: &Arc<Shared>, session: &Arc<Session>, frame: ClientFrame) {
+    let ask = |id, request| shared.exchange.request(session, id, request);
+    match frame {
+        ClientFrame::Hello(_) | ClientFrame::Pong(_) | ClientFrame::Ack(_) => {}
+        ClientFrame::CallInvite(invite) => {
+            let id = invite.id;
+            refused(shared, session, id, run_invite(shared, session, invite));
+        }
+        ClientFrame::CallConnect(connect) => {
+            let id = connect.id;
+            refused(shared, session, id, run_connect(shared, session, connect));
+        }
+        ClientFrame::CallRinging(r) => ask(r.id, Request::Ringing { call: r.call_id }),
+        ClientFrame::CallAccept(r) => ask(r.id, Request::Accept { call: r.call_id }),
+        ClientFrame::CallDecline(r) => {
+            ask(r.id, Request::Decline { call: r.call_id, reason: translate::decline_reason(r.reason) });
+        }
+        ClientFrame::CallCancel(r) => ask(r.id, Request::Cancel { call: r.call_id }),
+        ClientFrame::CallHangup(r) => ask(r.id, Request::Hangup { call: r.call_id }),
+        ClientFrame::CallMedia(r) => {
+            ask(r.id, Request::Media { call: r.call_id, flags: translate::flags_from_wire(r.media) });
+        }
+    }
+}
+
+fn refused(shared: &Shared, session: &Session, id: RequestId, outcome: Result<(), ErrorBody>) {
+    if let Err(error) = outcome {
+        shared.hub.answer(session, id, Err(error));
+    }
+}
+
+fn defer(shared: &Shared, session: &Arc<Session>, id: RequestId) -> Result<Pending, ErrorBody> {
+    let max = shared.config.limits.outstanding_max;
+    session.defer(max).map_err(|actual| {
+        shared.metrics.hit(Hit::Outstanding);
+        translate::limit(ErrorCode::TooManyOutstanding, max.into(), actual.into())
+    })?;
+    Ok(Pending { hub: Arc::clone(&shared.hub), session: Arc::clone(session), id, answered: false })
+}
+
+fn run_invite(shared: &Arc<Shared>, session: &Arc<Session>, invite: CallInvite) -> Result<(), ErrorBody> {
+    shared.exchange.take_invite(&session.who.endpoint.user)?;
+    let pending = defer(shared, session, invite.id)?;
+    let (shared, session) = (Arc::clone(shared), Arc::clone(session));
+    tokio::spawn(async move {
+        let Target::User(callee) = invite.to;
+        match shared.directory.user(&callee).await {
+            Ok(known) => {
+                let callee = known.map(|user| (user.id, user.name));
+                let media = translate::media_kind_from_wire(invite.media);
+                shared.exchange.invite(&session, callee, media, |answer| pending.answer(answer));
+            }
+            Err(error) => {
+                tracing::error!(%error, "the directory did not say who is called");
+                pending.answer(Err(ErrorCode::Internal.into()));
+            }
+        }
+    });
+    Ok(())
+}
+
+fn run_connect(shared: &Arc<Shared>, session: &Arc<Session>, connect: CallConnect) -> Result<(), ErrorBody> {
+    let CallConnect { id, call_id, sdp } = connect;
+    let (limit, actual) = (shared.config.limits.sdp_bytes_max as usize, sdp.len());
+    if actual > limit {
+        shared.metrics.hit(Hit::SdpBytes);
+        return Err(translate::limit(ErrorCode::TooLarge, limit as u64, actual as u64));
+    }
+    let pending = defer(shared, session, id)?;
+    let (ticket, sfu) = match shared.exchange.begin_connect(session, call_id) {
+        Ok(begun) => begun,
+        Err(error) => {
+            pending.answer(Err(error));
+            return Ok(());
+        }
+    };
+    let (shared, endpoint) = (Arc::clone(shared), session.who.endpoint.clone());
+    tokio::spawn(async move {
+        let start = shared.clock.now();
+        let outcome = media::connect(&sfu, ticket, sdp).await;
+        shared.metrics.media_connected(shared.clock.now() - start);
+        shared.exchange.end_connect(&endpoint, ticket, outcome, |answer| pending.answer(answer));
+    });
+    Ok(())
+}

@@ -1,0 +1,159 @@
+//! Between the wire and the calls: each type of the one has its twin in the other, and only this file knows both.
+
+use crate::exchange::Names;
+use std::time::Duration;
+use tertulia_common::CallId;
+use tertulia_signaling_core as core;
+use tertulia_signaling_proto as wire;
+use tertulia_signaling_proto::{ErrorBody, ErrorCode, ServerFrame};
+
+pub(crate) fn media_kind(media: core::MediaKind) -> wire::MediaKind {
+    match media {
+        core::MediaKind::Voice => wire::MediaKind::Voice,
+        core::MediaKind::Video => wire::MediaKind::Video,
+    }
+}
+
+pub(crate) fn media_kind_from_wire(media: wire::MediaKind) -> core::MediaKind {
+    match media {
+        wire::MediaKind::Voice => core::MediaKind::Voice,
+        wire::MediaKind::Video => core::MediaKind::Video,
+    }
+}
+
+pub(crate) fn decline_reason(reason: wire::DeclineReason) -> core::DeclineReason {
+    match reason {
+        wire::DeclineReason::Declined => core::DeclineReason::Declined,
+        wire::DeclineReason::Busy => core::DeclineReason::Busy,
+    }
+}
+
+pub(crate) fn flags_from_wire(flags: wire::MediaFlags) -> core::MediaFlags {
+    core::MediaFlags { mic: flags.mic, camera: flags.camera, screen: flags.screen }
+}
+
+fn flags(flags: core::MediaFlags) -> wire::MediaFlags {
+    wire::MediaFlags { mic: flags.mic, camera: flags.camera, screen: flags.screen }
+}
+
+fn phase(phase: core::Phase) -> wire::Phase {
+    match phase {
+        core::Phase::Offered => wire::Phase::Offered,
+        core::Phase::Ringing => wire::Phase::Ringing,
+        core::Phase::Connecting => wire::Phase::Connecting,
+        core::Phase::Active => wire::Phase::Active,
+        core::Phase::Reconnecting => wire::Phase::Reconnecting,
+    }
+}
+
+pub(crate) fn phase_label(phase: core::Phase) -> &'static str {
+    match phase {
+        core::Phase::Offered => "offered",
+        core::Phase::Ringing => "ringing",
+        core::Phase::Connecting => "connecting",
+        core::Phase::Active => "active",
+        core::Phase::Reconnecting => "reconnecting",
+    }
+}
+
+pub(crate) fn end_reason(reason: core::EndReason) -> wire::EndReason {
+    match reason {
+        core::EndReason::Hangup => wire::EndReason::Hangup,
+        core::EndReason::Declined => wire::EndReason::Declined,
+        core::EndReason::Busy => wire::EndReason::Busy,
+        core::EndReason::Cancelled => wire::EndReason::Cancelled,
+        core::EndReason::Missed => wire::EndReason::Missed,
+        core::EndReason::AnsweredElsewhere => wire::EndReason::AnsweredElsewhere,
+        core::EndReason::DeclinedElsewhere => wire::EndReason::DeclinedElsewhere,
+        core::EndReason::Failed => wire::EndReason::Failed,
+        core::EndReason::Lost => wire::EndReason::Lost,
+    }
+}
+
+pub(crate) fn participant(endpoint: &core::Endpoint) -> wire::Participant {
+    wire::Participant { user_id: endpoint.user.clone(), device_id: endpoint.device.clone() }
+}
+
+fn roster(call_id: CallId, roster: core::Roster, names: &Names) -> wire::CallRoster {
+    let entry = |entry: core::RosterEntry| wire::RosterEntry {
+        name: names.of(&entry.endpoint.user).to_owned(),
+        participant: participant(&entry.endpoint),
+        media: flags(entry.media),
+    };
+    wire::CallRoster {
+        call_id,
+        version: roster.version,
+        participants: roster.participants.into_iter().map(entry).collect(),
+    }
+}
+
+/// What a device is told, as a frame.
+pub(crate) fn notice(call_id: CallId, notice: core::Notice, names: &Names) -> ServerFrame {
+    match notice {
+        core::Notice::Incoming { from, media, expires_at } => ServerFrame::CallIncoming(wire::CallIncoming {
+            call_id,
+            from: names.person(&from),
+            media: media_kind(media),
+            expires_at,
+        }),
+        core::Notice::State { phase: now, answered_at } => {
+            ServerFrame::CallState(wire::CallState { call_id, phase: phase(now), answered_at })
+        }
+        core::Notice::Roster(who) => ServerFrame::CallRoster(roster(call_id, who, names)),
+        core::Notice::Ended(ended) => ServerFrame::CallEnded(wire::CallEnded {
+            call_id,
+            reason: end_reason(ended.reason),
+            duration_ms: millis(ended.duration),
+        }),
+    }
+}
+
+/// A call of a device that has just connected: for its welcome, and the roster that goes with it.
+pub(crate) fn snapshot(call: core::Snapshot, names: &Names) -> (wire::CallSnapshot, Option<ServerFrame>) {
+    let who = call.roster.map(|who| ServerFrame::CallRoster(roster(call.call, who, names)));
+    let snapshot = wire::CallSnapshot {
+        call_id: call.call,
+        peer: names.person(&call.peer),
+        outgoing: call.outgoing,
+        media: media_kind(call.media),
+        phase: phase(call.phase),
+        answered_at: call.answered_at,
+    };
+    (snapshot, who)
+}
+
+/// Why a call request is refused, as the client hears it.
+pub(crate) fn call_error(error: core::CallError) -> ErrorBody {
+    use core::CallError;
+    let code = match error {
+        CallError::SelfCall => ErrorCode::CallSelf,
+        CallError::UnknownUser => ErrorCode::UnknownUser,
+        CallError::UnknownCall => ErrorCode::UnknownCall,
+        CallError::AlreadyInCall => ErrorCode::AlreadyInCall,
+        CallError::StateMismatch | CallError::AnswerFirst => ErrorCode::CallStateMismatch,
+        CallError::Over(_) => ErrorCode::CallOver,
+        CallError::AnsweredElsewhere => ErrorCode::CallAnsweredElsewhere,
+        CallError::Full { max, .. } => return too_many(ErrorCode::ServerFull, max),
+        CallError::ShuttingDown => ErrorCode::Draining,
+    };
+    code.into()
+}
+
+/// An error of a limit: what it is, and what was asked for.
+pub(crate) fn limit(code: ErrorCode, limit: u64, actual: u64) -> ErrorBody {
+    ErrorBody { limit: Some(limit), actual: Some(actual), ..code.into() }
+}
+
+/// An error of a limit that is reached: one more was asked for.
+pub(crate) fn too_many(code: ErrorCode, max: usize) -> ErrorBody {
+    limit(code, max as u64, max as u64 + 1)
+}
+
+/// An error that says when to ask again.
+pub(crate) fn retry_after(code: ErrorCode, wait: Duration) -> ErrorBody {
+    ErrorBody { retry_after_ms: Some(millis(wait)), ..code.into() }
+}
+
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
