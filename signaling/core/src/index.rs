@@ -105,6 +105,12 @@ impl Index {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        let maps = self.seats.is_empty() && self.open.is_empty() && self.deadlines.is_empty() && self.ended.is_empty();
+        maps && self.calls == [0; Phase::ALL.len()]
+    }
+
     fn count(&mut self, before: Option<Phase>, after: Option<Phase>) {
         if let Some(phase) = before {
             self.calls[phase as usize] -= 1;

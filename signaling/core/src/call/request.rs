@@ -111,10 +111,6 @@ impl Call {
 
     pub(crate) fn set_flags(&mut self, cx: &mut Context<'_>, part: Part, flags: MediaFlags) -> Result<(), CallError> {
         self.check_open_for(part)?;
-        let in_call = match part {
-            Part::Caller => true,
-            Part::Leg(index) => self.legs[index].state == LegState::Accepted,
-        };
         let line = match part {
             Part::Caller => &mut self.line,
             Part::Leg(index) => &mut self.legs[index].line,
@@ -123,9 +119,8 @@ impl Call {
             return Ok(());
         }
         line.flags = flags;
-        if let Some(answer) = self.state.answer_mut()
-            && in_call
-        {
+        // After the answer, every device that the call is not over for is in it.
+        if let Some(answer) = self.state.answer_mut() {
             answer.version = answer.version.saturating_add(1);
             self.announce_roster(cx);
         }

@@ -1,4 +1,6 @@
-//! A switchboard with a clock in hand: plays devices by name ("b2" is device b2 of user b) and keeps what each has heard.
+//! A switchboard with a clock in hand: plays devices by name and keeps what each has heard.
+//!
+//! "b2" is device 2 of user b: users share the ids of their devices, as they may.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,13 +16,17 @@ pub(crate) fn seconds(s: u64) -> Duration {
     Duration::from_secs(s)
 }
 
-/// Device "b2" of user "b".
 pub(crate) fn endpoint(name: &str) -> Endpoint {
-    Endpoint { user: name[..1].parse().unwrap(), device: name.parse().unwrap() }
+    let (user, device) = name.split_at(1);
+    Endpoint { user: user.parse().unwrap(), device: device.parse().unwrap() }
+}
+
+fn name(device: &Endpoint) -> String {
+    format!("{}{}", device.user.as_str(), device.device.as_str())
 }
 
 pub(crate) fn callee(user: &str, devices: &[&str]) -> Callee {
-    Callee { user: user.parse().unwrap(), devices: devices.iter().map(|d| d.parse().unwrap()).collect() }
+    Callee { user: user.parse().unwrap(), devices: devices.iter().map(|device| endpoint(device).device).collect() }
 }
 
 pub(crate) struct Desk {
@@ -206,8 +212,8 @@ impl Desk {
                 Output::Notify { to, call, notice } => self.heard.entry(to).or_default().push((call, notice)),
                 Output::Missed { call, .. } => self.missed.push(call),
                 Output::Record(record) => self.records.push(record),
-                Output::Admit { device, .. } => self.media.push(format!("admit {}", device.device.as_str())),
-                Output::RemovePeer { device, .. } => self.media.push(format!("remove {}", device.device.as_str())),
+                Output::Admit { device, .. } => self.media.push(format!("admit {}", name(&device))),
+                Output::RemovePeer { device, .. } => self.media.push(format!("remove {}", name(&device))),
                 Output::CloseRoom { .. } => self.media.push("close".to_owned()),
                 Output::Measured(measure) => self.measures.push(measure),
             }

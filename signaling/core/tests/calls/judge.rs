@@ -20,6 +20,8 @@ struct Seen {
     rosters: BTreeMap<Endpoint, u32>,
     /// Why it ended for each who heard so.
     told: BTreeMap<Endpoint, EndReason>,
+    /// The server was told to give it up.
+    failing: bool,
     closed: bool,
     missed: bool,
     record: Option<Record>,
@@ -75,6 +77,7 @@ impl Judge {
                 phase: Phase::Offered,
                 rosters: BTreeMap::new(),
                 told: BTreeMap::new(),
+                failing: false,
                 closed: false,
                 missed: false,
                 record: None,
@@ -127,6 +130,20 @@ impl Judge {
             let seen = &self.calls[call];
             inside != device || seen.caller == *device || seen.admitted.contains(device)
         });
+    }
+
+    /// After the outputs of the event.
+    pub(crate) fn assert_left(&self, device: &Endpoint) {
+        for call in self.calls_of(device) {
+            assert!(self.calls[&call].admitted.contains(device), "{device:?} has gone before an answer");
+        }
+    }
+
+    /// The server is told to give up a call.
+    pub(crate) fn failing(&mut self, call: CallId) {
+        if let Some(seen) = self.calls.get_mut(&call) {
+            seen.failing = true;
+        }
     }
 
     pub(crate) fn output(&mut self, now: Timestamp, online: &BTreeSet<Endpoint>, output: &Output) {
@@ -226,9 +243,10 @@ impl Judge {
         let answered = !seen.admitted.is_empty();
         assert_eq!(record.answered_at.is_some(), answered);
         let possible = match record.reason {
-            EndReason::Hangup | EndReason::Lost => answered,
+            EndReason::Hangup => answered,
+            EndReason::Lost => seen.phase == Phase::Reconnecting,
             EndReason::Declined | EndReason::Busy | EndReason::Cancelled | EndReason::Missed => !answered,
-            EndReason::Failed => true,
+            EndReason::Failed => seen.failing || (seen.phase == Phase::Connecting && record.duration == seconds(15)),
             EndReason::AnsweredElsewhere | EndReason::DeclinedElsewhere => false,
         };
         assert!(possible, "{record:?}");

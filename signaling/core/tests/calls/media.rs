@@ -125,6 +125,17 @@ fn c1_a_side_that_stays_away_is_lost() {
 }
 
 #[test]
+fn c1_the_same_loss_told_again_does_not_prolong_the_grace_time() {
+    let mut desk = Desk::new();
+    let call = desk.active_call();
+    desk.down("b1", call);
+    desk.wait(seconds(20));
+    desk.down("b1", call);
+    desk.wait(seconds(10));
+    assert_eq!(desk.ended("a1"), [EndReason::Lost]);
+}
+
+#[test]
 fn c1_each_side_has_its_own_grace_time() {
     let mut desk = Desk::new();
     let call = desk.active_call();

@@ -37,6 +37,20 @@ fn c1_a_device_that_said_busy_can_call_back_into_the_same_call() {
 }
 
 #[test]
+fn c1_media_that_were_removed_are_not_up_when_the_device_calls_back() {
+    let mut desk = Desk::new();
+    let call = desk.invite("a1", "b", &["b1", "b2"]);
+    desk.up("a1", call);
+    desk.up("b1", call);
+    desk.decline_busy("b1", call).unwrap();
+    assert_eq!(desk.media, ["remove b1"]);
+    assert_eq!(desk.try_invite("b1", "a", &["a1"]), Ok(call));
+    assert_eq!(desk.phase("b1"), Some(Phase::Connecting));
+    desk.up("b1", call);
+    assert_eq!(desk.phase("b1"), Some(Phase::Active));
+}
+
+#[test]
 fn c1_the_invite_that_merged_gets_the_same_answer_again() {
     let mut desk = Desk::new();
     let call = desk.invite("a1", "b", &["b1"]);

@@ -125,7 +125,7 @@ impl World {
             serial: 0,
             calls: Vec::new(),
             // One device of each is offline until it connects.
-            online: everyone().filter(|device| !device.device.as_str().ends_with('2')).collect(),
+            online: everyone().filter(|device| device.device.as_str() != "2").collect(),
             judge: Judge::default(),
             outputs: Vec::new(),
         }
@@ -177,6 +177,7 @@ impl World {
             }
             Step::Fail { call } => {
                 if let Some(call) = self.recent(*call) {
+                    self.judge.failing(call);
                     self.event(Event::Fail { call });
                 }
             }
@@ -283,7 +284,8 @@ impl World {
         self.catch_up();
         self.online.remove(&device);
         self.judge.gone(&device);
-        self.event(Event::DeviceGone { device });
+        self.event(Event::DeviceGone { device: device.clone() });
+        self.judge.assert_left(&device);
     }
 
     fn event(&mut self, event: Event) {
@@ -349,6 +351,7 @@ fn everyone() -> impl Iterator<Item = Endpoint> {
 
 fn nth(device: usize) -> Endpoint {
     let user = USERS[device / DEVICES_PER_USER];
-    let device = format!("{user}{}", device % DEVICES_PER_USER).parse().unwrap();
-    Endpoint { user: user.parse().unwrap(), device }
+    // Users share the ids of their devices, as they may.
+    let device = (device % DEVICES_PER_USER).to_string();
+    Endpoint { user: user.parse().unwrap(), device: device.parse().unwrap() }
 }
