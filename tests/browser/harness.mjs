@@ -68,7 +68,7 @@ export function scenario(name, play, settings = {}) {
   });
 }
 
-class World {
+export class World {
   #people = [];
   #name;
   #number;
@@ -102,7 +102,7 @@ class World {
     await page.setViewport(viewport);
     if (before) await page.evaluateOnNewDocument(before);
     // Every scenario has people of its own, so that none sees another's calls.
-    const person = new Person(`${name} ${this.#number}`, page, url ?? (await this.server()).url);
+    const person = new Person(`${name} ${this.#number}`.trim(), page, url ?? (await this.server()).url);
     person.browserName = browserName;
     this.#people.push(person);
     return person;

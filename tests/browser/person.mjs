@@ -52,6 +52,17 @@ export class Person {
     await this.page.evaluate(install, GEOMETRY);
   }
 
+  /** Closes the page, as one closes a tab. */
+  async goesAway() {
+    await this.page.goto("about:blank");
+  }
+
+  /** Opens the page again: the browser remembers who this is. */
+  async comesBack() {
+    await this.open();
+    await this.isOnline();
+  }
+
   sees(testId) {
     return this.until(`sees ${testId}`, (selector) => !!document.querySelector(selector)?.checkVisibility(), at(testId));
   }
@@ -84,7 +95,18 @@ export class Person {
   // ── calling ──
 
   async calls(other, kind) {
-    await this.click(`call-${kind}`, at(`person-${other.userId}`));
+    await this.triesToCall(other, kind);
+    await this.sees("in-call");
+  }
+
+  /** Where the call may be over before one has seen it. */
+  triesToCall(other, kind) {
+    return this.click(`call-${kind}`, at(`person-${other.userId}`));
+  }
+
+  /** Goes back into a call that went on while the page was loaded anew. */
+  async rejoins() {
+    await this.click("rejoin");
     await this.sees("in-call");
   }
 
