@@ -1,0 +1,66 @@
+// The sounds of ringing, made on the spot: soft, low in volume, and silent where the browser wants a gesture first.
+
+/** Notes in hertz, and how long the pattern lasts before it comes again. */
+interface Pattern {
+  notes: { hz: number; at: number; for: number }[];
+  everyS: number;
+  gain: number;
+}
+
+/** Someone calls: four notes of a marimba, twice as calm as a telephone. */
+const RING: Pattern = {
+  notes: [
+    { hz: 587.3, at: 0, for: 0.5 },
+    { hz: 740, at: 0.18, for: 0.5 },
+    { hz: 880, at: 0.36, for: 0.5 },
+    { hz: 740, at: 0.72, for: 0.7 },
+  ],
+  everyS: 2.6,
+  gain: 0.16,
+};
+
+/** It rings on the other side. */
+const RINGBACK: Pattern = { notes: [{ hz: 425, at: 0, for: 1 }], everyS: 4, gain: 0.05 };
+
+let audio: AudioContext | undefined;
+let timer: ReturnType<typeof setInterval> | undefined;
+let playing: "ring" | "ringback" | undefined;
+
+/** Plays one of the two, or none. */
+export function play(what: "ring" | "ringback" | undefined): void {
+  if (what === playing) return;
+  playing = what;
+  clearInterval(timer);
+  timer = undefined;
+  if (!what) {
+    // What is scheduled must fall silent at once.
+    void audio?.close();
+    audio = undefined;
+    return;
+  }
+  const pattern = what === "ring" ? RING : RINGBACK;
+  const once = () => strike(pattern, what === "ring");
+  once();
+  timer = setInterval(once, pattern.everyS * 1000);
+}
+
+function strike(pattern: Pattern, fades: boolean): void {
+  // Before the first click browsers let nothing sound, and what is scheduled then would pile up.
+  if (navigator.userActivation && !navigator.userActivation.hasBeenActive) return;
+  audio ??= new AudioContext();
+  for (const note of pattern.notes) {
+    const start = audio.currentTime + note.at;
+    const tone = audio.createOscillator();
+    const volume = audio.createGain();
+    tone.frequency.value = note.hz;
+    tone.type = "sine";
+    volume.gain.setValueAtTime(0, start);
+    volume.gain.linearRampToValueAtTime(pattern.gain, start + 0.02);
+    if (fades) volume.gain.exponentialRampToValueAtTime(0.001, start + note.for);
+    else volume.gain.setValueAtTime(pattern.gain, start + note.for - 0.03);
+    volume.gain.linearRampToValueAtTime(0, start + note.for + 0.02);
+    tone.connect(volume).connect(audio.destination);
+    tone.start(start);
+    tone.stop(start + note.for + 0.05);
+  }
+}

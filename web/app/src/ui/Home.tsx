@@ -1,0 +1,120 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import { canAskToNotify } from "../attention.js";
+import type { Store } from "../store.js";
+import { Avatar } from "./Avatar.js";
+import { Icon, Logo } from "./Icon.js";
+import { People } from "./People.js";
+import { Recent } from "./Recent.js";
+
+type Tab = "people" | "recent";
+
+export function Home({ store }: { store: Store }) {
+  const [tab, setTab] = useState<Tab>("people");
+  const unseen = store.unseen;
+  return (
+    <div class={`home show-${tab}`}>
+      <Header store={store} />
+      <main>
+        {store.connection === "reconnecting" && !store.displaced && (
+          <p class="banner" data-testid="reconnecting" role="status">
+            <span class="spinner" aria-hidden="true" /> The server can’t be reached. Trying again…
+          </p>
+        )}
+        {store.displaced && <Displaced store={store} />}
+        {store.running && <Running store={store} />}
+        <div class="columns">
+          <People store={store} />
+          <Recent store={store} shown={tab === "recent"} />
+        </div>
+      </main>
+      <nav class="tabs" aria-label="Views">
+        <button type="button" aria-current={tab === "people" ? "page" : undefined} onClick={() => setTab("people")}>
+          <Icon name="people" />
+          People
+        </button>
+        <button
+          type="button"
+          data-testid="tab-recent"
+          aria-current={tab === "recent" ? "page" : undefined}
+          onClick={() => setTab("recent")}
+        >
+          <Icon name="clock" />
+          Recent
+          {unseen > 0 && <span class="badge">{unseen}<span class="hidden"> missed</span></span>}
+        </button>
+      </nav>
+    </div>
+  );
+}
+
+function Header({ store }: { store: Store }) {
+  const [askable, setAskable] = useState(canAskToNotify);
+  const account = store.account;
+  if (!account) return null;
+  const ask = async () => {
+    const answer = await Notification.requestPermission();
+    setAskable(canAskToNotify());
+    if (answer === "granted") store.toast("You will be notified of calls while this page is in the background");
+  };
+  return (
+    <header class="top">
+      <h1 class="brand">
+        <Logo />
+        Tertulia
+      </h1>
+      <div class="me">
+        {askable && (
+          <button type="button" class="round quiet" aria-label="Notify me of calls" title="Notify me of calls" onClick={() => void ask()}>
+            <Icon name="bell" />
+          </button>
+        )}
+        <Avatar id={account.userId} name={account.name} />
+        <span class="name">
+          <span class="hidden">Signed in as </span>
+          {account.name}
+        </span>
+        <button
+          type="button"
+          class="round quiet"
+          data-testid="sign-out"
+          aria-label="Sign out"
+          title="Sign out"
+          onClick={() => store.signOut()}
+        >
+          <Icon name="leave" />
+        </button>
+      </div>
+    </header>
+  );
+}
+
+function Displaced({ store }: { store: Store }) {
+  return (
+    <div class="notice" role="status">
+      <p>Tertulia is open as this device on another page.</p>
+      <button type="button" class="primary small" onClick={() => store.account && void store.start(store.account)}>
+        Use it here
+      </button>
+    </div>
+  );
+}
+
+/** After the page was loaded anew in the middle of a call. */
+function Running({ store }: { store: Store }) {
+  const box = useRef<HTMLDivElement>(null);
+  const running = store.running;
+  useEffect(() => box.current?.focus(), []);
+  if (!running) return null;
+  return (
+    <div class="notice" ref={box} tabIndex={-1} role="group" aria-labelledby="running" data-testid="running">
+      <Avatar id={running.peer.user_id} name={running.peer.name} />
+      <p id="running">Your call with {running.peer.name} goes on.</p>
+      <button type="button" class="danger small" data-testid="running-hangup" onClick={() => store.leaveRunning()}>
+        Hang up
+      </button>
+      <button type="button" class="primary small" data-testid="rejoin" onClick={() => store.rejoin()}>
+        Rejoin
+      </button>
+    </div>
+  );
+}

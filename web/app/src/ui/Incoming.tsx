@@ -1,0 +1,72 @@
+import { useEffect, useRef } from "preact/hooks";
+import type { Call } from "@tertulia/sdk";
+import type { Store } from "../store.js";
+import { Avatar } from "./Avatar.js";
+import { Icon } from "./Icon.js";
+
+/** Someone calls. It takes the focus, but no key that one happens to be typing answers or declines. */
+export function Incoming({ store, call }: { store: Store; call: Call }) {
+  const dialog = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const before = document.activeElement as HTMLElement | null;
+    dialog.current?.focus();
+    return () => before?.focus?.();
+  }, []);
+  const video = call.kind === "video";
+  const { name, user_id: id } = call.peer;
+  return (
+    <div class="veil">
+      <div
+        class="incoming"
+        ref={dialog}
+        tabIndex={-1}
+        role="alertdialog"
+        aria-modal="true"
+        aria-labelledby="incoming-name"
+        aria-describedby="incoming-kind"
+        data-testid="incoming"
+      >
+        <div class="caller">
+          <Avatar id={id} name={name} />
+          <h2 id="incoming-name">{name}</h2>
+          <p id="incoming-kind">is calling you {video ? "with video" : "by voice"}</p>
+        </div>
+        <div class="answers">
+          <Answer class="decline" testId="incoming-decline" label="Decline" icon="hangup" onClick={() => store.decline()} />
+          {video && (
+            <Answer class="plain" testId="incoming-accept-voice" label="Voice only" icon="phone" onClick={() => store.accept(false)} />
+          )}
+          {!video && (
+            <Answer class="plain" testId="incoming-accept-video" label="With video" icon="camera" onClick={() => store.accept(true)} />
+          )}
+          <Answer
+            class="accept"
+            testId="incoming-accept"
+            label="Accept"
+            icon={video ? "camera" : "phone"}
+            onClick={() => store.accept(video)}
+          />
+        </div>
+      </div>
+    </div>
+  );
+}
+
+interface AnswerProps {
+  class: string;
+  testId: string;
+  label: string;
+  icon: "hangup" | "phone" | "camera";
+  onClick: () => void;
+}
+
+function Answer({ class: name, testId, label, icon, onClick }: AnswerProps) {
+  return (
+    <button type="button" class={`answer ${name}`} data-testid={testId} onClick={onClick}>
+      <span class="disc">
+        <Icon name={icon} size={28} />
+      </span>
+      {label}
+    </button>
+  );
+}

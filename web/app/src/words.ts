@@ -1,0 +1,127 @@
+// What the app says to people, in words. Nothing here knows the page.
+
+import type { Call, Ended, MediaProblem, TertuliaError } from "@tertulia/sdk";
+
+/** `2:05`, `1:02:05`. */
+export function clock(ms: number): string {
+  const all = Math.max(0, Math.floor(ms / 1000));
+  const [h, m, s] = [Math.floor(all / 3600), Math.floor(all / 60) % 60, all % 60];
+  const two = (n: number) => String(n).padStart(2, "0");
+  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}
+
+/** `14:05`, `yesterday`, `Tue`, `3 Mar`: as short as it can be understood. */
+export function when(at: number, now = Date.now()): string {
+  const date = new Date(at);
+  const midnight = new Date(now);
+  midnight.setHours(0, 0, 0, 0);
+  const days = Math.ceil((midnight.getTime() - at) / 86_400_000);
+  if (days <= 0) return date.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
+  if (days === 1) return "yesterday";
+  if (days < 7) return date.toLocaleDateString(undefined, { weekday: "long" });
+  return date.toLocaleDateString(undefined, { day: "numeric", month: "short" });
+}
+
+export interface Saying {
+  text: string;
+  tone: "plain" | "bad";
+  /** Calling again makes sense. */
+  again: boolean;
+}
+
+/** What is said when a call has ended; nothing where the person knows, having ended it. */
+export function sayEnded(call: Pick<Call, "peer" | "direction" | "accepted">, ended: Ended): Saying | undefined {
+  const who = call.peer.name;
+  const plain = (text: string, again = false): Saying => ({ text, tone: "plain", again });
+  const bad = (text: string, again = false): Saying => ({ text, tone: "bad", again });
+  const outgoing = call.direction === "outgoing";
+  switch (ended.reason) {
+    case "hangup":
+      return plain(`Call with ${who} ended · ${clock(ended.durationMs)}`);
+    case "declined":
+      return outgoing ? plain(`${who} declined the call`) : undefined;
+    case "busy":
+      return plain(`${who} is in another call`, true);
+    case "cancelled":
+      return outgoing ? undefined : plain(`You missed a call from ${who}`);
+    case "missed":
+      return outgoing ? plain(`${who} did not answer`, true) : plain(`You missed a call from ${who}`);
+    case "answered_elsewhere":
+      return plain("Answered on another device");
+    case "declined_elsewhere":
+      return plain("Declined on another device");
+    case "lost":
+      return bad(`The connection was lost · ${clock(ended.durationMs)}`, true);
+    case "failed":
+      return bad(ended.error ? sayError(ended.error, who) : `The call with ${who} could not be connected`, true);
+    case "merged":
+      return undefined;
+  }
+}
+
+export function sayError(error: TertuliaError, who: string): string {
+  switch (error.code) {
+    case "unknown_user":
+      return `There is no one called “${who}” here`;
+    case "call_self":
+      return "You can’t call yourself";
+    case "already_in_call":
+      return "This device is already in a call";
+    case "server_full":
+      return "The server is full. Try again in a while";
+    case "rate_limited":
+      return "Too many calls in a short time. Wait a moment";
+    case "draining":
+      return "The server is restarting. Try again in a moment";
+    case "token_expired":
+      return "Your sign-in has expired. Sign in again";
+    case "token_invalid":
+      return "This token is not valid here";
+    case "too_many_connections":
+      return "You are signed in on too many devices";
+    case "unreachable":
+    case "session_lost":
+      return "The server can’t be reached. Are you online?";
+    default:
+      return error.message.replace(/\.$/, "");
+  }
+}
+
+const DEVICE = { mic: "microphone", camera: "camera", screen: "screen" } as const;
+
+export function sayProblem(problem: Pick<MediaProblem, "source" | "reason">): string {
+  const device = DEVICE[problem.source];
+  switch (problem.reason) {
+    case "denied":
+      return `This page may not use your ${device}. Allow it in the browser’s site settings, then switch it on`;
+    case "missing":
+      return `No ${device} was found`;
+    case "busy":
+      return `Another program is using your ${device}`;
+    case "insecure":
+      return `Browsers open the ${device} on secure pages only. Open this page with https:// or on localhost`;
+    case "lost":
+      return `Your ${device} was disconnected`;
+    case "failed":
+      return problem.source === "screen" ? "The screen could not be shared" : `Your ${device} could not be opened`;
+  }
+}
+
+/** What the call view says about where the call stands. */
+export function sayState(call: Pick<Call, "state" | "direction" | "connection" | "accepted">): string {
+  switch (call.state) {
+    case "inviting":
+    case "offered":
+      return call.direction === "outgoing" ? "Calling…" : "Connecting…";
+    case "ringing":
+      return call.direction === "outgoing" ? "Ringing…" : "Connecting…";
+    case "connecting":
+      return "Connecting…";
+    case "active":
+      return call.connection === "new" ? "Connecting…" : call.connection === "down" ? "Reconnecting…" : "Connected";
+    case "reconnecting":
+      return "Reconnecting…";
+    case "ended":
+      return "Ended";
+  }
+}
