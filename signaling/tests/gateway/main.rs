@@ -1,0 +1,10 @@
+//! The gateway from the outside, over real sockets on loopback: its clients speak WebSocket and HTTP, media stays silent.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is not as it must be")]
+
+mod calls;
+mod connections;
+mod http;
+mod limits;
+mod sessions;
+mod support;
