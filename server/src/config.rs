@@ -1,0 +1,106 @@
+//! The configuration: what can be set, its defaults, and what must hold together.
+//!
+//! Defaults, then a TOML file, then environment variables `TERTULIA_SECTION__KEY`; an unknown key is an error in both.
+//! With no configuration at all it is a demo on loopback. `tertulia.example.toml` documents every option, and a test
+//! keeps it true.
+
+mod env;
+mod keys;
+mod resolve;
+mod sections;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use keys::{INTERNAL_KEY_ID, api_keys, check_keys, signing_key_id};
+pub(crate) use sections::{Http, Log, LogFormat};
+
+use anyhow::{Context as _, bail};
+use sections::{ApiKey, Calls, Data, Drain, IceServer, Media, Operator};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// Everything that can be set.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    /// Sign-in by name. Absent: only where `http.listen` is loopback.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) demo: Option<bool>,
+    pub(crate) http: Http,
+    pub(crate) operator: Operator,
+    pub(crate) data: Data,
+    pub(crate) calls: Calls,
+    pub(crate) signaling: tertulia_signaling::Limits,
+    pub(crate) media: Media,
+    pub(crate) drain: Drain,
+    pub(crate) log: Log,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) api_keys: Vec<ApiKey>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) ice_servers: Vec<IceServer>,
+}
+
+impl Config {
+    /// Reads the file, if there is one, and the environment over it, and checks that it holds together.
+    pub(crate) fn load(file: Option<&Path>) -> anyhow::Result<Self> {
+        let text = match file {
+            Some(path) => std::fs::read_to_string(path).with_context(|| path.display().to_string())?,
+            None => String::new(),
+        };
+        let config = Self::parse(&text, env::variables());
+        match file {
+            Some(path) => config.with_context(|| format!("configuration {}", path.display())),
+            None => config.context("configuration"),
+        }
+    }
+
+    /// The same from texts.
+    fn parse(text: &str, variables: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Self> {
+        // First alone, so that the error shows the file's line.
+        toml::from_str::<Self>(text)?;
+        let mut table: toml::Table = toml::from_str(text)?;
+        env::apply(&mut table, variables)?;
+        let config: Self = table.try_into()?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        if self.demo.is_none() && !self.http.listen.ip().is_loopback() && self.api_keys.is_empty() {
+            bail!(
+                "http.listen is {}, beyond this machine, where the demo (sign-in by name, a list of everyone) is not on by \
+                 itself, and there are no API keys: nobody could sign in. Either add [[api_keys]], or say `demo = true` \
+                 (TERTULIA_DEMO=true) if everyone who reaches this address may sign in under any name",
+                self.http.listen
+            );
+        }
+        self.signaling.check().map_err(anyhow::Error::msg).context("[signaling]")?;
+        let positive = [
+            ("http.connections_max", u64::from(self.http.connections_max)),
+            ("http.connections_per_address_max", u64::from(self.http.connections_per_address_max)),
+            ("http.header_timeout_ms", self.http.header_timeout_ms),
+            ("http.request_timeout_ms", self.http.request_timeout_ms),
+            ("http.connection_timeout_ms", self.http.connection_timeout_ms),
+            ("calls.ring_timeout_ms", self.calls.ring_timeout_ms),
+            ("calls.connect_timeout_ms", self.calls.connect_timeout_ms),
+            ("calls.grace_ms", self.calls.grace_ms),
+            ("drain.timeout_ms", self.drain.timeout_ms),
+        ];
+        if let Some((name, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
+            bail!("{name} must be at least 1");
+        }
+        self.media.check()?;
+        self.log.filter()?;
+        Ok(())
+    }
+
+    /// Whether this is a demo: said so, or by itself on loopback.
+    pub(crate) fn is_demo(&self) -> bool {
+        self.demo.unwrap_or_else(|| self.http.listen.ip().is_loopback())
+    }
+
+    /// The file of the directory.
+    pub(crate) fn directory_file(&self) -> PathBuf {
+        self.data.dir.join("directory.db")
+    }
+}

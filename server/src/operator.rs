@@ -1,0 +1,72 @@
+//! The operator's listener: `/metrics`, `/healthz` (the process runs) and `/readyz` (it can take calls).
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use prometheus_client::registry::Registry;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tertulia_directory::Directory;
+use tertulia_sfu::Sfu;
+use tokio::time::timeout;
+
+/// How long the directory may take to answer before the program counts as not ready.
+const DIRECTORY_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+
+/// What readiness depends on.
+pub(crate) struct Health {
+    pub(crate) directory: Directory,
+    pub(crate) sfu: Sfu,
+    pub(crate) draining: AtomicBool,
+}
+
+impl Health {
+    /// What is in the way, if something is.
+    async fn trouble(&self) -> Option<&'static str> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Some("draining");
+        }
+        if !self.sfu.is_alive() {
+            return Some("a media thread has ended");
+        }
+        match timeout(DIRECTORY_ANSWERS_WITHIN, self.directory.ping()).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "not ready");
+                Some("the directory fails")
+            }
+            Err(_) => Some("the directory does not answer"),
+        }
+    }
+}
+
+/// The routes.
+pub(crate) fn router(health: Arc<Health>, registry: Registry) -> Router {
+    let metrics = Router::new().route("/metrics", get(metrics)).with_state(Arc::new(registry));
+    let ready = Router::new().route("/readyz", get(ready)).with_state(health);
+    metrics.merge(ready).route("/healthz", get(async || "ok\n"))
+}
+
+async fn ready(State(health): State<Arc<Health>>) -> Response {
+    match health.trouble().await {
+        None => "ready\n".into_response(),
+        Some(trouble) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {trouble}\n")).into_response(),
+    }
+}
+
+async fn metrics(State(registry): State<Arc<Registry>>) -> Response {
+    let mut text = String::new();
+    match prometheus_client::encoding::text::encode(&mut text, &registry) {
+        Ok(()) => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(header::CONTENT_TYPE, kind)], text).into_response()
+        }
+        Err(error) => {
+            tracing::error!(%error, "the metrics could not be written");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Build, start, wait, drain: the program's life, and the one place where its parts meet.
+
+use crate::config::Config;
+use crate::http::{Figures, Limits};
+use crate::operator::Health;
+use crate::{http, operator, process, site};
+use anyhow::{Context as _, bail};
+use axum::Router;
+use prometheus_client::registry::Registry;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tertulia_directory::Directory;
+use tertulia_sfu::Sfu;
+use tertulia_signaling::Gateway;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// What of the drain's time the gateway's own closing may take after the calls: three seconds, and half of one for
+/// what comes after it.
+const CLOSING: Duration = Duration::from_millis(3_500);
+/// How often the media threads are looked after.
+const WATCH_EVERY: Duration = Duration::from_millis(250);
+/// The operator's listener serves a few tools.
+const OPERATOR_CONNECTIONS_MAX: u32 = 64;
+
+/// Everything that runs.
+struct Running {
+    gateway: Gateway,
+    sfu: Sfu,
+    health: Arc<Health>,
+    listeners: Vec<JoinHandle<()>>,
+    /// Ends the listeners; the operator's ends last, so that it can be seen how the rest goes.
+    stop: CancellationToken,
+    addresses: Addresses,
+}
+
+/// Where it listens.
+struct Addresses {
+    http: SocketAddr,
+    operator: SocketAddr,
+    media: Vec<SocketAddr>,
+}
+
+/// The signals that end it.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+/// Runs until it is told to end.
+///
+/// # Errors
+/// If it can't start, if a part of it dies, or if it is told twice to end.
+pub(crate) async fn run(config: &Config, ready_file: Option<&Path>) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
+    let running = start(config).await?;
+    announce(config, &running.addresses);
+    if let Some(file) = ready_file {
+        write_ready_file(file, &running.addresses).with_context(|| file.display().to_string())?;
+    }
+    let ended = tokio::select! {
+        signal = signals.next() => {
+            tracing::info!(signal, "ending: new calls are refused, those that go on have a moment");
+            Ok(())
+        }
+        () = a_thread_dies(&running.sfu) => Err("a media thread has ended"),
+    };
+    let bound = Duration::from_millis(config.drain.timeout_ms);
+    tokio::select! {
+        drained = timeout(bound, drain(running, bound)) => match drained {
+            Ok(()) => tracing::info!("ended"),
+            Err(_) => tracing::warn!("not everything ended in time"),
+        },
+        signal = signals.next() => bail!("{signal} again: ended at once"),
+    }
+    ended.map_err(anyhow::Error::msg)
+}
+
+async fn start(config: &Config) -> anyhow::Result<Running> {
+    let gateway_config = config.gateway()?;
+    let file = config.directory_file();
+    let directory = Directory::open(&file).await.with_context(|| file.display().to_string())?;
+    let (sfu, sfu_events) = tertulia_sfu::start(config.sfu()?)?;
+    let (gateway, v1) = Gateway::start(gateway_config, directory.clone(), sfu.clone(), sfu_events);
+
+    let health = Arc::new(Health { directory, sfu: sfu.clone(), draining: AtomicBool::new(false) });
+    let figures = Arc::new(Figures::default());
+    let mut registry = Registry::default();
+    process::register(&mut registry);
+    figures.register(&mut registry);
+    gateway.register(&mut registry);
+    sfu.register(&mut registry);
+
+    let http = bind(config.http.listen, "http.listen").await?;
+    let operator = bind(config.operator.listen, "operator.listen").await?;
+    let addresses = Addresses { http: http.local_addr()?, operator: operator.local_addr()?, media: sfu.addresses() };
+    let stop = CancellationToken::new();
+    let limits = Limits::from(&config.http);
+    let operator_limits = Limits {
+        connections_max: OPERATOR_CONNECTIONS_MAX,
+        connections_per_address_max: OPERATOR_CONNECTIONS_MAX,
+        ..limits
+    };
+    let spawn = |listener, router: Router, limits, figures| {
+        tokio::spawn(http::serve(listener, router, limits, figures, stop.clone()))
+    };
+    let listeners = vec![
+        spawn(http, site::with_site(v1), limits, figures),
+        spawn(operator, operator::router(Arc::clone(&health), registry), operator_limits, Arc::default()),
+    ];
+    Ok(Running { gateway, sfu, health, listeners, stop, addresses })
+}
+
+async fn bind(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("{option} = {address}"))
+}
+
+/// Ends when a media thread has ended: rooms on it are dead, and nothing but a new start brings them back.
+async fn a_thread_dies(sfu: &Sfu) {
+    let mut ticks = interval(WATCH_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if !sfu.is_alive() {
+            return tracing::error!("a media thread has ended: ending the program, so that it is started anew");
+        }
+    }
+}
+
+async fn drain(running: Running, bound: Duration) {
+    let Running { gateway, sfu, health, listeners, stop, .. } = running;
+    health.draining.store(true, Ordering::Relaxed);
+    gateway.drain(bound.saturating_sub(CLOSING)).await;
+    stop.cancel();
+    for listener in listeners {
+        if let Err(error) = listener.await {
+            tracing::error!(%error, "a listener broke");
+        }
+    }
+    sfu.stop().await;
+    if let Err(error) = health.directory.clone().close().await {
+        tracing::error!(%error, "the directory was not closed cleanly");
+    }
+}
+
+fn announce(config: &Config, addresses: &Addresses) {
+    let Addresses { http, operator, media } = addresses;
+    let demo = config.is_demo();
+    let media = media.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let host = if http.ip().is_unspecified() { format!("localhost:{}", http.port()) } else { http.to_string() };
+    let who = if demo { "everyone signs in with a name" } else { "people sign in with tokens" };
+    tracing::info!(%http, %operator, udp = media, demo, "Tertulia is ready: open http://{host}/ ({who})");
+    if !http.ip().is_loopback() {
+        tracing::warn!(
+            "listening beyond this machine without TLS: browsers give no camera to such pages, and tokens can be read on \
+             the way. Put a proxy with HTTPS in front, and listen on loopback"
+        );
+        if demo {
+            tracing::warn!("this is a demo: whoever reaches it signs in under any name");
+        }
+    }
+}
+
+/// Whole or not at all: whoever waits for the file reads all of it.
+fn write_ready_file(file: &Path, addresses: &Addresses) -> std::io::Result<()> {
+    let Addresses { http, operator, media } = addresses;
+    let media = media.iter().map(|address| format!("\"{address}\"")).collect::<Vec<_>>().join(",");
+    let text = format!("{{\"http\":\"{http}\",\"operator\":\"{operator}\",\"media\":[{media}]}}\n");
+    let mut draft = file.as_os_str().to_owned();
+    draft.push(".new");
+    std::fs::write(&draft, text)?;
+    std::fs::rename(&draft, file)
+}
