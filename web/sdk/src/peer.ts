@@ -51,6 +51,7 @@ export class Peer extends Emitter<PeerEvents> {
   readonly #unlisten: () => void;
   #senders = new Map<Source, RTCRtpTransceiver>();
   #slots: Slot[] = [];
+  #slotsTold = 0;
   #connection: Connection = "new";
   #negotiating: Promise<void> | undefined;
   #restartWanted = false;
@@ -119,8 +120,9 @@ export class Peer extends Emitter<PeerEvents> {
     await this.#senders.get(source)?.sender.replaceTrack(track ?? null);
   }
 
-  /** What the server says the slots carry. */
+  /** What the server says the slots carry now. */
   setSlots(slots: Slot[]): void {
+    this.#slotsTold += 1;
     this.#slots = slots;
     this.emit("slots", slots);
   }
@@ -179,6 +181,7 @@ export class Peer extends Emitter<PeerEvents> {
 
   async #negotiate(options: RTCOfferOptions): Promise<void> {
     const pc = this.pc;
+    const told = this.#slotsTold;
     const offer = await pc.createOffer(options);
     await pc.setLocalDescription(offer);
     // At once, without candidates: the server is ICE-lite and learns our address from the first check.
@@ -193,7 +196,8 @@ export class Peer extends Emitter<PeerEvents> {
     }
     await pc.setRemoteDescription({ type: "answer", sdp });
     this.#answered = true;
-    this.setSlots(answer.slots);
+    // What was told meanwhile is newer than the answer; the lines may be new all the same.
+    this.setSlots(told === this.#slotsTold ? answer.slots : this.#slots);
   }
 
   /** Starts over with the same tracks: for when a restart can't help. */

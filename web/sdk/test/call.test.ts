@@ -269,6 +269,19 @@ test("an answer with other keys is met with a new connection", async () => {
   assert.notEqual(fresh.transceivers[0]!.track, null);
 });
 
+test("slots told before the answer is applied are not undone by it", async () => {
+  const { client, socket } = await online();
+  const call = client.call("bob");
+  await answer(socket, "call.invite", { call_id: CALL });
+  await until(() => socket.of("call.connect").length === 1);
+  socket.receive({ type: "call.slots", call_id: CALL, slots: [...SLOTS] });
+  await answer(socket, "call.connect", { sdp: "answer", slots: [{ mid: "3" }, { mid: "4" }, { mid: "5" }] });
+  const pc = FakePeerConnection.all.at(-1)!;
+  await until(() => pc.remoteDescription !== null);
+  await until(() => call.remote.camera.getTracks().length === 1);
+  assert.equal(call.slots[0]?.source, "mic");
+});
+
 test("a roster that is older than the last is not believed", async () => {
   const { socket, call } = await inCall();
   const entry = { user_id: "bob", device_id: "bob-1", name: "Bob", mic: true, camera: true, screen: false };

@@ -22,5 +22,5 @@ function hueOf(id: string): number {
   // FNV-1a: short and similar ids must not all look the same.
   let hash = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(id)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
-  return (hash ^ (hash >>> 16)) % HUES;
+  return ((hash ^ (hash >>> 16)) >>> 0) % HUES;
 }

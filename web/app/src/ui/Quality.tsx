@@ -79,6 +79,7 @@ function rows(figures: CallFigures) {
     row("Voice jitter", (s) => ms(s.jitterMs)),
     row("Picture", (s) => rate(s.bitrateBps), videoUp, videoDown),
     row("Size", size, videoUp, videoDown),
+    row("Frames", (s) => (s.fps === undefined ? "–" : `${Math.round(s.fps)}/s`), videoUp, videoDown),
     row("Picture lost", (s) => percent(s.loss), videoUp, videoDown),
     row("Codec", (s) => s.codec ?? "–", videoUp, videoDown),
     row("Freezes", (s) => (s.freezes === undefined ? "–" : String(s.freezes)), videoUp, videoDown),
@@ -112,6 +113,5 @@ function percent(value: number): string {
 }
 
 function size(stream: StreamFigures): string {
-  if (!stream.width || !stream.height) return "–";
-  return `${stream.width} × ${stream.height}${stream.fps === undefined ? "" : `, ${Math.round(stream.fps)}/s`}`;
+  return stream.width && stream.height ? `${stream.width} × ${stream.height}` : "–";
 }
