@@ -34,10 +34,30 @@ struct Running {
     gateway: Gateway,
     sfu: Sfu,
     health: Arc<Health>,
-    listeners: Vec<JoinHandle<()>>,
-    /// Ends the listeners; the operator's ends last, so that it can be seen how the rest goes.
-    stop: CancellationToken,
+    people: Listener,
+    /// Ends last, so that it can be seen how the rest goes.
+    operator: Listener,
     addresses: Addresses,
+}
+
+/// A listener that serves.
+struct Listener {
+    task: JoinHandle<()>,
+    stop: CancellationToken,
+}
+
+impl Listener {
+    fn serve(listener: TcpListener, router: Router, limits: Limits, figures: Arc<Figures>) -> Self {
+        let stop = CancellationToken::new();
+        Self { task: tokio::spawn(http::serve(listener, router, limits, figures, stop.clone())), stop }
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "a listener broke");
+        }
+    }
 }
 
 /// Where it listens.
@@ -113,21 +133,16 @@ async fn start(config: &Config) -> anyhow::Result<Running> {
     let http = bind(config.http.listen, "http.listen").await?;
     let operator = bind(config.operator.listen, "operator.listen").await?;
     let addresses = Addresses { http: http.local_addr()?, operator: operator.local_addr()?, media: sfu.addresses() };
-    let stop = CancellationToken::new();
     let limits = Limits::from(&config.http);
     let operator_limits = Limits {
         connections_max: OPERATOR_CONNECTIONS_MAX,
         connections_per_address_max: OPERATOR_CONNECTIONS_MAX,
         ..limits
     };
-    let spawn = |listener, router: Router, limits, figures| {
-        tokio::spawn(http::serve(listener, router, limits, figures, stop.clone()))
-    };
-    let listeners = vec![
-        spawn(http, site::with_site(v1), limits, figures),
-        spawn(operator, operator::router(Arc::clone(&health), registry), operator_limits, Arc::default()),
-    ];
-    Ok(Running { gateway, sfu, health, listeners, stop, addresses })
+    let people = Listener::serve(http, site::with_site(v1), limits, figures);
+    let operator_router = operator::router(Arc::clone(&health), registry);
+    let operator = Listener::serve(operator, operator_router, operator_limits, Arc::default());
+    Ok(Running { gateway, sfu, health, people, operator, addresses })
 }
 
 async fn bind(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> {
@@ -147,16 +162,14 @@ async fn a_thread_dies(sfu: &Sfu) {
 }
 
 async fn drain(running: Running, bound: Duration) {
-    let Running { gateway, sfu, health, listeners, stop, .. } = running;
+    let Running { gateway, sfu, health, people, operator, .. } = running;
     health.draining.store(true, Ordering::Relaxed);
     gateway.drain(bound.saturating_sub(CLOSING)).await;
-    stop.cancel();
-    for listener in listeners {
-        if let Err(error) = listener.await {
-            tracing::error!(%error, "a listener broke");
-        }
-    }
+    people.end().await;
+    // Its tasks end first: that the media unit ends is no news to them then.
+    drop(gateway);
     sfu.stop().await;
+    operator.end().await;
     if let Err(error) = health.directory.clone().close().await {
         tracing::error!(%error, "the directory was not closed cleanly");
     }

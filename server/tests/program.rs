@@ -1,0 +1,208 @@
+//! The program from the outside: the real binary, started on free ports with a folder of its own.
+#![expect(clippy::unwrap_used, reason = "what fails in a test fails the test")]
+
+mod support;
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::time::{Duration, Instant};
+use support::{PATIENCE, Program, command, wait_until};
+
+#[test]
+fn it_runs_without_configuration_and_says_where() {
+    let program = Program::start(&[]);
+    assert_eq!(program.operator("GET", "/healthz").status, 200);
+    assert_eq!(program.operator("GET", "/readyz").body, "ready\n");
+    let metrics = program.operator("GET", "/metrics").body;
+    for name in
+        ["tertulia_build_info{", "tertulia_process_cpu_seconds_total ", "tertulia_http_connections ", "tertulia_calls{"]
+    {
+        assert!(metrics.contains(name), "{name} is missing in {metrics}");
+    }
+    assert!(metrics.ends_with("# EOF\n"), "{metrics}");
+    let log = program.log();
+    assert!(log.contains(&format!("open http://{}/", program.http())), "{log}");
+    assert!(log.contains("demo=true"), "{log}");
+    assert!(program.media() >= 1, "a shard has a port");
+}
+
+#[test]
+fn people_do_not_see_what_is_the_operators() {
+    let program = Program::start(&[]);
+    for path in ["/metrics", "/readyz", "/healthz"] {
+        let answer = program.get(path);
+        assert!(!answer.body.contains("tertulia_") && answer.body != "ready\n" && answer.body != "ok\n", "{answer:?}");
+    }
+    assert_eq!(program.operator("GET", "/v1/calls").status, 404);
+}
+
+#[test]
+fn every_page_carries_the_policy_and_unknown_calls_a_typed_error() {
+    let program = Program::start(&[]);
+    let page = program.get("/calls");
+    assert!(page.head.contains("frame-ancestors 'none'") && page.head.contains("nosniff"), "{page:?}");
+    assert!(page.head.contains(&format!("ws://{}", program.http())), "{page:?}");
+    let unknown = program.get("/v1/nope");
+    assert_eq!(unknown.status, 404);
+    assert!(unknown.body.contains("\"not_found\""), "{unknown:?}");
+}
+
+#[test]
+fn sigterm_ends_it_within_the_bound_with_success() {
+    let mut program = Program::start(&[("TERTULIA_DRAIN__TIMEOUT_MS", "4000")]);
+    let start = Instant::now();
+    program.signal("TERM");
+    assert!(program.wait().success(), "{}", program.log());
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(program.log().contains("ended"), "{}", program.log());
+}
+
+#[test]
+fn a_request_that_never_ends_does_not_keep_it_beyond_the_bound() {
+    let mut program =
+        Program::start(&[("TERTULIA_DRAIN__TIMEOUT_MS", "500"), ("TERTULIA_HTTP__REQUEST_TIMEOUT_MS", "60000")]);
+    let _open = program.unfinished_request();
+    let start = Instant::now();
+    program.signal("INT");
+    assert!(program.wait().success(), "{}", program.log());
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    assert!(program.log().contains("not everything ended in time"), "{}", program.log());
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let mut program =
+        Program::start(&[("TERTULIA_DRAIN__TIMEOUT_MS", "60000"), ("TERTULIA_HTTP__REQUEST_TIMEOUT_MS", "60000")]);
+    let _open = program.unfinished_request();
+    program.signal("TERM");
+    wait_until("it drains", || program.operator_status("/readyz") == Some(503));
+    program.signal("TERM");
+    assert!(!program.wait().success());
+    assert!(program.log().contains("ended at once"), "{}", program.log());
+}
+
+#[test]
+fn a_mistyped_option_is_named_and_nothing_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tertulia.toml");
+    std::fs::write(&file, "[calls]\nring_timout_ms = 5\n").unwrap();
+    for subcommand in ["check-config", "run"] {
+        let output = command(folder.path()).arg(subcommand).arg("--config").arg(&file).output().unwrap();
+        assert!(!output.status.success());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("ring_timout_ms") && said.contains("tertulia.toml"), "{said}");
+    }
+    assert!(!folder.path().join("data").exists());
+}
+
+#[test]
+fn check_config_says_what_is_in_force_and_makes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = command(folder.path()).arg("check-config").env("TERTULIA_CALLS__GRACE_MS", "12345").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8(output.stdout).unwrap().contains("grace_ms = 12345"));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn beyond_loopback_nobody_gets_a_demo_who_did_not_ask_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = command(folder.path()).env("TERTULIA_HTTP__LISTEN", "0.0.0.0:0").output().unwrap();
+    assert!(!output.status.success());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("demo = true") && said.contains("api_keys"), "{said}");
+
+    let key = "[[api_keys]]\nid = \"app\"\nalgorithm = \"HS256\"\nsecret = \"a secret of thirty-two bytes, ok\"\n";
+    let program = Program::start_with(key, &[("TERTULIA_HTTP__LISTEN", "0.0.0.0:0")]);
+    let answer = program.post("/v1/demo/sign-in", "{\"name\":\"Mallory\"}");
+    assert_eq!(answer.status, 404, "{answer:?}");
+
+    let program = Program::start(&[("TERTULIA_HTTP__LISTEN", "0.0.0.0:0"), ("TERTULIA_DEMO", "true")]);
+    assert_eq!(program.post("/v1/demo/sign-in", "{\"name\":\"Alice\"}").status, 200);
+}
+
+#[test]
+fn a2_a_token_of_the_command_line_opens_the_server() {
+    let program = Program::start(&[]);
+    let output = program.command().args(["token", "--user", "alice", "--name", "Alice"]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let token = String::from_utf8(output.stdout).unwrap();
+    let with = |token: &str| program.get_with("/v1/calls", &format!("authorization: Bearer {}\r\n", token.trim()));
+    assert_eq!(with(&token).status, 200);
+    assert_eq!(with("nonsense").status, 401);
+}
+
+#[test]
+fn a_slow_client_is_cut_off() {
+    let program = Program::start(&[("TERTULIA_HTTP__HEADER_TIMEOUT_MS", "200")]);
+    // One that says nothing, and one that says a little and stops.
+    for said in ["", "GET / HTTP/1.1\r\nhost: x\r\nx-slow: "] {
+        let mut stream = program.connect();
+        stream.write_all(said.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        let ended = stream.read_to_end(&mut answer).map_err(|error| error.kind());
+        assert!(matches!(ended, Ok(_) | Err(ErrorKind::ConnectionReset)), "{said:?}: {ended:?}");
+        assert!(!answer.starts_with(b"HTTP/1.1 200"), "{said:?}");
+    }
+}
+
+#[test]
+fn a_connection_that_is_no_websocket_does_not_live_for_ever() {
+    let program = Program::start(&[("TERTULIA_HTTP__CONNECTION_TIMEOUT_MS", "300")]);
+    let mut stream = program.connect();
+    // Busy all the time, and still: after its time the server answers one more request at most, and closes.
+    let start = Instant::now();
+    let mut buffer = [0; 4096];
+    loop {
+        let asked = stream.write_all(b"GET /v1/nope HTTP/1.1\r\nhost: x\r\n\r\n");
+        if asked.is_err() || matches!(stream.read(&mut buffer), Ok(0) | Err(_)) {
+            break;
+        }
+        assert!(start.elapsed() < PATIENCE, "the connection lives on");
+    }
+    assert!(start.elapsed() >= Duration::from_millis(250), "it may live for its time");
+}
+
+#[test]
+fn one_address_gets_its_share_of_connections() {
+    let program = Program::start(&[("TERTULIA_HTTP__CONNECTIONS_PER_ADDRESS_MAX", "2")]);
+    let first = program.connect();
+    let _second = program.connect();
+    let mut third = program.connect();
+    let mut nothing = [0; 1];
+    assert!(matches!(third.read(&mut nothing), Ok(0) | Err(_)), "closed at once");
+    let metrics = program.operator("GET", "/metrics").body;
+    assert!(
+        metrics.contains("tertulia_http_connections_refused_total{limit=\"connections_per_address_max\"} 1"),
+        "{metrics}"
+    );
+    drop(first);
+    wait_until("a place is free", || program.try_get("/v1/nope").is_some_and(|answer| answer.status == 404));
+}
+
+#[test]
+fn headers_without_end_are_refused() {
+    let program = Program::start(&[]);
+    let answer = program.get_with("/", &format!("x-large: {}\r\n", "x".repeat(64 * 1024)));
+    assert_eq!(answer.status, 431, "{answer:?}");
+    let answer = program.get_with("/", &"x-many: 1\r\n".repeat(100));
+    assert_eq!(answer.status, 431, "{answer:?}");
+}
+
+#[test]
+fn a_taken_port_is_named() {
+    let program = Program::start(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let taken = program.http().to_string();
+    let output = command(folder.path()).env("TERTULIA_HTTP__LISTEN", &taken).output().unwrap();
+    assert!(!output.status.success());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains(&format!("http.listen = {taken}")), "{said}");
+}
+
+#[test]
+fn logs_can_be_read_by_machines() {
+    let program = Program::start(&[("TERTULIA_LOG__FORMAT", "json")]);
+    let log = program.log();
+    let line = log.lines().next().unwrap();
+    assert!(line.starts_with('{') && line.ends_with('}') && line.contains("\"level\":\"INFO\""), "{line}");
+}
