@@ -126,8 +126,8 @@ impl Exchange {
         Ok(opened)
     }
 
-    /// Gives a session a new socket.
-    pub(crate) fn attach(&self, session: &Session, received: u64) -> Option<Arc<Link>> {
+    /// Gives a session a new socket: see [`Hub::attach`].
+    pub(crate) fn attach(&self, session: &Session, received: u64) -> Option<(Arc<Link>, Vec<CallId>)> {
         let _order = self.inner.lock();
         self.hub.attach(session, received)
     }

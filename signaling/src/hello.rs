@@ -16,7 +16,7 @@ use crate::translate;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::sync::Arc;
-use tertulia_common::{DeviceId, SessionId, UserId};
+use tertulia_common::{CallId, DeviceId, SessionId, UserId};
 use tertulia_signaling_core::Endpoint;
 use tertulia_signaling_proto::{CallMissed, CloseCode, Codec, ErrorBody, ErrorCode, Hello, Resume, Welcome};
 
@@ -32,15 +32,15 @@ pub(crate) struct Greeted {
     pub(crate) welcome: Box<Welcome>,
 }
 
-/// Why not: what the client hears, and how the socket is closed.
+/// Why not: what the client hears before the close frame, if anything, and how the socket is closed.
 pub(crate) struct Refused {
-    pub(crate) error: ErrorBody,
+    pub(crate) error: Option<ErrorBody>,
     pub(crate) close: CloseCode,
 }
 
 impl Refused {
     fn new(error: impl Into<ErrorBody>, close: CloseCode) -> Self {
-        Self { error: error.into(), close }
+        Self { error: Some(error.into()), close }
     }
 }
 
@@ -74,22 +74,29 @@ async fn try_greet(shared: &Shared, hello: Hello, codec: Codec) -> Result<Greete
 
     let resumed =
         hello.resume.as_ref().map(|resume| try_resume(shared, &user, hello.device_id.as_ref(), resume, codec));
-    let (session, link, resumed) = match resumed {
-        Some(Ok((session, link))) => (session, link, true),
-        Some(Err(outcome)) => {
-            shared.metrics.hello(outcome);
+    let outcome = match &resumed {
+        None => HelloOutcome::New,
+        Some(Ok(_)) => HelloOutcome::Resumed,
+        Some(Err(outcome)) => *outcome,
+    };
+    let (session, link, shown) = match resumed {
+        Some(Ok(Resumed { session, link, shown })) => (session, link, Some(shown)),
+        Some(Err(_)) | None => {
             let (session, link) = open(shared, user, hello, known.name, codec)?;
-            (session, link, false)
-        }
-        None => {
-            let (session, link) = open(shared, user, hello, known.name, codec)?;
-            shared.metrics.hello(HelloOutcome::New);
-            (session, link, false)
+            (session, link, None)
         }
     };
+    shared.metrics.hello(outcome);
     shared.people_changed();
-    let welcome = welcome(shared, &session, resumed).await;
+    let welcome = welcome(shared, &session, shown).await;
     Ok(Greeted { session, link, welcome })
+}
+
+/// A session that goes on, with the missed calls that its client has seen.
+struct Resumed {
+    session: Arc<Session>,
+    link: Arc<Link>,
+    shown: Vec<CallId>,
 }
 
 fn try_resume(
@@ -98,7 +105,7 @@ fn try_resume(
     device: Option<&DeviceId>,
     resume: &Resume,
     codec: Codec,
-) -> Result<(Arc<Session>, Arc<Link>), HelloOutcome> {
+) -> Result<Resumed, HelloOutcome> {
     let secret = URL_SAFE_NO_PAD.decode(&resume.secret).unwrap_or_default();
     let session = shared.hub.session(resume.session).filter(|session| {
         let Endpoint { user: owner, device: owned } = &session.who.endpoint;
@@ -107,9 +114,8 @@ fn try_resume(
         session.is_secret(&secret) && same
     });
     let session = session.ok_or(HelloOutcome::Unknown)?;
-    let link = shared.exchange.attach(&session, resume.received).ok_or(HelloOutcome::Gap)?;
-    shared.metrics.hello(HelloOutcome::Resumed);
-    Ok((session, link))
+    let (link, shown) = shared.exchange.attach(&session, resume.received).ok_or(HelloOutcome::Gap)?;
+    Ok(Resumed { session, link, shown })
 }
 
 fn open(
@@ -146,7 +152,13 @@ fn new_device() -> DeviceId {
     format!("d{:032x}", random()).parse().expect("hexadecimal digits are allowed")
 }
 
-async fn welcome(shared: &Shared, session: &Session, resumed: bool) -> Box<Welcome> {
+/// `shown`: of a session that goes on, the missed calls that its client has seen.
+async fn welcome(shared: &Shared, session: &Session, shown: Option<Vec<CallId>>) -> Box<Welcome> {
+    let resumed = shown.is_some();
+    let shown = shown.unwrap_or_default();
+    let missed_calls = missed(shared, session, &shown).await;
+    shared.history.shown(&session.who.endpoint.user, shown);
+
     // The session is registered: what happens from here on comes as frames. What has happened before is read now.
     let Going { calls, rosters } = shared.exchange.going(&session.who.endpoint);
     if !resumed {
@@ -166,13 +178,13 @@ async fn welcome(shared: &Shared, session: &Session, resumed: bool) -> Box<Welco
         limits: shared.config.limits.wire(),
         now: shared.clock.now(),
         calls,
-        missed_calls: missed(shared, session).await,
+        missed_calls,
         ice_servers: shared.config.ice_servers.clone(),
         demo: shared.config.demo_key.is_some(),
     })
 }
 
-async fn missed(shared: &Shared, session: &Session) -> Vec<CallMissed> {
+async fn missed(shared: &Shared, session: &Session, shown: &[CallId]) -> Vec<CallMissed> {
     // A device that does not take calls does not show missed ones either: they wait for one that does.
     if !session.who.rings {
         return Vec::new();
@@ -182,7 +194,7 @@ async fn missed(shared: &Shared, session: &Session) -> Vec<CallMissed> {
         tracing::error!(%error, "missed calls could not be read: they are shown with the next welcome");
         Vec::new()
     });
-    let calls: Vec<_> = unseen.iter().map(|missed| missed.call).collect();
+    let calls: Vec<_> = unseen.iter().map(|missed| missed.call).filter(|call| !shown.contains(call)).collect();
     let listed = session.list_missed(&calls);
     unseen.into_iter().filter(|missed| listed.contains(&missed.call)).map(history::missed_to_wire).collect()
 }

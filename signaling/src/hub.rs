@@ -85,8 +85,9 @@ impl Hub {
         self.live.lock().get(&id).cloned()
     }
 
-    /// Gives a session that is known a new socket. None if it can't go on.
-    pub(crate) fn attach(&self, session: &Session, received: u64) -> Option<Arc<Link>> {
+    /// Gives a session that is known a new socket; with it come the missed calls that the client has seen. None if it can't
+    /// go on.
+    pub(crate) fn attach(&self, session: &Session, received: u64) -> Option<(Arc<Link>, Vec<CallId>)> {
         let live = self.live.lock();
         let Endpoint { user, device } = &session.who.endpoint;
         if !live.contains_key(&session.who.id) {

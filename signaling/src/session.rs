@@ -157,17 +157,19 @@ impl Session {
     }
 
     /// Puts a new socket in the place of the old one, if the session still has what the client misses. `claim` takes the
-    /// device for it; it is asked only if the session can go on.
-    pub(crate) fn attach(&self, received: u64, claim: impl FnOnce() -> Option<Fence>) -> Result<Arc<Link>, Gap> {
+    /// device for it; it is asked only if the session can go on. With it come the missed calls that the client has seen.
+    pub(crate) fn attach(
+        &self,
+        received: u64,
+        claim: impl FnOnce() -> Option<Fence>,
+    ) -> Result<(Arc<Link>, Vec<CallId>), Gap> {
         let mut state = self.state.lock();
         if state.over || !state.outbox.can_resume(received) {
             return Err(Gap);
         }
         let link = Link::new(claim().ok_or(Gap)?);
         state.outbox.resume(received)?;
-        let confirmed = state.confirmed_missed(received);
-        // They stay listed until the caller of `acknowledge` has seen them: the next pong confirms them again.
-        state.missed_in_welcome.extend(confirmed);
+        let shown = state.confirmed_missed(received);
         if let Some(expiry) = state.expiry.take() {
             expiry.abort();
         }
@@ -176,7 +178,7 @@ impl Session {
         }
         state.fence = link.fence;
         link.wake.notify_one();
-        Ok(link)
+        Ok((link, shown))
     }
 
     /// The socket is gone. True if it was the current one, so that the session now waits for another.

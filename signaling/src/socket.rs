@@ -19,7 +19,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 use tertulia_signaling_proto::{
-    Ack, ClientFrame, CloseCode, Codec, Displaced, ErrorCode, ErrorFrame, Hello, Ping, RequestId, ServerFrame,
+    Ack, ClientFrame, CloseCode, Codec, Displaced, ErrorCode, ErrorFrame, Hello, Ping, RequestId, ServerFrame, Welcome,
 };
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_tungstenite::tungstenite;
@@ -51,19 +51,31 @@ impl From<CloseCode> for End {
 }
 
 /// Serves a socket until it ends. Its place is given back last.
-pub(crate) async fn serve(shared: Arc<Shared>, mut ws: WebSocket, codec: Codec, _place: Place) {
+///
+/// Most of a socket's life is [`Socket::run`], and most sockets are idle: its beginning and its end are boxed, so that the
+/// task does not keep room for them all the time.
+pub(crate) async fn serve(shared: Arc<Shared>, ws: WebSocket, codec: Codec, place: Place) {
     shared.metrics.sockets_opened.inc();
+    if let Some((mut socket, welcome)) = Box::pin(begin(shared, ws, codec)).await {
+        let end = socket.run(welcome).await;
+        Box::pin(socket.finish(end)).await;
+    }
+    drop(place);
+}
+
+/// Up to the welcome. None: there is none, and the socket is closed.
+async fn begin(shared: Arc<Shared>, mut ws: WebSocket, codec: Codec) -> Option<(Box<Socket>, Box<Welcome>)> {
     let greeted = match first_frame(&shared, &mut ws, codec).await {
-        Ok(hello) => hello::greet(&shared, hello, codec).await.map_err(|Refused { error, close }| (Some(error), close)),
-        Err(Some((error, close))) => Err((error, close)),
+        Ok(hello) => hello::greet(&shared, hello, codec).await,
+        Err(Some(refused)) => Err(refused),
         Err(None) => {
             shared.metrics.closed_by_peer();
-            return;
+            return None;
         }
     };
-    let Greeted { session, link, welcome } = match greeted {
-        Ok(greeted) => greeted,
-        Err((error, close)) => {
+    match greeted {
+        Ok(Greeted { session, link, welcome }) => Some((Box::new(Socket::new(shared, ws, session, link)), welcome)),
+        Err(Refused { error, close }) => {
             if let Some(error) = error {
                 shared.metrics.error(error.code);
                 let frame = ServerFrame::Error(ErrorFrame { id: None, error });
@@ -71,34 +83,27 @@ pub(crate) async fn serve(shared: Arc<Shared>, mut ws: WebSocket, codec: Codec, 
                 timeout(LINGER, ws.send(message(codec, codec.encode_server(&frame).into()))).await.ok();
             }
             shared.metrics.closed(close);
-            return close_ws(ws, close).await;
+            close_ws(ws, close).await;
+            None
         }
-    };
-    let mut socket = Socket::new(Arc::clone(&shared), ws, session, link);
-    let end = socket.run(ServerFrame::Welcome(welcome)).await;
-    socket.finish(end).await;
+    }
 }
 
 /// The first frame must be a `hello`. `Err(None)`: the client is gone.
-async fn first_frame(
-    shared: &Shared,
-    ws: &mut WebSocket,
-    codec: Codec,
-) -> Result<Hello, Option<(Option<tertulia_signaling_proto::ErrorBody>, CloseCode)>> {
+async fn first_frame(shared: &Shared, ws: &mut WebSocket, codec: Codec) -> Result<Hello, Option<Refused>> {
+    let refused = |code: ErrorCode| Some(Refused { error: Some(code.into()), close: CloseCode::HelloExpected });
     let received = timeout(shared.config.limits.hello_timeout(), next_data(ws)).await;
-    let Ok(received) = received else {
-        return Err(Some((Some(ErrorCode::HelloExpected.into()), CloseCode::HelloExpected)));
-    };
     let data = match received {
-        Some(Ok(data)) => data,
-        Some(Err(error)) => return Err(fault(shared, &error).map(|code| (None, code))),
-        None => return Err(None),
+        Ok(Some(Ok(data))) => data,
+        Ok(Some(Err(error))) => return Err(fault(shared, &error).map(|close| Refused { error: None, close })),
+        Ok(None) => return Err(None),
+        Err(_) => return Err(refused(ErrorCode::HelloExpected)),
     };
     shared.metrics.frames_received.inc();
     match payload(codec, &data).map(|bytes| codec.decode_client(bytes)) {
         Some(Ok(ClientFrame::Hello(hello))) => Ok(hello),
-        Some(Ok(_)) => Err(Some((Some(ErrorCode::HelloExpected.into()), CloseCode::HelloExpected))),
-        Some(Err(_)) | None => Err(Some((Some(ErrorCode::BadFrame.into()), CloseCode::HelloExpected))),
+        Some(Ok(_)) => Err(refused(ErrorCode::HelloExpected)),
+        Some(Err(_)) | None => Err(refused(ErrorCode::BadFrame)),
     }
 }
 
@@ -135,16 +140,16 @@ impl Socket {
         Self { shared, ws, codec, session, link, requests, rate_limited, bad_frames, pings_missed: 0 }
     }
 
-    async fn run(&mut self, welcome: ServerFrame) -> End {
+    async fn run(&mut self, welcome: Box<Welcome>) -> End {
         match self.serve(welcome).await {
             ControlFlow::Break(end) => end,
             ControlFlow::Continue(()) => End::Gone,
         }
     }
 
-    async fn serve(&mut self, welcome: ServerFrame) -> ControlFlow<End> {
-        let tells_missed = matches!(&welcome, ServerFrame::Welcome(welcome) if !welcome.missed_calls.is_empty());
-        self.write_frame(&welcome).await?;
+    async fn serve(&mut self, welcome: Box<Welcome>) -> ControlFlow<End> {
+        let tells_missed = !welcome.missed_calls.is_empty();
+        self.write_frame(&ServerFrame::Welcome(welcome)).await?;
         if tells_missed {
             // Its pong says that the welcome was read: only then the calls count as shown.
             self.ping().await?;
@@ -313,7 +318,7 @@ impl Socket {
         ControlFlow::Continue(())
     }
 
-    async fn finish(mut self, end: End) {
+    async fn finish(mut self: Box<Self>, end: End) {
         let session = Arc::clone(&self.session);
         match end {
             // Before the goodbye: who is done or gone takes no more frames, and a new socket need not wait for this one.

@@ -57,7 +57,7 @@ fn a_resumed_session_gets_what_it_missed_and_nothing_twice() {
     assert!(session.detach(link.fence));
     (2..4).for_each(|number| assert_eq!(session.tell(&frame(number)), Told::Kept));
 
-    let second = session.attach(1, || Some(Fence(2))).unwrap();
+    let (second, _) = session.attach(1, || Some(Fence(2))).unwrap();
     assert_eq!(told(&session, second.fence), [1, 2, 3]);
     assert!(session.take_unsent(link.fence, 100).is_none(), "the old socket gets nothing any longer");
 }
@@ -68,7 +68,7 @@ fn a_request_is_taken_on_once_even_across_a_resume() {
     assert_eq!(session.begin(link.fence, RequestId(1)), Ok(()));
     assert_eq!(session.begin(link.fence, RequestId(5)), Ok(()));
     assert_eq!(session.begin(link.fence, RequestId(5)), Err(NotTaken::NotRising));
-    let second = session.attach(0, || Some(Fence(2))).unwrap();
+    let (second, _) = session.attach(0, || Some(Fence(2))).unwrap();
     assert_eq!(session.last_request(), RequestId(5));
     assert_eq!(session.begin(second.fence, RequestId(3)), Err(NotTaken::NotRising));
     assert_eq!(session.begin(link.fence, RequestId(6)), Err(NotTaken::Stale), "the old socket speaks for nobody");
@@ -78,7 +78,7 @@ fn a_request_is_taken_on_once_even_across_a_resume() {
 #[test]
 fn a_new_socket_displaces_the_old_one_and_its_late_end_changes_nothing() {
     let (session, link) = opened();
-    let second = session.attach(0, || Some(Fence(2))).unwrap();
+    let (second, _) = session.attach(0, || Some(Fence(2))).unwrap();
     assert_eq!(link.closing(), Some(Closing::Code(CloseCode::Displaced)));
     assert!(!session.detach(link.fence));
     assert_eq!(session.tell(&frame(1)), Told::Kept);
@@ -93,7 +93,7 @@ fn a_slow_reader_loses_its_socket_and_not_its_frames() {
     assert_eq!(link.closing(), Some(Closing::Code(CloseCode::SlowReader)));
     assert_eq!(session.tell(&frame(5)), Told::Kept, "kept for the resume");
     session.detach(link.fence);
-    let second = session.attach(0, || Some(Fence(2))).unwrap();
+    let (second, _) = session.attach(0, || Some(Fence(2))).unwrap();
     assert_eq!(told(&session, second.fence), [0, 1, 2, 3, 4, 5]);
 }
 
@@ -139,6 +139,16 @@ fn a_missed_call_is_seen_when_its_frame_is_acknowledged_and_not_before() {
     assert_eq!(session.acknowledge(2), Some(vec![call(1)]));
     assert_eq!(session.acknowledge(2), Some(vec![]));
     assert_eq!(session.acknowledge(9), None);
+}
+
+#[test]
+fn a_resume_confirms_the_missed_calls_it_counts() {
+    let (session, _link) = opened();
+    session.tell_missed(call(1), &frame(1));
+    session.tell_missed(call(2), &frame(2));
+    let (_, shown) = session.attach(1, || Some(Fence(2))).unwrap();
+    assert_eq!(shown, [call(1)]);
+    assert_eq!(session.acknowledge(2), Some(vec![call(2)]));
 }
 
 #[test]
