@@ -1,4 +1,4 @@
-// When the network changes, as far as a browser tells.
+// When the network changes, or the page goes out of sight for good, as far as a browser tells.
 
 /** Not in every browser, nor in TypeScript's DOM types. */
 interface Connection extends EventTarget {
@@ -30,5 +30,22 @@ export function onNetworkChange(back: (changed: boolean) => void): () => void {
     window.removeEventListener("online", online);
     document.removeEventListener("visibilitychange", visible);
     connection?.removeEventListener("change", moved);
+  };
+}
+
+/**
+ * Calls back when the page is left. Browsers may keep such a page frozen, its sockets open but deaf, to show it again when
+ * the person comes back; then what had to stop can go on.
+ */
+export function onPageLeft(left: () => void, back: () => void): () => void {
+  if (typeof window === "undefined") return () => undefined;
+  const shown = (event: PageTransitionEvent) => {
+    if (event.persisted) back();
+  };
+  window.addEventListener("pagehide", left);
+  window.addEventListener("pageshow", shown);
+  return () => {
+    window.removeEventListener("pagehide", left);
+    window.removeEventListener("pageshow", shown);
   };
 }

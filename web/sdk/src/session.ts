@@ -7,7 +7,7 @@
 import { Backoff } from "./backoff.js";
 import { Emitter } from "./emitter.js";
 import { TertuliaError } from "./errors.js";
-import { onNetworkChange } from "./network.js";
+import { onNetworkChange, onPageLeft } from "./network.js";
 import {
   CLOSE_CODES,
   SUBPROTOCOLS,
@@ -77,13 +77,15 @@ const WELCOME_TIMEOUT_MS = 10_000;
 const ACK_EVERY = 32;
 /** Until the server has named its own. */
 const HEARTBEAT_DEFAULT_S = 15;
+/** Tells the server to forget the session (RFC 6455 §7.4.1, normal closure). */
+const SESSION_DONE = 1000;
 /** Requests that may be sent again in a new session, because handling them twice is the same as once. */
 const REPEATABLE = new Set(["call.ringing", "call.accept", "call.decline", "call.cancel", "call.hangup", "call.media"]);
 
 export class Session extends Emitter<SessionEvents> {
   readonly #options: SessionOptions;
   readonly #backoff: Backoff;
-  readonly #unlisten: () => void;
+  readonly #unlisten: (() => void)[];
   #state: SessionState = "connecting";
   #socket: Socket | undefined;
   #welcome: Welcome | undefined;
@@ -102,10 +104,16 @@ export class Session extends Emitter<SessionEvents> {
     super();
     this.#options = options;
     this.#backoff = new Backoff(undefined, options.random);
-    this.#unlisten = onNetworkChange((changed) => {
-      if (this.#retry !== undefined) this.#retryNow();
-      else if (changed && this.#state === "online") this.#moveNow();
+    const moved = onNetworkChange((changed) => {
+      if (changed && this.#state === "online") this.#moveNow();
+      else this.#retryNow();
     });
+    // A page that cannot ring must not look as if it could.
+    const left = onPageLeft(
+      () => this.#drop(),
+      () => this.#retryNow(),
+    );
+    this.#unlisten = [moved, left];
     queueMicrotask(() => void this.#open());
   }
 
@@ -278,6 +286,7 @@ export class Session extends Emitter<SessionEvents> {
 
   /** There is a network again, or someone looks: waiting longer makes no sense. */
   #retryNow(): void {
+    if (this.#retry === undefined) return;
     clearTimeout(this.#retry);
     this.#retry = undefined;
     this.#backoff.reset();
@@ -306,7 +315,8 @@ export class Session extends Emitter<SessionEvents> {
     this.#watchdog = setTimeout(() => this.#drop(), ms);
   }
 
-  #dropSocket(): void {
+  /** Without a code the server keeps the session for a resume. */
+  #dropSocket(code?: number): void {
     clearTimeout(this.#watchdog);
     clearTimeout(this.#retry);
     clearTimeout(this.#drain);
@@ -316,7 +326,7 @@ export class Session extends Emitter<SessionEvents> {
     if (!socket) return;
     socket.onopen = socket.onmessage = socket.onclose = null;
     try {
-      socket.close();
+      socket.close(code);
     } catch {
       // It is closed already.
     }
@@ -324,8 +334,8 @@ export class Session extends Emitter<SessionEvents> {
 
   #end(cause: CloseCause): void {
     if (this.#state === "closed") return;
-    this.#dropSocket();
-    this.#unlisten();
+    this.#dropSocket(cause.why === "closed" ? SESSION_DONE : undefined);
+    for (const unlisten of this.#unlisten) unlisten();
     this.#setState("closed");
     for (const pending of this.#pending.splice(0)) pending.reject(TertuliaError.local("closed"));
     this.emit("closed", cause);

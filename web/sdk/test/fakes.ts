@@ -9,14 +9,16 @@ export class FakeSocket implements Socket {
   onclose: ((event: { code: number }) => void) | null = null;
   readonly sent: ClientFrame[] = [];
   closed = false;
+  closeCode: number | undefined;
 
   send(data: string): void {
     if (this.closed) throw new Error("the socket is closed");
     this.sent.push(JSON.parse(data) as ClientFrame);
   }
 
-  close(): void {
+  close(code?: number): void {
     this.closed = true;
+    this.closeCode = code;
   }
 
   /** The server's frame arrives. */

@@ -123,6 +123,17 @@ test("an unasked acknowledgement comes every 32 frames", async () => {
   );
 });
 
+test("only closing for good tells the server to forget the session", async () => {
+  const { server, session } = start({ random: () => 0 });
+  const first = await server.welcomed();
+  first.receive({ type: "drain", deadline_ms: 10 });
+  const second = await server.socket(1);
+  assert.ok(first.closed);
+  assert.equal(first.closeCode, undefined);
+  session.close();
+  assert.equal(second.closeCode, 1000);
+});
+
 test("a silent socket is given up after two heartbeats", async () => {
   const { server, session } = start();
   await server.welcomed({ heartbeat_s: 0.02 });
