@@ -29,7 +29,8 @@ pub(crate) struct SocketFigures {
 pub(crate) struct BatchSocket {
     socket: mio::net::UdpSocket,
     state: UdpSocketState,
-    buffers: Vec<Vec<u8>>,
+    /// [`BATCH_SIZE`] pieces of [`RECEIVE_BYTES`].
+    buffers: Vec<u8>,
     batch: Batch,
     pub(crate) figures: SocketFigures,
 }
@@ -65,7 +66,7 @@ impl BatchSocket {
             segments: 0,
             closed: false,
         };
-        let buffers = vec![vec![0; RECEIVE_BYTES]; BATCH_SIZE];
+        let buffers = vec![0; RECEIVE_BYTES * BATCH_SIZE];
         Ok(Self { socket, state, buffers, batch, figures: SocketFigures::default() })
     }
 
@@ -77,24 +78,26 @@ impl BatchSocket {
         &mut self.socket
     }
 
-    /// Receives one batch and gives each datagram, with the sender and our address, to `take`. False if none was there.
+    /// Receives one batch and gives each datagram, with the sender and our address, to `take`. False if the socket was
+    /// emptied: a batch that is not full means so, and what comes later wakes the poller anew.
     pub(crate) fn receive(&mut self, mut take: impl FnMut(SocketAddr, Option<IpAddr>, &[u8])) -> io::Result<bool> {
         let mut metas = [RecvMeta::default(); BATCH_SIZE];
-        let mut slices: Vec<IoSliceMut<'_>> = self.buffers.iter_mut().map(|buffer| IoSliceMut::new(buffer)).collect();
+        let mut pieces = self.buffers.chunks_mut(RECEIVE_BYTES);
+        let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
+            std::array::from_fn(|_| IoSliceMut::new(pieces.next().unwrap_or_default()));
         let count = match self.state.recv(UdpSockRef::from(&self.socket), &mut slices, &mut metas) {
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             Err(error) => return Err(error),
         };
-        drop(slices);
         self.figures.receive_calls += 1;
-        for (meta, buffer) in metas.iter().zip(&self.buffers).take(count) {
+        for (meta, buffer) in metas.iter().zip(self.buffers.chunks(RECEIVE_BYTES)).take(count) {
             let message = &buffer[..meta.len.min(buffer.len())];
             for datagram in message.chunks(meta.stride.max(1)) {
                 take(meta.addr, meta.dst_ip, datagram);
             }
         }
-        Ok(count > 0)
+        Ok(count == BATCH_SIZE)
     }
 
     /// Adds a datagram to the batch, sending what does not go with it first.
@@ -144,7 +147,7 @@ mod tests {
 
     fn received(socket: &mut BatchSocket) -> Vec<Vec<u8>> {
         let mut all = Vec::new();
-        while socket.receive(|_, _, datagram| all.push(datagram.to_vec())).unwrap() {}
+        socket.receive(|_, _, datagram| all.push(datagram.to_vec())).unwrap();
         all
     }
 

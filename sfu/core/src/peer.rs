@@ -41,8 +41,8 @@ pub struct PeerConfig {
     pub estimate_initial_bps: u64,
 }
 
-/// Packets that wait for a NACK, at most: a second of 4 Mbit/s. A packet costs about 430 bytes beside its payload.
-const RTX_PACKETS_MAX: usize = 512;
+/// Packets that wait for a NACK, at most: a second of 2 Mbit/s, half of one of 4. A packet costs about 430 bytes beside its payload.
+const RTX_PACKETS_MAX: usize = 256;
 /// How long they wait. Longer serves round trips above half a second, and costs memory in proportion.
 const RTX_AGE_MAX: Duration = Duration::from_secs(1);
 /// Retransmitted bytes, as a part of all, above which queued ones are dropped. Links with 30 % loss need as much.
@@ -51,8 +51,8 @@ const RTX_RATIO_MAX: f32 = 0.5;
 const NEAR: Duration = Duration::from_micros(100);
 /// Near timeouts fed in one drain; bounds a stack that would ask for ever.
 const NEAR_MAX: usize = 256;
-/// Bandwidth is looked at this often where nothing is sent; the pacer would do it 25 times a second.
-const IDLE_PACER: Duration = Duration::from_secs(1);
+/// How often the estimate is kept where no video is sent: the stack would look 40 times a second at what nobody uses.
+const HOUSEKEEPING_IDLE: Duration = Duration::from_millis(500);
 /// How often the stack sums up its streams.
 const STATS_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -65,6 +65,10 @@ pub(crate) struct Track {
     pub(crate) gate: KeyframeGate,
     /// Who gets it: the subscriber's place and its slot.
     pub(crate) subscribers: Vec<(usize, usize)>,
+    /// Payload bytes since the last tick.
+    bytes: u64,
+    /// Over the last tick, bits a second.
+    pub(crate) bitrate_bps: u64,
     figures: StreamFigures,
 }
 
@@ -242,6 +246,8 @@ impl Peer {
             source,
             gate: KeyframeGate::default(),
             subscribers: Vec::new(),
+            bytes: 0,
+            bitrate_bps: 0,
             figures: StreamFigures::default(),
         });
     }
@@ -281,16 +287,20 @@ impl Peer {
         }
     }
 
-    pub(crate) fn track_bitrate_bps(&self, track: usize) -> u64 {
-        self.tracks.get(track).map_or(0, |track| track.figures.quality.bitrate_bps)
-    }
-
     /// Whether it is over: closed, or beyond repair.
     pub(crate) fn is_over(&self) -> bool {
         !self.rtc.is_alive()
     }
 
     // === Commands ===
+
+    /// Ends an interval of measuring what the peer publishes.
+    pub(crate) fn measure_tracks(&mut self, interval: Duration) {
+        for track in &mut self.tracks {
+            let micros = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX).max(1);
+            track.bitrate_bps = std::mem::take(&mut track.bytes).saturating_mul(8_000_000) / micros;
+        }
+    }
 
     /// Points a slot at a track of `publisher`, or at none.
     pub(crate) fn point_slot(&mut self, slot: usize, to: Option<(crate::forward::Carried, &Self)>) {
@@ -404,10 +414,16 @@ impl Peer {
         }
     }
 
-    /// The pacer's housekeeping can wait where nothing is sent.
+    /// What only keeps the estimate up to date can wait where no video is sent.
     fn next_wake_up(&self, now: Instant, at: Instant) -> Instant {
-        let housekeeping = self.rtc.last_timeout_reason() == Reason::Pacer(PacerReason::Handle);
-        if housekeeping && self.desired_bps == 0 { at.max(now + IDLE_PACER) } else { at.max(now) }
+        let housekeeping = matches!(
+            self.rtc.last_timeout_reason(),
+            Reason::Pacer(PacerReason::Handle)
+                | Reason::BweDelayControl
+                | Reason::BweProbeControl
+                | Reason::BweProbeEstimator
+        );
+        if housekeeping && self.desired_bps == 0 { at.max(now + HOUSEKEEPING_IDLE) } else { at.max(now) }
     }
 
     /// Media follows the newest nomination: a browser behind a NAT that gave it a new address nominates again, and
@@ -459,6 +475,7 @@ impl Peer {
             drained.over_bitrate += 1;
             return;
         }
+        self.tracks[track].bytes += packet.payload.len() as u64;
         let pt = packet.header.payload_type;
         let Some((_, codec)) = self.codecs.iter().find(|(known, _)| *known == pt).copied() else { return };
         let captured = self.clock.captured(&packet, now);

@@ -467,6 +467,7 @@ impl Shard {
         self.ticks += 1;
         let places: Vec<usize> = self.peers.iter().map(|(place, _)| place).collect();
         for place in places {
+            self.peers[place].measure_tracks(TICK);
             self.check_liveness(now, place);
         }
         self.share_estimates();
@@ -524,7 +525,7 @@ impl Shard {
     fn video_bitrate_bps(&self, place: usize, track: usize) -> u64 {
         let is_video =
             |peer: &&Peer| peer.tracks.get(track).is_some_and(|track| track.kind == str0m::media::MediaKind::Video);
-        self.peers.get(place).filter(is_video).map_or(0, |peer| peer.track_bitrate_bps(track))
+        self.peers.get(place).filter(is_video).map_or(0, |peer| peer.tracks[track].bitrate_bps)
     }
 
     fn report_quality(&mut self) {
