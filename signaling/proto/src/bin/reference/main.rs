@@ -3,6 +3,9 @@
 //! `cargo run -p tertulia-signaling-proto --bin reference` writes them; with `--check` it writes nothing and fails if a
 //! file on disk differs. A test does the latter, so a change to the protocol without its reference does not pass.
 
+mod examples;
+mod markdown;
+mod schema;
 mod typescript;
 
 use std::path::Path;
@@ -12,7 +15,7 @@ use std::process::ExitCode;
 pub(crate) const HEADER: &str =
     "Generated from signaling/proto: cargo run -p tertulia-signaling-proto --bin reference. Do not edit.";
 
-type Error = Box<dyn std::error::Error>;
+pub(crate) type Error = Box<dyn std::error::Error>;
 
 #[expect(clippy::print_stderr, reason = "a command-line tool")]
 fn main() -> ExitCode {
@@ -59,5 +62,11 @@ fn run() -> Result<(), Error> {
 
 /// Every generated file: its path below the workspace, and its text.
 fn files() -> Result<Vec<(&'static str, String)>, Error> {
-    Ok(vec![("web/sdk/src/proto.ts", typescript::render()?)])
+    Ok(vec![
+        ("web/sdk/src/proto.ts", typescript::render()?),
+        ("docs/protocol.md", markdown::render()?),
+        ("docs/schema/client-frame.json", schema::text(&schema::client())?),
+        ("docs/schema/server-frame.json", schema::text(&schema::server())?),
+        ("docs/schema/http.json", schema::text(&schema::http())?),
+    ])
 }

@@ -1,0 +1,198 @@
+//! One example of every frame and HTTP body, as typed values: an example that the types do not allow does not compile.
+
+use serde_json::Value;
+use std::str::FromStr;
+use tertulia_common::{CallId, DeviceId, SessionId, Timestamp, UserId};
+use tertulia_signaling_proto::{
+    Ack, CallConnect, CallDecline, CallEnded, CallHistory, CallIncoming, CallInvite, CallMedia, CallMissed,
+    CallQuality, CallRecord, CallRequest, CallRoster, CallSlots, CallSnapshot, CallState, Caps, ClientFrame,
+    DeclineReason, DemoPeople, DemoSignIn, DemoSignedIn, Direction, Displaced, Drain, EndReason, ErrorBody, ErrorCode,
+    ErrorFrame, Hello, IceServer, Limits, MediaFlags, MediaKind, OkFrame, Participant, ParticipantQuality, Person,
+    Phase, Ping, RequestId, Resume, RosterEntry, ServerFrame, Slot, Source, Target, TrackQuality, Welcome, WireError,
+};
+
+/// When the examples' call was placed.
+const AT: u64 = 1_790_000_000_000;
+const TOKEN: &str = "eyJhbGciOiJIUzI1NiIsImtpZCI6ImFwcCJ9.eyJpc3MiOiJhcHAiLCJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl";
+const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n…";
+
+fn parse<T: FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
+    #[expect(clippy::expect_used, reason = "the texts are below")]
+    text.parse().expect("an id")
+}
+
+fn call_id() -> CallId {
+    CallId::new(Timestamp(AT), 0x0003_1415_9265_3589_7932_3846)
+}
+
+fn session() -> SessionId {
+    SessionId::new(Timestamp(AT - 5_000), 0x0002_7182_8182_8459_0452_3536)
+}
+
+fn device(id: &str) -> DeviceId {
+    parse(id)
+}
+
+fn user(id: &str) -> UserId {
+    parse(id)
+}
+
+fn person(id: &str, name: &str, online: Option<bool>) -> Person {
+    Person { user_id: user(id), name: name.to_owned(), online }
+}
+
+fn bob() -> Participant {
+    Participant { user_id: user("bob"), device_id: device("bob-phone") }
+}
+
+fn request(id: u64) -> CallRequest {
+    CallRequest { id: RequestId(id), call_id: call_id() }
+}
+
+/// Of every frame that clients send.
+pub(crate) fn client() -> Vec<ClientFrame> {
+    vec![
+        ClientFrame::Hello(Hello {
+            token: TOKEN.to_owned(),
+            device_id: Some(device("alice-laptop")),
+            resume: Some(Resume { session: session(), secret: "kZ0mX2…".to_owned(), received: 17 }),
+            caps: Caps { rings: true },
+        }),
+        ClientFrame::Pong(Ack { received: 18 }),
+        ClientFrame::Ack(Ack { received: 32 }),
+        ClientFrame::CallInvite(CallInvite {
+            id: RequestId(1),
+            to: Target::User(user("bob")),
+            media: MediaKind::Video,
+        }),
+        ClientFrame::CallRinging(request(1)),
+        ClientFrame::CallAccept(request(3)),
+        ClientFrame::CallDecline(CallDecline { id: RequestId(3), call_id: call_id(), reason: DeclineReason::Declined }),
+        ClientFrame::CallCancel(request(4)),
+        ClientFrame::CallHangup(request(5)),
+        ClientFrame::CallConnect(CallConnect { id: RequestId(2), call_id: call_id(), sdp: OFFER.to_owned() }),
+        ClientFrame::CallMedia(CallMedia {
+            id: RequestId(6),
+            call_id: call_id(),
+            media: MediaFlags { mic: true, camera: false, screen: true },
+        }),
+    ]
+}
+
+fn slots() -> Vec<Slot> {
+    vec![
+        Slot { mid: "3".to_owned(), participant: Some(bob()), source: Some(Source::Mic) },
+        Slot { mid: "4".to_owned(), participant: Some(bob()), source: Some(Source::Camera) },
+        Slot { mid: "5".to_owned(), participant: None, source: None },
+    ]
+}
+
+fn missed() -> CallMissed {
+    CallMissed { call_id: call_id(), from: person("bob", "Bob", None), media: MediaKind::Voice, at: Timestamp(AT) }
+}
+
+fn welcome() -> Welcome {
+    Welcome {
+        user_id: user("alice"),
+        name: "Alice".to_owned(),
+        device_id: device("alice-laptop"),
+        session: session(),
+        secret: "kZ0mX2…".to_owned(),
+        resumed: true,
+        last_request: RequestId(4),
+        heartbeat_s: 15,
+        resume_window_s: 60,
+        limits: Limits { frame_bytes_max: 65_536, requests_per_s: 20, requests_burst: 60, outstanding_max: 16 },
+        now: Timestamp(AT + 8_000),
+        calls: vec![CallSnapshot {
+            call_id: call_id(),
+            peer: person("bob", "Bob", None),
+            outgoing: true,
+            media: MediaKind::Video,
+            phase: Phase::Active,
+            answered_at: Some(Timestamp(AT + 6_500)),
+        }],
+        missed_calls: vec![missed()],
+        ice_servers: vec![IceServer {
+            urls: vec!["turn:turn.example.org:3478".to_owned()],
+            username: Some("tertulia".to_owned()),
+            credential: Some("…".to_owned()),
+        }],
+        demo: false,
+    }
+}
+
+/// Of every frame that the server sends.
+pub(crate) fn server() -> Vec<ServerFrame> {
+    let call_id = call_id();
+    let quality = TrackQuality { bitrate_bps: 1_480_000, loss: 0.25, jitter_ms: 3.5 };
+    let Participant { user_id, device_id } = bob();
+    vec![
+        ServerFrame::Welcome(Box::new(welcome())),
+        ServerFrame::Ok(OkFrame { id: RequestId(2), call_id: None, sdp: Some(OFFER.to_owned()), slots: Some(slots()) }),
+        ServerFrame::Error(ErrorFrame { id: Some(RequestId(7)), error: rate_limited() }),
+        ServerFrame::Ping(Ping { now: Timestamp(AT + 15_000) }),
+        ServerFrame::Drain(Drain { deadline_ms: 6_500 }),
+        ServerFrame::Displaced(Displaced {}),
+        ServerFrame::CallIncoming(CallIncoming {
+            call_id,
+            from: person("alice", "Alice", None),
+            media: MediaKind::Video,
+            expires_at: Timestamp(AT + 60_000),
+        }),
+        ServerFrame::CallState(CallState { call_id, phase: Phase::Active, answered_at: Some(Timestamp(AT + 6_500)) }),
+        ServerFrame::CallRoster(CallRoster {
+            call_id,
+            version: 2,
+            participants: vec![RosterEntry {
+                participant: bob(),
+                name: "Bob".to_owned(),
+                media: MediaFlags { mic: true, camera: true, screen: false },
+            }],
+        }),
+        ServerFrame::CallSlots(CallSlots { call_id, slots: slots() }),
+        ServerFrame::CallQuality(CallQuality {
+            call_id,
+            participants: vec![ParticipantQuality {
+                user_id,
+                device_id,
+                rtt_ms: Some(42.5),
+                estimate_bps: Some(2_400_000),
+                up: quality,
+                down: TrackQuality::default(),
+            }],
+        }),
+        ServerFrame::CallEnded(CallEnded { call_id, reason: EndReason::Hangup, duration_ms: 73_200 }),
+        ServerFrame::CallMissed(missed()),
+        ServerFrame::DemoPeople(people()),
+    ]
+}
+
+fn people() -> DemoPeople {
+    DemoPeople { people: vec![person("alice", "Alice", Some(true)), person("bob", "Bob", Some(false))] }
+}
+
+fn rate_limited() -> ErrorBody {
+    ErrorBody { retry_after_ms: Some(750), ..ErrorCode::RateLimited.into() }
+}
+
+/// Of every HTTP body, by the name of its type.
+pub(crate) fn http() -> serde_json::Result<Vec<(&'static str, Value)>> {
+    let calls = vec![CallRecord {
+        call_id: call_id(),
+        direction: Direction::Incoming,
+        peer: person("bob", "Bob", None),
+        media: MediaKind::Voice,
+        started_at: Timestamp(AT),
+        ended_at: Timestamp(AT + 79_700),
+        reason: EndReason::Hangup,
+        duration_ms: 73_200,
+    }];
+    Ok(vec![
+        ("DemoSignIn", serde_json::to_value(DemoSignIn { name: "Alice".to_owned() })?),
+        ("DemoSignedIn", serde_json::to_value(DemoSignedIn { user_id: user("alice"), token: TOKEN.to_owned() })?),
+        ("DemoPeople", serde_json::to_value(people())?),
+        ("CallHistory", serde_json::to_value(CallHistory { calls, next: Some(call_id()) })?),
+        ("WireError", serde_json::to_value(WireError { error: rate_limited() })?),
+    ])
+}
