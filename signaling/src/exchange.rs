@@ -347,3 +347,6 @@ impl Exchange {
         self.history.ended(Ended { record, caller });
     }
 }
+
+#[cfg(test)]
+mod tests;

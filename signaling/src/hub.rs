@@ -127,6 +127,13 @@ impl Hub {
         }
     }
 
+    /// Tells a device what is of no use later: only if it has a socket.
+    pub(crate) fn tell_now(&self, to: &Endpoint, frame: &ServerFrame) {
+        if let Some(session) = self.holder(to).filter(|session| session.is_connected()) {
+            self.count(session.tell(frame));
+        }
+    }
+
     /// Tells a session.
     pub(crate) fn tell_session(&self, session: &Session, frame: &ServerFrame) {
         self.count(session.tell(frame));

@@ -4,12 +4,14 @@
 //! unit says of a peer that is not in the book any longer is ignored: it was removed meanwhile.
 
 use crate::translate::participant;
+use std::time::Duration;
 use tertulia_common::{CallId, PeerId, RoomId, ShardId};
 use tertulia_registry::Placement;
 use tertulia_sfu::{ConnectError, Connected, PeerQuality, Sfu, SlotState, Source, TrackQuality};
 use tertulia_signaling_core::Endpoint;
 use tertulia_signaling_proto as wire;
 use tertulia_signaling_proto::{ErrorBody, ErrorCode};
+use tokio::time::timeout;
 
 /// One device's peer in a call.
 #[derive(Clone, Debug)]
@@ -181,10 +183,19 @@ fn track(figures: &TrackQuality) -> wire::TrackQuality {
     wire::TrackQuality { bitrate_bps: figures.bitrate_bps, loss: figures.loss, jitter_ms: figures.jitter_ms }
 }
 
+/// How long an offer may take in the forwarding unit. It takes about a millisecond: longer means that its shard is stuck.
+const OFFER_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Makes the offer.
 pub(crate) async fn connect(sfu: &Sfu, ticket: Ticket, offer: String) -> Result<Connected, ErrorBody> {
-    sfu.connect(ticket.shard, ticket.room, ticket.peer, offer).await.map_err(|error| {
-        tracing::debug!(call = ?ticket.call, peer = ?ticket.peer, %error, "an offer was refused");
+    let Ticket { call, room, shard, peer } = ticket;
+    let Ok(outcome) = timeout(OFFER_TIMEOUT, sfu.connect(shard, room, peer, offer)).await else {
+        tracing::error!(%call, ?shard, "a shard does not answer");
+        sfu.remove(shard, room, peer);
+        return Err(ErrorCode::Internal.into());
+    };
+    outcome.map_err(|error| {
+        tracing::debug!(%call, ?peer, %error, "an offer was refused");
         match error {
             ConnectError::OfferInvalid(_) | ConnectError::Panicked | ConnectError::OtherRoom => {
                 ErrorCode::SdpInvalid.into()

@@ -151,6 +151,11 @@ impl Session {
         self.state.lock().last_request
     }
 
+    /// Whether a socket is there that takes frames.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.state.lock().link.as_ref().is_some_and(|link| link.closing().is_none())
+    }
+
     /// Frames and bytes that wait for the socket.
     pub(crate) fn unsent(&self) -> (usize, usize) {
         self.state.lock().outbox.unsent()

@@ -239,7 +239,8 @@ impl Socket {
         };
         self.pings_missed = 0;
         match message {
-            Message::Ping(_) | Message::Pong(_) => return ControlFlow::Continue(()),
+            // The library answers a ping by itself; a flood of them is a flood.
+            Message::Ping(_) | Message::Pong(_) => return self.small_frame(),
             Message::Close(Some(frame)) if frame.code == DONE => return ControlFlow::Break(End::Done),
             Message::Close(_) => return ControlFlow::Break(End::Gone),
             Message::Text(_) | Message::Binary(_) => {}
@@ -268,9 +269,7 @@ impl Socket {
         ack: Ack,
         confirm: fn(&Session, u64) -> Option<Vec<tertulia_common::CallId>>,
     ) -> ControlFlow<End> {
-        if self.requests.take_tenth(self.shared.clock.now()).is_err() {
-            return self.rate_limited();
-        }
+        self.small_frame()?;
         match confirm(&self.session, ack.received) {
             Some(shown) => {
                 self.shared.history.shown(&self.session.who.endpoint.user, shown);
@@ -298,6 +297,14 @@ impl Socket {
         self.shared.metrics.requests.inc();
         requests::run(&self.shared, &self.session, request);
         ControlFlow::Continue(())
+    }
+
+    /// A frame that costs little and has no answer.
+    fn small_frame(&mut self) -> ControlFlow<End> {
+        match self.requests.take_tenth(self.shared.clock.now()) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(Wait(_)) => self.rate_limited(),
+        }
     }
 
     fn rate_limited(&mut self) -> ControlFlow<End> {

@@ -48,7 +48,7 @@ impl Exchange {
                 let participants = book.media.quality(&peers);
                 let frame = ServerFrame::CallQuality(CallQuality { call_id: book.call, participants });
                 let measured = peers.iter().filter_map(|figures| book.media.endpoint_of(figures.peer));
-                measured.for_each(|endpoint| self.hub.tell(endpoint, &frame));
+                measured.for_each(|endpoint| self.hub.tell_now(endpoint, &frame));
             }
         }
     }

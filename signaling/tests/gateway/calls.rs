@@ -69,6 +69,19 @@ async fn c2_the_first_device_to_accept_wins_and_the_others_hear_it() {
 }
 
 #[tokio::test]
+async fn c1_two_calls_that_cross_become_one_answered_call() {
+    let server = Server::start().await;
+    let (mut alice, mut bob) = (server.client("alice", "phone").await, server.client("bob", "phone").await);
+    let call = alice.invite("bob").await.unwrap();
+    assert_eq!(bob.invite("alice").await, Ok(call));
+    for client in [&mut alice, &mut bob] {
+        client.expect("connecting", |frame| state(frame).filter(|phase| *phase == Phase::Connecting)).await;
+    }
+    server.wait_for_metric("tertulia_calls_merged_total", 1.0).await;
+    server.wait_for_metric("tertulia_calls{state=\"connecting\"}", 1.0).await;
+}
+
+#[tokio::test]
 async fn c1_declined_busy_and_oneself() {
     let server = Server::start().await;
     let (mut alice, mut bob) = (server.client("alice", "phone").await, server.client("bob", "phone").await);
