@@ -26,7 +26,7 @@ const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\
 /// What a page may do: its own camera, microphone, screen and the like; nothing else that a browser asks leave for.
 const PERMISSIONS: &str = "camera=(self), microphone=(self), display-capture=(self), speaker-selection=(self), \
     autoplay=(self), fullscreen=(self), picture-in-picture=(self), screen-wake-lock=(self), clipboard-write=(self), \
-    geolocation=(), payment=(), usb=(), serial=(), hid=(), bluetooth=(), midi=(), publickey-credentials-get=()";
+    geolocation=(), payment=(), usb=(), serial=(), hid=(), midi=(), publickey-credentials-get=()";
 
 /// On every answer of this listener, except the policy, which depends on the host.
 const HEADERS: [(HeaderName, &str); 5] = [
@@ -137,7 +137,7 @@ fn content_security_policy(headers: &HeaderMap) -> String {
     };
     let socket = host.filter(is_host).map(|host| format!(" ws://{host} wss://{host}")).unwrap_or_default();
     format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; \
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self' blob:; \
          font-src 'self'; manifest-src 'self'; worker-src 'self'; connect-src 'self'{socket}; base-uri 'none'; \
          form-action 'self'; frame-ancestors 'none'"
     )

@@ -26,6 +26,13 @@ fn it_runs_without_configuration_and_says_where() {
 }
 
 #[test]
+fn variables_of_the_tests_are_no_options() {
+    let program =
+        Program::start(&[("TERTULIA_AIORTC_PYTHON", "/x"), ("TERTULIA_TESTS_INSIDE", "1"), ("TERTULIA_BIN", "/x")]);
+    assert_eq!(program.operator("GET", "/healthz").status, 200);
+}
+
+#[test]
 fn people_do_not_see_what_is_the_operators() {
     let program = Program::start(&[]);
     for path in ["/metrics", "/readyz", "/healthz"] {

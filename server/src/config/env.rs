@@ -8,14 +8,16 @@ use toml::{Table, Value};
 
 const PREFIX: &str = "TERTULIA_";
 
-/// Variables of this prefix that are no options: the command line reads the first, the tests' harness the others.
-const NOT_OPTIONS: [&str; 3] = ["TERTULIA_CONFIG", "TERTULIA_BIN", "TERTULIA_TESTS_"];
+/// Variables of this prefix that are no options: the command line reads the first, the repository's tests and benchmarks
+/// the others, and a server that they start inherits them.
+const NOT_OPTIONS: [&str; 5] =
+    ["TERTULIA_CONFIG", "TERTULIA_BIN", "TERTULIA_TARGET", "TERTULIA_TESTS_INSIDE", "TERTULIA_AIORTC_PYTHON"];
 
 /// Our variables.
 pub(super) fn variables() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
-        .filter(|(name, _)| name.starts_with(PREFIX) && !NOT_OPTIONS.iter().any(|other| name.starts_with(other)))
+        .filter(|(name, _)| name.starts_with(PREFIX) && !NOT_OPTIONS.contains(&name.as_str()))
         .collect()
 }
 
