@@ -41,8 +41,12 @@ pub struct PeerConfig {
     pub estimate_initial_bps: u64,
 }
 
-/// Packets that wait for a NACK, at most: a second of 2 Mbit/s, half of one of 4. A packet costs about 430 bytes beside its payload.
-const RTX_PACKETS_MAX: usize = 256;
+/// Packets of all video slots that wait for a NACK. Each costs about 600 bytes beside its payload, which is shared.
+const RTX_PACKETS: usize = 1_024;
+/// Of one slot, at most: a second of 2 Mbit/s, half of one of 4. More serves longer round trips.
+const RTX_SLOT_PACKETS_MAX: usize = 256;
+/// Of one slot, at least: a third of a second of 2 Mbit/s.
+const RTX_SLOT_PACKETS_MIN: usize = 96;
 /// How long they wait. Longer serves round trips above half a second, and costs memory in proportion.
 const RTX_AGE_MAX: Duration = Duration::from_secs(1);
 /// Retransmitted bytes, as a part of all, above which queued ones are dropped. Links with 30 % loss need as much.
@@ -217,9 +221,10 @@ impl Peer {
         let invalid = |error: &dyn std::fmt::Display| ConnectError::OfferInvalid(error.to_string());
         let parsed = SdpOffer::from_sdp_string(&offer.sdp).map_err(|error| invalid(&error))?;
         let answer = self.rtc.sdp_api().accept_offer(parsed).map_err(|error| invalid(&error))?;
+        let video_slots = offer.lines.iter().filter(|line| line.receives && line.kind == MediaKind::Video).count();
         for line in &offer.lines {
             self.add_track(*line);
-            self.add_slot(*line);
+            self.add_slot(*line, video_slots);
         }
         self.codecs.clear();
         for params in self.rtc.codec_config().params() {
@@ -252,14 +257,18 @@ impl Peer {
         });
     }
 
-    fn add_slot(&mut self, line: Line) {
+    fn add_slot(&mut self, line: Line, video_slots: usize) {
         if !line.receives || self.slots.iter().any(|slot| slot.mid == line.mid) {
             return;
         }
         // No stream: the line was refused, none of its codecs is served.
         if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(line.mid, None) {
             if line.kind == MediaKind::Video {
-                stream.set_rtx_cache(RTX_PACKETS_MAX, RTX_AGE_MAX, Some(RTX_RATIO_MAX));
+                let packets = (RTX_PACKETS / video_slots.max(1)).clamp(RTX_SLOT_PACKETS_MIN, RTX_SLOT_PACKETS_MAX);
+                stream.set_rtx_cache(packets, RTX_AGE_MAX, Some(RTX_RATIO_MAX));
+                // Its publisher has paced it. A second pacer would hold up to two seconds of it back whenever the
+                // estimate lags, and it is the publisher who then has to send less, not we who have to send late.
+                stream.set_unpaced(true);
             }
             self.slots.push(Slot::new(line.mid, line.kind, stream.ssrc()));
             self.slot_figures.push(StreamFigures::default());
@@ -545,7 +554,7 @@ fn rtc_config(new: &NewPeer<'_>, offer: &Offer) -> RtcConfig {
         .enable_bwe(Some(Bitrate::from(new.config.estimate_initial_bps)))
         .set_stats_interval(Some(STATS_INTERVAL))
         .set_send_buffer_audio(1)
-        .set_send_buffer_video(RTX_PACKETS_MAX)
+        .set_send_buffer_video(RTX_SLOT_PACKETS_MIN)
         .clear_codecs()
         .enable_opus(true, offer.wants_red)
         .clear_extension_map()
