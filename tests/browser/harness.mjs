@@ -32,9 +32,11 @@ const kept = async (map, key, start) => {
 
 /** Ends what was kept. */
 export async function closeAll() {
+  // What did not start has failed its scenario already.
+  const started = async (map) => (await Promise.allSettled(map.values())).flatMap(({ value }) => value ?? []);
   const ends = [
-    ...[...browsers.values()].map(async (browser) => (await browser).close()),
-    ...[...servers.values()].map(async (server) => (await server).stop()),
+    ...(await started(browsers)).map((browser) => browser.close()),
+    ...(await started(servers)).map((server) => server.stop()),
   ];
   browsers.clear();
   servers.clear();

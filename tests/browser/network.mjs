@@ -5,8 +5,9 @@
 
 import { execFileSync, spawn } from "node:child_process";
 
-/** The address beside loopback: the server's media for browsers that do not use loopback. */
-export const ADDRESS = "10.77.0.1";
+const ADDRESS = "10.77.0.1";
+/** Nobody: a default route must lead somewhere. */
+const NOWHERE = "10.77.0.2";
 const INSIDE = "TERTULIA_TESTS_INSIDE";
 
 export const isInside = () => process.env[INSIDE] === "1";
@@ -24,7 +25,10 @@ export async function goInside() {
   process.exit(code);
 }
 
-/** A veth pair, both ends here: a link that is up and is not loopback. */
+/**
+ * A veth pair, both ends here: a link that is up and is not loopback. Its route is the default one: by that the server finds
+ * the machine's own address, and Firefox the address it may use.
+ */
 export function plugIn() {
   const ip = (...words) => execFileSync("ip", words, { stdio: ["ignore", "ignore", "inherit"] });
   ip("link", "set", "lo", "up");
@@ -32,4 +36,5 @@ export function plugIn() {
   ip("address", "add", `${ADDRESS}/24`, "dev", "plug");
   ip("link", "set", "plug", "up");
   ip("link", "set", "socket", "up");
+  ip("route", "add", "default", "via", NOWHERE, "dev", "plug");
 }

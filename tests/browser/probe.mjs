@@ -44,6 +44,7 @@ export function install({ WIDTH, HEIGHT, CELLS, FLASH, SWATCH, BEEP_HZ }) {
   const listening = new AudioContext();
   /** What a stream sounds like over some time: how loud, and which frequency is the strongest. */
   const hear = async (stream, ms) => {
+    if (!stream?.getAudioTracks().length) return { rms: 0, hz: 0 };
     await listening.resume();
     const source = listening.createMediaStreamSource(stream);
     const analyser = listening.createAnalyser();

@@ -11,15 +11,14 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const BINARY = process.env.TERTULIA_BIN ?? join(ROOT, "target/debug/tertulia");
 const DRAIN_MS = 10_000;
 
-/** Starts a server. `advertise`: the address of its media. `calls`: lines of that section of the configuration. */
-export async function startServer({ advertise = "127.0.0.1", calls = "", demo = true } = {}) {
+/** Starts a server as a newcomer has it, but for the ports. `calls`: lines of that section of the configuration. */
+export async function startServer({ calls = "" } = {}) {
   const dir = mkdtempSync(join(tmpdir(), "tertulia-browser-"));
   const config = join(dir, "tertulia.toml");
   const readyFile = join(dir, "ready");
   writeFileSync(
     config,
-    `demo = ${demo}
-[http]
+    `[http]
 listen = "127.0.0.1:0"
 [operator]
 listen = "127.0.0.1:0"
@@ -27,16 +26,15 @@ listen = "127.0.0.1:0"
 dir = "${join(dir, "data")}"
 [calls]
 ${calls}
-[media]
-bind_ip = "${advertise}"
-port = 0
-advertise = ["${advertise}"]
 `,
   );
   const log = join(dir, "log");
   const out = openSync(log, "w");
   const child = spawn(BINARY, ["run", "--config", config, "--ready-file", readyFile], { stdio: ["ignore", out, out] });
-  const exited = new Promise((resolve) => child.on("exit", (code, signal) => resolve({ code, signal })));
+  const exited = new Promise((resolve) => {
+    child.on("exit", (code, signal) => resolve({ code, signal }));
+    child.on("error", (error) => resolve({ error: `${error.message} (./x build makes the program)` }));
+  });
   let over;
   exited.then((how) => (over = how));
   const readLog = () => readFileSync(log, "utf8").split("\n").slice(-60).join("\n");
@@ -53,6 +51,7 @@ advertise = ["${advertise}"]
     async metric(name) {
       const text = await (await fetch(`http://${ready.operator}/metrics`)).text();
       const lines = text.split("\n").filter((line) => line.startsWith(name) && /^[{ ]/.test(line.slice(name.length)));
+      if (lines.length === 0) throw new Error(`/metrics has no ${name}`);
       return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
     },
     /** Ends it as an operator does. */

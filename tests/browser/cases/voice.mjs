@@ -84,9 +84,6 @@ scenario(
   async (world) => {
     const [alice, bob] = await world.signedIn(...both);
     await bob.goesAway();
-    await alice.until("sees that Bob is away", (id) => {
-      return window.tertulia.client.people.find((person) => person.user_id === id)?.online === false;
-    }, bob.userId);
     await alice.calls(bob, "voice");
     await alice.isFree();
     await bob.comesBack();
