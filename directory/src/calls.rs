@@ -6,7 +6,7 @@ use crate::{Directory, Error, Result, User};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, DeriveActiveEnum, EntityTrait, EnumIter, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::StringLen,
+    Select, sea_query::StringLen,
 };
 use tertulia_common::{CallId, Timestamp, UserId};
 
@@ -149,11 +149,7 @@ impl Directory {
     }
 
     async fn page(&self, side: Column, user: &UserId, before: Option<CallId>, limit: u64) -> Result<Vec<Model>> {
-        let mut query = Entity::find().filter(side.eq(user.as_str()));
-        if let Some(before) = before {
-            query = query.filter(Column::Id.lt(before.to_string()));
-        }
-        Ok(query.order_by_desc(Column::Id).limit(limit).all(&self.db).await?)
+        Ok(page_query(side, user, before, limit).all(&self.db).await?)
     }
 
     /// Calls that this user missed and has not been told of: the oldest `limit`, oldest first.
@@ -161,14 +157,7 @@ impl Directory {
     /// # Errors
     /// If the database fails.
     pub async fn missed_unseen(&self, user: &UserId, limit: u64) -> Result<Vec<MissedCall>> {
-        let rows = Entity::find()
-            .filter(Column::Callee.eq(user.as_str()))
-            .filter(Column::Missed.eq(true))
-            .filter(Column::MissedSeen.eq(false))
-            .order_by_asc(Column::Id)
-            .limit(limit)
-            .all(&self.db)
-            .await?;
+        let rows = unseen_query(user, limit).all(&self.db).await?;
         let callers = self.users_by_id(rows.iter().map(|row| row.caller.clone()).collect()).await?;
         rows.iter()
             .map(|row| {
@@ -197,7 +186,53 @@ impl Directory {
     }
 }
 
+fn page_query(side: Column, user: &UserId, before: Option<CallId>, limit: u64) -> Select<Entity> {
+    let mut query = Entity::find().filter(side.eq(user.as_str()));
+    if let Some(before) = before {
+        query = query.filter(Column::Id.lt(before.to_string()));
+    }
+    query.order_by_desc(Column::Id).limit(limit)
+}
+
+fn unseen_query(user: &UserId, limit: u64) -> Select<Entity> {
+    Entity::find()
+        .filter(Column::Callee.eq(user.as_str()))
+        .filter(Column::Missed.eq(true))
+        .filter(Column::MissedSeen.eq(false))
+        .order_by_asc(Column::Id)
+        .limit(limit)
+}
+
 /// Times are kept as the database's signed numbers; those beyond the year 292 million are cut.
 fn millis(at: Timestamp) -> i64 {
     i64::try_from(at.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sea_orm::{ConnectionTrait, DbBackend, QueryTrait, Statement};
+
+    /// What SQLite means to do.
+    async fn plan(directory: &Directory, query: Select<Entity>) -> String {
+        let mut statement: Statement = query.build(DbBackend::Sqlite);
+        statement.sql = format!("EXPLAIN QUERY PLAN {}", statement.sql);
+        let rows = directory.db.query_all_raw(statement).await.unwrap();
+        rows.iter().map(|row| row.try_get::<String>("", "detail").unwrap()).collect::<Vec<_>>().join("; ")
+    }
+
+    #[tokio::test]
+    async fn a_page_is_a_range_of_an_index_and_sorts_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = Directory::open(&folder.path().join("directory.db")).await.unwrap();
+        let (user, before) = ("alice".parse().unwrap(), CallId::new(Timestamp(1), 1));
+        for (query, index) in [
+            (page_query(Column::Caller, &user, Some(before), 30), "call_of_caller"),
+            (page_query(Column::Callee, &user, Some(before), 30), "call_of_callee"),
+            (unseen_query(&user, 30), "call_missed"),
+        ] {
+            let plan = plan(&directory, query).await;
+            assert!(plan.contains(&format!("USING INDEX {index}")) && !plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    }
 }

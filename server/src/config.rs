@@ -11,7 +11,7 @@ mod sections;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use keys::{INTERNAL_KEY_ID, api_keys, check_keys, signing_key_id};
+pub(crate) use keys::{INTERNAL_KEY_ID, api_keys, check_keys, make_private_folder, signing_key_id};
 pub(crate) use sections::{Http, Log, LogFormat};
 
 use anyhow::{Context as _, bail};

@@ -1,4 +1,4 @@
-//! The process's own figures, read from `/proc` when asked for, and what was built.
+//! The process: its own figures, read from `/proc` when asked for, what was built, and how many files it may open.
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
@@ -6,11 +6,9 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
-
-/// Ticks a second in `/proc/self/stat`: the kernel's `USER_HZ`, which is 100 on x86-64 and ARM64 whatever its own clock.
-const TICKS_PER_S: f64 = 100.0;
 
 /// Adds the process's figures to the metrics.
 pub(crate) fn register(registry: &mut Registry) {
@@ -54,12 +52,23 @@ impl Collector for Process {
     }
 }
 
+/// Takes as many file descriptors as the system allows, and says how many that is. Many systems give a process 1024 at
+/// first, for programs from the days of `select`, and let it have far more when it asks.
+pub(crate) fn raise_open_files_limit() -> u64 {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_ok() {
+        return maximum.unwrap_or(u64::MAX);
+    }
+    current.unwrap_or(u64::MAX)
+}
+
 /// Fields 14 and 15 of `/proc/self/stat`; the command in field 2 may contain blanks, so they are counted after its end.
 fn cpu_seconds() -> Option<f64> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
     let (user, system): (f64, f64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    Some((user + system) / TICKS_PER_S)
+    let ticks_per_s = u32::try_from(rustix::param::clock_ticks_per_second()).ok()?;
+    Some((user + system) / f64::from(ticks_per_s))
 }
 
 fn resident_bytes() -> Option<f64> {

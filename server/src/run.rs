@@ -1,12 +1,13 @@
 //! Build, start, wait, drain: the program's life, and the one place where its parts meet.
 
-use crate::config::Config;
+use crate::config::{Config, make_private_folder};
 use crate::http::{Figures, Limits};
 use crate::operator::Health;
 use crate::{http, operator, process, site};
 use anyhow::{Context as _, bail};
 use axum::Router;
 use prometheus_client::registry::Registry;
+use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -29,6 +30,9 @@ const WATCH_EVERY: Duration = Duration::from_millis(250);
 /// The operator's listener serves a few tools.
 const OPERATOR_CONNECTIONS_MAX: u32 = 64;
 
+/// Files that are open beside one socket each: the database, media ports, libraries' own.
+const FILES_RESERVED: u64 = 200;
+
 /// Everything that runs.
 struct Running {
     gateway: Gateway,
@@ -38,6 +42,8 @@ struct Running {
     /// Ends last, so that it can be seen how the rest goes.
     operator: Listener,
     addresses: Addresses,
+    /// Held while the data folder is ours.
+    _lock: File,
 }
 
 /// A listener that serves.
@@ -117,6 +123,8 @@ pub(crate) async fn run(config: &Config, ready_file: Option<&Path>) -> anyhow::R
 
 async fn start(config: &Config) -> anyhow::Result<Running> {
     let gateway_config = config.gateway()?;
+    check_open_files(config);
+    let lock = lock_folder(config)?;
     let file = config.directory_file();
     let directory = Directory::open(&file).await.with_context(|| file.display().to_string())?;
     let (sfu, sfu_events) = tertulia_sfu::start(config.sfu()?)?;
@@ -142,7 +150,34 @@ async fn start(config: &Config) -> anyhow::Result<Running> {
     let people = Listener::serve(http, site::with_site(v1), limits, figures);
     let operator_router = operator::router(Arc::clone(&health), registry);
     let operator = Listener::serve(operator, operator_router, operator_limits, Arc::default());
-    Ok(Running { gateway, sfu, health, people, operator, addresses })
+    Ok(Running { gateway, sfu, health, people, operator, addresses, _lock: lock })
+}
+
+/// One program at a time owns a data folder: two would each tell half of the people what goes on.
+fn lock_folder(config: &Config) -> anyhow::Result<File> {
+    let folder = &config.data.dir;
+    make_private_folder(folder).with_context(|| folder.display().to_string())?;
+    let path = folder.join("lock");
+    let lock = File::create(&path).with_context(|| path.display().to_string())?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => bail!("another tertulia runs on the data folder {}", folder.display()),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| path.display().to_string()),
+    }
+}
+
+fn check_open_files(config: &Config) {
+    let open_files_max = process::raise_open_files_limit();
+    let wanted = u64::from(config.signaling.sockets_max) + u64::from(config.http.connections_max) + FILES_RESERVED;
+    // For a demo it is no news.
+    if open_files_max < wanted && !config.is_demo() {
+        tracing::warn!(
+            open_files_max,
+            wanted,
+            "the system allows fewer open files than signaling.sockets_max and http.connections_max need: raise the hard \
+             limit (LimitNOFILE in systemd, ulimit -Hn), or lower them"
+        );
+    }
 }
 
 async fn bind(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> {
@@ -162,7 +197,7 @@ async fn a_thread_dies(sfu: &Sfu) {
 }
 
 async fn drain(running: Running, bound: Duration) {
-    let Running { gateway, sfu, health, people, operator, .. } = running;
+    let Running { gateway, sfu, health, people, operator, addresses: _, _lock } = running;
     health.draining.store(true, Ordering::Relaxed);
     gateway.drain(bound.saturating_sub(CLOSING)).await;
     people.end().await;

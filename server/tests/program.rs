@@ -196,6 +196,43 @@ fn headers_without_end_are_refused() {
 }
 
 #[test]
+fn a_websocket_leaves_the_places_of_http() {
+    let program =
+        Program::start(&[("TERTULIA_HTTP__CONNECTIONS_MAX", "1"), ("TERTULIA_HTTP__CONNECTION_TIMEOUT_MS", "300")]);
+    let mut socket = program.connect();
+    let head = "GET /v1/ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+                sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-protocol: tertulia.v1.json\r\n\r\n";
+    socket.write_all(head.as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    socket.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 101");
+    let start = Instant::now();
+    wait_until("its place is free, beyond the time of a plain connection too", || {
+        program.try_get("/v1/nope").is_some() && start.elapsed() > Duration::from_millis(600)
+    });
+    let metrics = program.operator("GET", "/metrics").body;
+    assert!(metrics.contains("tertulia_signaling_sockets 1\n"), "{metrics}");
+}
+
+#[test]
+fn two_programs_do_not_share_a_data_folder() {
+    let program = Program::start(&[]);
+    let output = program.command().output().unwrap();
+    assert!(!output.status.success());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("another tertulia runs on the data folder"), "{said}");
+}
+
+#[test]
+fn it_takes_as_many_open_files_as_it_may() {
+    let program = Program::start(&[]);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", program.pid())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    assert_eq!(fields[3], fields[4], "soft and hard: {line}");
+}
+
+#[test]
 fn a_taken_port_is_named() {
     let program = Program::start(&[]);
     let folder = tempfile::tempdir().unwrap();
@@ -210,6 +247,6 @@ fn a_taken_port_is_named() {
 fn logs_can_be_read_by_machines() {
     let program = Program::start(&[("TERTULIA_LOG__FORMAT", "json")]);
     let log = program.log();
-    let line = log.lines().next().unwrap();
+    let line = log.lines().find(|line| line.contains("Tertulia is ready")).unwrap();
     assert!(line.starts_with('{') && line.ends_with('}') && line.contains("\"level\":\"INFO\""), "{line}");
 }

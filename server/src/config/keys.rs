@@ -72,10 +72,15 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(file).with_context(|| format!("key file {}", file.display()))
 }
 
+/// A folder for this user only, unless it is there.
+pub(crate) fn make_private_folder(folder: &Path) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
 /// Our own key, made if there is none.
 fn internal_key(folder: &Path) -> anyhow::Result<Vec<u8>> {
     let file = folder.join("internal.key");
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(|| folder.display().to_string())?;
+    make_private_folder(folder).with_context(|| folder.display().to_string())?;
     match std::fs::read(&file) {
         Ok(key) => check_key(&file, key),
         Err(error) if error.kind() == ErrorKind::NotFound => make_key(folder, &file),

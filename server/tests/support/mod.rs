@@ -95,6 +95,10 @@ impl Program {
         self.http
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// How many media ports it has.
     pub(crate) fn media(&self) -> usize {
         self.media
