@@ -57,6 +57,10 @@ export class Store {
   /** For screen readers. */
   announcement = "";
   signInError: string | undefined;
+  /** Which of the two ways to sign in is shown. */
+  signInWith: "name" | "token" = "name";
+  /** This server is no demo: a name is not enough here. */
+  nameRefused = false;
   readonly prefer: Preferences;
   readonly #listeners = new Set<() => void>();
   #toastId = 0;
@@ -81,9 +85,18 @@ export class Store {
       const { user_id, token } = await demoSignIn(location.origin, name);
       await this.start({ userId: user_id, name, token, demo: true });
     } catch (error) {
-      this.#refuseSignIn(error);
-      throw error;
+      const code = error instanceof TertuliaError ? error.code : undefined;
+      this.nameRefused = code === "not_found" || code === "forbidden";
+      if (this.nameRefused) this.signInWith = "token";
+      else this.signInError = error instanceof TertuliaError ? sayError(error, "") : "Something went wrong";
+      this.#changed();
     }
+  }
+
+  chooseSignIn(way: "name" | "token"): void {
+    this.signInWith = way;
+    this.signInError = undefined;
+    this.#changed();
   }
 
   async signInByToken(token: string): Promise<void> {
@@ -300,6 +313,7 @@ export class Store {
     if (cause.why === "displaced") {
       this.displaced = true;
     } else if (cause.why === "refused") {
+      this.signInWith = this.account?.demo ? "name" : "token";
       this.#forget();
       this.signInError = cause.error
         ? sayError(new TertuliaError(cause.error), "")
@@ -323,11 +337,6 @@ export class Store {
     if (!page || client !== this.client) return;
     this.history = page.calls;
     this.historyNext = page.next;
-    this.#changed();
-  }
-
-  #refuseSignIn(error: unknown): void {
-    this.signInError = error instanceof TertuliaError ? sayError(error, "") : "Something went wrong";
     this.#changed();
   }
 

@@ -53,11 +53,15 @@ export function sayEnded(call: Pick<Call, "peer" | "direction" | "accepted">, en
     case "lost":
       return bad(`The connection was lost · ${clock(ended.durationMs)}`, true);
     case "failed":
-      return bad(ended.error ? sayError(ended.error, who) : `The call with ${who} could not be connected`, true);
+      if (!ended.error) return bad(`The call with ${who} could not be connected`, true);
+      return bad(sayError(ended.error, who), MENDS_ITSELF.has(ended.error.class));
     case "merged":
       return undefined;
   }
 }
+
+/** What may go better the next time. */
+const MENDS_ITSELF = new Set<TertuliaError["class"]>(["retry", "retry_after", "resync", "limit", "internal"]);
 
 export function sayError(error: TertuliaError, who: string): string {
   switch (error.code) {

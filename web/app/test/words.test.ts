@@ -31,8 +31,8 @@ test("the callee hears what became of the ringing", () => {
 
 test("a refusal is told by its own words", () => {
   const failed = (code: "unknown_user" | "server_full") => sayEnded(outgoing, ended("failed", TertuliaError.of(code)));
-  assert.deepEqual(failed("unknown_user"), { text: "There is no one called “Bob” here", tone: "bad", again: true });
-  assert.equal(failed("server_full")?.text, "The server is full. Try again in a while");
+  assert.deepEqual(failed("unknown_user"), { text: "There is no one called “Bob” here", tone: "bad", again: false });
+  assert.deepEqual(failed("server_full"), { text: "The server is full. Try again in a while", tone: "bad", again: true });
   assert.equal(sayEnded(outgoing, ended("failed"))?.text, "The call with Bob could not be connected");
 });
 

@@ -1,13 +1,11 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { TertuliaError } from "@tertulia/sdk";
 import { lastName } from "../account.js";
 import type { Store } from "../store.js";
 import { Logo } from "./Icon.js";
 import { Table } from "./Table.js";
 
 export function SignIn({ store }: { store: Store }) {
-  const [byToken, setByToken] = useState(false);
-  const [notDemo, setNotDemo] = useState(false);
+  const byToken = store.signInWith === "token";
   return (
     <main class="sign-in">
       <div class="welcome" aria-hidden="true">
@@ -19,19 +17,9 @@ export function SignIn({ store }: { store: Store }) {
           <span>Tertulia</span>
         </div>
         <h1 id="sign-in-title">{byToken ? "Sign in with a token" : "Pull up a chair"}</h1>
-        {byToken ? (
-          <TokenForm store={store} notDemo={notDemo} />
-        ) : (
-          <NameForm
-            store={store}
-            onNotDemo={() => {
-              setNotDemo(true);
-              setByToken(true);
-            }}
-          />
-        )}
-        {!notDemo && (
-          <button type="button" class="link" onClick={() => setByToken(!byToken)}>
+        {byToken ? <TokenForm store={store} /> : <NameForm store={store} />}
+        {!store.nameRefused && (
+          <button type="button" class="link" onClick={() => store.chooseSignIn(byToken ? "name" : "token")}>
             {byToken ? "Sign in by name" : "I have a token"}
           </button>
         )}
@@ -40,29 +28,18 @@ export function SignIn({ store }: { store: Store }) {
   );
 }
 
-function NameForm({ store, onNotDemo }: { store: Store; onNotDemo: () => void }) {
+function NameForm({ store }: { store: Store }) {
   const [name, setName] = useState(lastName());
   const [busy, setBusy] = useState(false);
   const input = useFocus();
   const submit = async (event: Event) => {
     event.preventDefault();
-    const wanted = name.trim();
-    if (wanted === "") {
-      input.current?.focus();
-      return;
-    }
-    setBusy(true);
-    try {
-      await store.signInByName(wanted);
-    } catch (error) {
+    if (name.trim() !== "") {
+      setBusy(true);
+      await store.signInByName(name.trim());
       setBusy(false);
-      if (error instanceof TertuliaError && (error.code === "not_found" || error.code === "forbidden")) {
-        store.signInError = undefined;
-        onNotDemo();
-      } else {
-        input.current?.focus();
-      }
     }
+    input.current?.focus();
   };
   return (
     <form onSubmit={(event) => void submit(event)}>
@@ -88,7 +65,7 @@ function NameForm({ store, onNotDemo }: { store: Store; onNotDemo: () => void })
   );
 }
 
-function TokenForm({ store, notDemo }: { store: Store; notDemo: boolean }) {
+function TokenForm({ store }: { store: Store }) {
   const [token, setToken] = useState("");
   const input = useFocus();
   return (
@@ -99,7 +76,7 @@ function TokenForm({ store, notDemo }: { store: Store; notDemo: boolean }) {
       }}
     >
       <p class="lead">
-        {notDemo
+        {store.nameRefused
           ? "On this server a name is not enough. Paste the token that your app, or whoever runs the server, has given you."
           : "Paste the token that your app, or whoever runs the server, has given you."}
       </p>
