@@ -32,10 +32,10 @@ function sitBefore(look) {
       c.fill();
     };
     if (look.long) oval(x, y + 50, 142, 205, look.hair);
-    oval(w / 2, h * 1.12, 290, 270, look.shirt);
+    oval(w / 2, h * 1.1, 300, 330, look.shirt);
     c.fillStyle = look.skin;
-    c.fillRect(x - 42, y + 90, 84, 110);
-    oval(x, y + 195, 60, 34, look.skin);
+    c.fillRect(x - 42, y + 90, 84, 80);
+    oval(x, y + 168, 66, 40, look.skin);
     oval(x, y, 112, 142, look.skin);
     c.fillStyle = look.hair; // the hair's edge
     c.beginPath();
@@ -90,7 +90,7 @@ try {
   await alice.calls(bob, "video");
   await bob.accepts();
   await Promise.all([alice.isInCall(), bob.isInCall()]);
-  await Promise.all([alice.framesAdvance(200), bob.framesAdvance(200)]); // until the estimate allows the full picture
+  await Promise.all([alice.framesAdvance(150), bob.framesAdvance(150)]); // until the estimate allows the full picture
   await pause(1_000); // messages fade
   await alice.shot(PICTURE);
   console.log(PICTURE);

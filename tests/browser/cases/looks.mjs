@@ -38,11 +38,17 @@ for (const [size, viewport] of Object.entries(SIZES)) {
     await check(alice, "in-voice-call");
     await alice.hangsUp();
     await alice.isFree();
+    if (size === "phone") await alice.click("tab-recent");
+    await alice.sees("recent-calls");
     await check(alice, "recent-calls");
   });
 }
 
 async function looksGood(person, name) {
+  await person.until("sees it come to rest", () => {
+    const moving = document.getAnimations().filter((one) => Number.isFinite(one.effect.getComputedTiming().endTime));
+    return moving.every(({ playState }) => playState === "finished");
+  });
   await person.shot(join(SHOTS, `${name}.png`));
   const sideways = await person.page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
   assert.ok(sideways <= 0, `${name}: scrolls sideways by ${sideways} px`);
