@@ -1,3 +1,5 @@
+// Small hooks that more than one view needs.
+
 import { useEffect, useReducer, useRef, useState } from "preact/hooks";
 import type { Call, CallFigures, ParticipantQuality } from "@tertulia/sdk";
 import type { Store } from "../store.js";
