@@ -24,8 +24,8 @@ impl Collector for Gauges {
         let load = self.0.exchange.load();
         let sockets = self.0.doors.sockets() as usize;
         for (name, help, value) in [
-            ("tertulia_signaling_sessions", "devices that have a session", sessions),
-            ("tertulia_signaling_sessions_connected", "devices whose session has a socket", connected),
+            ("tertulia_signaling_sessions", "sessions, with and without a socket", sessions),
+            ("tertulia_signaling_sessions_connected", "sessions that have a socket", connected),
             ("tertulia_signaling_sockets", "WebSockets that are open", sockets),
             ("tertulia_signaling_queue_frames", "frames that wait for sockets", queues.frames),
             ("tertulia_signaling_queue_bytes", "their bytes", queues.bytes),

@@ -224,9 +224,10 @@ impl Hub {
         online
     }
 
-    /// How many devices have a session, and how many a socket.
+    /// How many sessions there are, and how many of them have a socket.
     pub(crate) fn counts(&self) -> (usize, usize) {
-        (self.registry.len(), self.registry.connected())
+        let sessions = self.live.lock().len();
+        (sessions, self.registry.connected())
     }
 
     /// How much waits for the sockets.

@@ -26,7 +26,13 @@ struct Pending {
 
 impl Pending {
     fn answer(mut self, answer: Result<OkFrame, ErrorBody>) {
+        self.give(answer);
+    }
+
+    fn give(&mut self, answer: Result<OkFrame, ErrorBody>) {
         self.answered = true;
+        // First the count: whoever has the answer may ask again.
+        self.session.settle();
         self.hub.answer(&self.session, self.id, answer);
     }
 }
@@ -34,9 +40,8 @@ impl Pending {
 impl Drop for Pending {
     fn drop(&mut self) {
         if !self.answered {
-            self.hub.answer(&self.session, self.id, Err(ErrorCode::Internal.into()));
+            self.give(Err(ErrorCode::Internal.into()));
         }
-        self.session.settle();
     }
 }
 

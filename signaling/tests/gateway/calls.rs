@@ -1,13 +1,13 @@
 //! Calls over the wire: who hears what, who may do what, and what is kept.
 
-use crate::support::{Server, config, token, user};
+use crate::support::{Client, Server, config, token, user};
 use std::time::Duration;
 use tertulia_common::CallId;
 use tertulia_signaling::Config;
 use tertulia_signaling_core::Timeouts;
 use tertulia_signaling_proto::{
     CallConnect, CallDecline, CallHistory, CallMedia, ClientFrame, DeclineReason, Direction, EndReason, ErrorCode,
-    MediaFlags, Phase, ServerFrame,
+    MediaFlags, Phase, ServerFrame, Slot,
 };
 
 fn short_ring() -> Config {
@@ -132,6 +132,72 @@ async fn an_offer_that_can_not_be_used_or_is_too_large_is_a_typed_error() {
         assert_eq!(answer.unwrap_err().code, code);
     }
     server.wait_for_metric("tertulia_call_peers", 0.0).await;
+}
+
+/// An offer as a browser makes it, with one microphone and one slot to hear. Nobody will ever connect with it.
+fn offer(number: u8) -> String {
+    let fingerprint = vec![format!("{number:02X}"); 32].join(":");
+    let line = |mid: u8, direction: &str| {
+        format!(
+            "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\na=ice-ufrag:uf{number:02}\r\n\
+             a=ice-pwd:0123456789abcdef01234567\r\na=fingerprint:sha-256 {fingerprint}\r\na=setup:actpass\r\n\
+             a=mid:{mid}\r\na={direction}\r\na=rtcp-mux\r\na=rtpmap:111 opus/48000/2\r\n"
+        )
+    };
+    let [send, receive] = [line(0, "sendonly"), line(1, "recvonly")];
+    format!(
+        "v=0\r\no=- {number} 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n{send}a=ssrc:1001 cname:x\r\n{receive}"
+    )
+}
+
+async fn connect(client: &mut Client, call_id: CallId, number: u8) -> Vec<Slot> {
+    let sdp = offer(number);
+    let answer = client.ask(|id| ClientFrame::CallConnect(CallConnect { id, call_id, sdp })).await.unwrap();
+    assert!(answer.sdp.is_some_and(|sdp| sdp.contains("a=recvonly") && sdp.contains("a=ice-lite")));
+    answer.slots.unwrap()
+}
+
+async fn hears(client: &mut Client, whom: &str) {
+    let carried = |frame: &ServerFrame| match frame {
+        ServerFrame::CallSlots(slots) => {
+            let of = |slot: &Slot| slot.participant.as_ref().is_some_and(|who| who.user_id.as_str() == whom);
+            slots.slots.iter().any(of).then_some(())
+        }
+        _ => None,
+    };
+    client.expect("call.slots with the other's microphone", carried).await;
+}
+
+#[tokio::test]
+async fn c1_devices_connect_while_it_rings_and_only_the_winner_stays() {
+    let server = Server::start().await;
+    let mut alice = server.client("alice", "phone").await;
+    let (mut phone, mut tablet) = (server.client("bob", "phone").await, server.client("bob", "tablet").await);
+    let call = alice.invite("bob").await.unwrap();
+    let silent = vec![Slot { mid: "1".to_owned(), participant: None, source: None }];
+    assert_eq!(connect(&mut alice, call, 1).await, silent, "nothing is forwarded before the answer");
+    assert_eq!(connect(&mut phone, call, 2).await, silent);
+    assert_eq!(connect(&mut tablet, call, 3).await, silent);
+    server.wait_for_metric("tertulia_call_peers", 3.0).await;
+    phone.about(call, ClientFrame::CallAccept).await.unwrap();
+    hears(&mut alice, "bob").await;
+    hears(&mut phone, "alice").await;
+    server.wait_for_metric("tertulia_call_peers", 2.0).await;
+    alice.about(call, ClientFrame::CallHangup).await.unwrap();
+    server.wait_for_metric("tertulia_call_peers", 0.0).await;
+    server.wait_for_metric("tertulia_call_rooms", 0.0).await;
+}
+
+#[tokio::test]
+async fn c1_a_device_that_connects_after_the_answer_is_let_in_at_once() {
+    let server = Server::start().await;
+    let (mut alice, mut bob) = (server.client("alice", "phone").await, server.client("bob", "phone").await);
+    let call = alice.invite("bob").await.unwrap();
+    connect(&mut alice, call, 1).await;
+    bob.about(call, ClientFrame::CallAccept).await.unwrap();
+    connect(&mut bob, call, 2).await;
+    hears(&mut bob, "alice").await;
+    hears(&mut alice, "bob").await;
 }
 
 #[tokio::test]

@@ -118,8 +118,18 @@ async fn who_does_not_answer_pings_is_closed_and_who_does_stays() {
             alive.confirm().await;
         }
     };
-    let (closed, ()) = tokio::join!(deaf.close_code(), answering);
-    assert_eq!(closed, code(CloseCode::HeartbeatTimeout));
+    let unanswered = async {
+        let mut pings = 0;
+        loop {
+            match deaf.any().await {
+                Ok(ServerFrame::Ping(_)) => pings += 1,
+                Ok(other) => panic!("{other:?}"),
+                Err(closed) => break (pings, closed),
+            }
+        }
+    };
+    let (unanswered, ()) = tokio::join!(unanswered, answering);
+    assert_eq!(unanswered, (2, code(CloseCode::HeartbeatTimeout)));
     assert_eq!(alive.invite("nobody").await, Err(ErrorCode::UnknownUser));
 }
 

@@ -2,9 +2,9 @@
 
 use crate::support::{Client, Server, token};
 use futures_util::SinkExt;
-use std::time::Duration;
 use tertulia_signaling_proto::{
-    CallRequest, Caps, ClientFrame, CloseCode, Codec, ErrorCode, Hello, RequestId, ServerFrame,
+    CallInvite, CallRequest, Caps, ClientFrame, CloseCode, Codec, ErrorCode, Hello, MediaKind, RequestId, ServerFrame,
+    Target,
 };
 use tokio::net::TcpSocket;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -55,6 +55,30 @@ async fn a_person_who_calls_and_calls_is_slowed_down_on_all_devices() {
 }
 
 #[tokio::test]
+async fn an_answered_request_is_no_longer_outstanding() {
+    let server = Server::with_limits(|limits| limits.outstanding_max = 1).await;
+    let mut alice = server.client("alice", "phone").await;
+    for _ in 0..3 {
+        assert_eq!(alice.invite("nobody").await, Err(ErrorCode::UnknownUser));
+    }
+    let to = || Target::User("nobody".parse().unwrap());
+    let ids = [alice.next_id(), alice.next_id(), alice.next_id()];
+    for id in ids {
+        let text =
+            Codec::Json.encode_client(&ClientFrame::CallInvite(CallInvite { id, to: to(), media: MediaKind::Voice }));
+        alice.ws.feed(Message::text(String::from_utf8(text).unwrap())).await.unwrap();
+    }
+    alice.ws.flush().await.unwrap();
+    let mut answers = Vec::new();
+    for id in ids {
+        answers.push(alice.answer(id).await.unwrap_err().code);
+    }
+    // Together they reach the server in one piece, and the directory is not that quick.
+    assert_eq!(answers[0], ErrorCode::UnknownUser);
+    assert!(answers.contains(&ErrorCode::TooManyOutstanding), "{answers:?}");
+}
+
+#[tokio::test]
 async fn a_slow_reader_is_closed_with_a_reason_and_may_resume() {
     let server = Server::with_limits(|limits| {
         (limits.requests_per_s, limits.requests_burst) = (1_000_000, 1_000_000);
@@ -69,11 +93,13 @@ async fn a_slow_reader_is_closed_with_a_reason_and_may_resume() {
     // It asks and asks, and reads no answer. The server stops reading before it holds more than its limits.
     let flood = async {
         for id in 1.. {
-            alice.send(&ringing(id)).await;
+            let text = String::from_utf8(Codec::Json.encode_client(&ringing(id))).unwrap();
+            // Once the server has closed, nothing can be sent any longer.
+            alice.ws.send(Message::text(text)).await.ok();
         }
     };
-    tokio::time::timeout(Duration::from_millis(1_500), flood).await.expect_err("the flood never gets through");
-    server.wait_for_metric("tertulia_signaling_sockets_closed_total{reason=\"slow_reader\"}", 1.0).await;
+    let closed = server.wait_for_metric("tertulia_signaling_sockets_closed_total{reason=\"slow_reader\"}", 1.0);
+    tokio::select! { () = flood => panic!("it has no end"), () = closed => {} }
     assert_eq!(alice.close_code().await, Some(CloseCode::SlowReader.code()), "it reads at last, and finds out why");
     let resume = alice.cut();
     let mut alice = Client::connect(server.address, Codec::Json).await.unwrap();
