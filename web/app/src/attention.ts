@@ -17,7 +17,11 @@ export function callForAttention(who: string, video: boolean): void {
   if (navigator.userActivation?.hasBeenActive) navigator.vibrate?.([300, 200, 300]);
   if (document.visibilityState === "visible" || !mayNotify()) return;
   try {
-    shown = new Notification(text, { body: video ? "Video call" : "Voice call", icon: "/icon.svg", tag: "tertulia-call" });
+    shown = new Notification(text, {
+      body: video ? "Video call" : "Voice call",
+      icon: "/icon.svg",
+      tag: "tertulia-call",
+    });
     shown.onclick = () => {
       window.focus();
       shown?.close();

@@ -193,7 +193,10 @@ export class Store {
 
   toast(text: string, tone: Toast["tone"] = "plain", action?: Toast["action"]): void {
     const id = ++this.#toastId;
-    this.toasts = [...this.toasts.filter((toast) => toast.text !== text), { id, text, tone, ...(action && { action }) }];
+    this.toasts = [
+      ...this.toasts.filter((toast) => toast.text !== text),
+      { id, text, tone, ...(action && { action }) },
+    ];
     this.toasts = this.toasts.slice(-TOASTS_MAX);
     // Something to press or to read twice stays longer.
     setTimeout(() => this.dismiss(id), action || tone === "bad" ? TOAST_MS * 2 : TOAST_MS);
@@ -223,12 +226,17 @@ export class Store {
   }
 
   #listen(client: Client): void {
-    const mine = <T>(handle: (value: T) => void) => (value: T) => {
-      if (client !== this.client) return;
-      handle(value);
-      this.#changed();
-    };
-    client.on("state", mine((state) => (this.connection = state)));
+    const mine =
+      <T>(handle: (value: T) => void) =>
+      (value: T) => {
+        if (client !== this.client) return;
+        handle(value);
+        this.#changed();
+      };
+    client.on(
+      "state",
+      mine((state) => (this.connection = state)),
+    );
     client.on(
       "welcome",
       mine((welcome) => {
@@ -239,9 +247,18 @@ export class Store {
         if (welcome.demo) void client.fetchPeople().catch(() => undefined);
       }),
     );
-    client.on("people", mine((people) => (this.people = people)));
-    client.on("incoming", mine((call) => this.#onIncoming(call)));
-    client.on("running", mine((calls) => (this.running = calls[0])));
+    client.on(
+      "people",
+      mine((people) => (this.people = people)),
+    );
+    client.on(
+      "incoming",
+      mine((call) => this.#onIncoming(call)),
+    );
+    client.on(
+      "running",
+      mine((calls) => (this.running = calls[0])),
+    );
     client.on(
       "missed",
       mine((missed) => {
@@ -251,7 +268,10 @@ export class Store {
         void this.#loadHistory();
       }),
     );
-    client.on("closed", mine((cause) => this.#onClosed(cause)));
+    client.on(
+      "closed",
+      mine((cause) => this.#onClosed(cause)),
+    );
   }
 
   #onIncoming(call: Call): void {
@@ -293,7 +313,10 @@ export class Store {
       }
       const saying = sayEnded(call, ended);
       if (saying) {
-        const retry = { label: "Call again", run: () => this.place(call.peer.user_id, call.peer.name, call.kind === "video") };
+        const retry = {
+          label: "Call again",
+          run: () => this.place(call.peer.user_id, call.peer.name, call.kind === "video"),
+        };
         this.toast(saying.text, saying.tone, saying.again ? retry : undefined);
         this.announcement = saying.text;
       }

@@ -112,7 +112,7 @@ export function sayProblem(problem: Pick<MediaProblem, "source" | "reason">): st
 }
 
 /** What the call view says about where the call stands. */
-export function sayState(call: Pick<Call, "state" | "direction" | "connection" | "accepted">): string {
+export function sayState(call: Pick<Call, "state" | "direction" | "connection" | "peer">): string {
   switch (call.state) {
     case "inviting":
     case "offered":
@@ -124,7 +124,7 @@ export function sayState(call: Pick<Call, "state" | "direction" | "connection" |
     case "active":
       return call.connection === "new" ? "Connecting…" : call.connection === "down" ? "Reconnecting…" : "Connected";
     case "reconnecting":
-      return "Reconnecting…";
+      return call.connection === "up" ? `${call.peer.name} is reconnecting…` : "Reconnecting…";
     case "ended":
       return "Ended";
   }

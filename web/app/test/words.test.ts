@@ -32,7 +32,11 @@ test("the callee hears what became of the ringing", () => {
 test("a refusal is told by its own words", () => {
   const failed = (code: "unknown_user" | "server_full") => sayEnded(outgoing, ended("failed", TertuliaError.of(code)));
   assert.deepEqual(failed("unknown_user"), { text: "There is no one called “Bob” here", tone: "bad", again: false });
-  assert.deepEqual(failed("server_full"), { text: "The server is full. Try again in a while", tone: "bad", again: true });
+  assert.deepEqual(failed("server_full"), {
+    text: "The server is full. Try again in a while",
+    tone: "bad",
+    again: true,
+  });
   assert.equal(sayEnded(outgoing, ended("failed"))?.text, "The call with Bob could not be connected");
 });
 
@@ -51,6 +55,7 @@ test("a call that is answered but not connected here is not called connected", (
   assert.equal(sayState(call), "Connecting…");
   assert.equal(sayState({ ...call, connection: "up" }), "Connected");
   assert.equal(sayState({ ...call, connection: "down" }), "Reconnecting…");
+  assert.equal(sayState({ ...call, state: "reconnecting", connection: "up" }), "Bob is reconnecting…");
 });
 
 test("times are as short as they can be understood", () => {
@@ -60,7 +65,10 @@ test("times are as short as they can be understood", () => {
   const noon = new Date(2026, 5, 17, 12).getTime();
   assert.match(when(noon - 3_600_000, noon), /11/);
   assert.equal(when(noon - 13 * 3_600_000, noon), "yesterday");
-  assert.equal(when(noon - 3 * 86_400_000, noon), new Date(noon - 3 * 86_400_000).toLocaleDateString(undefined, { weekday: "long" }));
+  assert.equal(
+    when(noon - 3 * 86_400_000, noon),
+    new Date(noon - 3 * 86_400_000).toLocaleDateString(undefined, { weekday: "long" }),
+  );
 });
 
 test("a token's owner is read from it, and what is no token is none", () => {

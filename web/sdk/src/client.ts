@@ -1,6 +1,7 @@
 // This device's presence on a server: it places calls, rings for others, and keeps both through lost sockets.
 
-import { Call, type CallContext, type CallInit } from "./call.js";
+import { Call } from "./call.js";
+import type { CallContext, CallInit } from "./call-types.js";
 import { Emitter } from "./emitter.js";
 import { callHistory, demoPeople } from "./http.js";
 import type { MediaPreferences } from "./media.js";

@@ -1,7 +1,8 @@
 // @tertulia/sdk: place and take calls on a Tertulia server.
 
 export { connect, Client, type ClientEvents, type ConnectOptions } from "./client.js";
-export { Call, type CallEvents, type CallPhase, type Ended, type RemoteStreams } from "./call.js";
+export { Call } from "./call.js";
+export type { CallEvents, CallPhase, Ended, RemoteStreams } from "./call-types.js";
 export { TertuliaError, type LocalCode } from "./errors.js";
 export { callHistory, demoPeople, demoSignIn } from "./http.js";
 export { devices, MediaProblem, type MediaFlags, type MediaPreferences, type ProblemReason } from "./media.js";

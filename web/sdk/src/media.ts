@@ -191,15 +191,15 @@ export class LocalMedia extends Emitter<LocalMediaEvents> {
   }
 
   async #getTrack(source: "mic" | "camera"): Promise<MediaStreamTrack | undefined> {
-    const constraints = () => (source === "mic" ? { audio: this.#audio() } : { video: this.#video() });
+    const wanted = source === "mic" ? { audio: this.#audio() } : { video: this.#video() };
     try {
-      return (await getUserMedia(constraints())).getTracks()[0];
+      return (await getUserMedia(wanted)).getTracks()[0];
     } catch (error) {
-      const wanted = source === "mic" ? "microphone" : "camera";
-      if (this.#prefer[wanted] === undefined || reasonOf(error) !== "missing") throw error;
-      // The device that was chosen once is not here today: any other will do.
-      this.#prefer[wanted] = undefined;
-      return (await getUserMedia(constraints())).getTracks()[0];
+      if (reasonOf(error) !== "missing") throw error;
+      // The device that was chosen once is not here today, or it can't do what we ask for: any will do.
+      this.#prefer[source === "mic" ? "microphone" : "camera"] = undefined;
+      const any = source === "mic" ? { audio: this.#audio() } : { video: true };
+      return (await getUserMedia(any)).getTracks()[0];
     }
   }
 

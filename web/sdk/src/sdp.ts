@@ -13,7 +13,9 @@ export function withOpusDtx(sdp: string): string {
 
 /** The DTLS fingerprints of a description. Another fingerprint is another peer, not a restart of the same. */
 export function fingerprints(sdp: string): string[] {
-  return [...new Set([...sdp.matchAll(/^a=fingerprint:(.+)$/gm)].map((match) => match[1]!.trim().toLowerCase()))].sort();
+  return [
+    ...new Set([...sdp.matchAll(/^a=fingerprint:(.+)$/gm)].map((match) => match[1]!.trim().toLowerCase())),
+  ].sort();
 }
 
 /** Forward error correction that the server does not take apart; it resends what is lost instead. */

@@ -54,7 +54,13 @@ function ends(call: Call): EndReason[] {
   return reasons;
 }
 
-async function inCall(): Promise<{ client: Client; socket: FakeSocket; call: Call; pc: FakePeerConnection; server: FakeServer }> {
+async function inCall(): Promise<{
+  client: Client;
+  socket: FakeSocket;
+  call: Call;
+  pc: FakePeerConnection;
+  server: FakeServer;
+}> {
   const { client, socket, server } = await online();
   const call = client.call("bob");
   await answer(socket, "call.invite", { call_id: CALL });

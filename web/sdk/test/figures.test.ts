@@ -22,7 +22,12 @@ test("the preferred codec comes first, FEC goes, RED stays only where it is want
   const of = (...names: string[]) => names.map((mimeType) => ({ mimeType }));
   const names = (codecs: { mimeType: string }[]) => codecs.map((codec) => codec.mimeType);
   const video = of("video/H264", "video/rtx", "video/VP8", "video/ulpfec", "video/red", "video/AV1");
-  assert.deepEqual(names(orderCodecs(video, "video/vp8", false)), ["video/VP8", "video/H264", "video/rtx", "video/AV1"]);
+  assert.deepEqual(names(orderCodecs(video, "video/vp8", false)), [
+    "video/VP8",
+    "video/H264",
+    "video/rtx",
+    "video/AV1",
+  ]);
   const audio = of("audio/red", "audio/opus", "audio/PCMU");
   assert.deepEqual(names(orderCodecs(audio, "audio/opus", false)), ["audio/opus", "audio/PCMU"]);
   assert.deepEqual(names(orderCodecs(audio, "audio/opus", true)), ["audio/opus", "audio/red", "audio/PCMU"]);
@@ -35,9 +40,35 @@ test("fingerprints are compared whatever their order and case", () => {
 
 function report(at: number, bytes: number, packets: number, lost: number, rtt = 0.05): [string, unknown][] {
   return [
-    ["pair", { id: "pair", type: "candidate-pair", timestamp: at, nominated: true, state: "succeeded", currentRoundTripTime: rtt, localCandidateId: "lc" }],
+    [
+      "pair",
+      {
+        id: "pair",
+        type: "candidate-pair",
+        timestamp: at,
+        nominated: true,
+        state: "succeeded",
+        currentRoundTripTime: rtt,
+        localCandidateId: "lc",
+      },
+    ],
     ["lc", { id: "lc", type: "local-candidate", timestamp: at, protocol: "udp" }],
-    ["in", { id: "in", type: "inbound-rtp", kind: "video", timestamp: at, bytesReceived: bytes, packetsReceived: packets, packetsLost: lost, jitter: 0.004, frameWidth: 1280, frameHeight: 720, codecId: "c" }],
+    [
+      "in",
+      {
+        id: "in",
+        type: "inbound-rtp",
+        kind: "video",
+        timestamp: at,
+        bytesReceived: bytes,
+        packetsReceived: packets,
+        packetsLost: lost,
+        jitter: 0.004,
+        frameWidth: 1280,
+        frameHeight: 720,
+        codecId: "c",
+      },
+    ],
     ["c", { id: "c", type: "codec", timestamp: at, mimeType: "video/VP8" }],
   ];
 }

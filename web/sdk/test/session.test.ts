@@ -165,7 +165,7 @@ test("close codes below 4500 connect again", async () => {
     (await server.welcomed()).break(code);
     assert.equal(session.state, "reconnecting");
     await server.socket(1);
-    }
+  }
 });
 
 test("a refused token is told with its error, and fetched anew once where it can be", async () => {

@@ -13,7 +13,13 @@ export function App({ store }: { store: Store }) {
   return (
     <>
       <div class="page" inert={Boolean(incoming)}>
-        {!account ? <SignIn store={store} /> : call ? <InCall key={callKey(call)} store={store} call={call} /> : <Home store={store} />}
+        {!account ? (
+          <SignIn store={store} />
+        ) : call ? (
+          <InCall key={callKey(call)} store={store} call={call} />
+        ) : (
+          <Home store={store} />
+        )}
       </div>
       {incoming && <Incoming store={store} call={incoming} />}
       <Toasts store={store} />

@@ -19,8 +19,10 @@ function initials(name: string): string {
 }
 
 function hueOf(id: string): number {
-  // FNV-1a: short and similar ids must not all look the same.
+  // FNV-1a, then mixed once more: short and similar ids must not all look the same.
   let hash = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(id)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
-  return ((hash ^ (hash >>> 16)) >>> 0) % HUES;
+  for (const byte of new TextEncoder().encode(id)) hash = Math.imul(hash ^ byte, 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
+  hash = Math.imul(hash ^ (hash >>> 12), 0x297a2d39);
+  return ((hash ^ (hash >>> 15)) >>> 0) % HUES;
 }

@@ -10,11 +10,16 @@ type Tab = "people" | "recent";
 
 export function Home({ store }: { store: Store }) {
   const [tab, setTab] = useState<Tab>("people");
+  const main = useRef<HTMLElement>(null);
   const unseen = store.unseen;
+  // After signing in, or after a call, what one was on is gone: keys and screen readers go on from here.
+  useEffect(() => {
+    if (!main.current?.contains(document.activeElement)) main.current?.focus();
+  }, []);
   return (
     <div class={`home show-${tab}`}>
       <Header store={store} />
-      <main>
+      <main ref={main} tabIndex={-1}>
         {store.connection === "reconnecting" && !store.displaced && (
           <p class="banner" data-testid="reconnecting" role="status">
             <span class="spinner" aria-hidden="true" /> The server can’t be reached. Trying again…
@@ -40,7 +45,12 @@ export function Home({ store }: { store: Store }) {
         >
           <Icon name="clock" />
           Recent
-          {unseen > 0 && <span class="badge">{unseen}<span class="hidden"> missed</span></span>}
+          {unseen > 0 && (
+            <span class="badge">
+              {unseen}
+              <span class="hidden"> missed</span>
+            </span>
+          )}
         </button>
       </nav>
     </div>
@@ -64,7 +74,13 @@ function Header({ store }: { store: Store }) {
       </h1>
       <div class="me">
         {askable && (
-          <button type="button" class="round quiet" aria-label="Notify me of calls" title="Notify me of calls" onClick={() => void ask()}>
+          <button
+            type="button"
+            class="round quiet"
+            aria-label="Notify me of calls"
+            title="Notify me of calls"
+            onClick={() => void ask()}
+          >
             <Icon name="bell" />
           </button>
         )}

@@ -15,11 +15,13 @@ export function InCall({ store, call }: { store: Store; call: Call }) {
   const [unblock, setUnblock] = useState<(() => void) | undefined>();
   useEffect(() => view.current?.focus(), []);
   useShortcuts(call);
+  useWakeLock();
   const state = sayState(call);
   useEffect(() => store.announce(`${call.peer.name}: ${state}`), [state]);
   const screen = call.other?.screen === true;
   const camera = call.other?.camera === true;
-  const gone = call.answeredAt !== undefined && (state === "Reconnecting…" || store.connection !== "online");
+  const broken = call.state === "reconnecting" || call.connection === "down";
+  const gone = call.answeredAt !== undefined && (broken || store.connection !== "online");
   return (
     <section
       class={`call ${camera || screen ? "with-picture" : "with-voice"} ${screen ? "with-screen" : ""}`}
@@ -58,7 +60,7 @@ export function InCall({ store, call }: { store: Store; call: Call }) {
         {gone && (
           <p class="banner" data-testid="reconnecting" role="status">
             <span class="spinner" aria-hidden="true" />
-            {state === "Reconnecting…" ? "Reconnecting…" : "The server can’t be reached. The call goes on meanwhile"}
+            {broken ? state : "The server can’t be reached. The call goes on meanwhile"}
           </p>
         )}
         {call.other?.mic === false && call.state === "active" && <p class="note">{call.peer.name} is muted</p>}
@@ -161,6 +163,27 @@ function SelfView({ call }: { call: Call }) {
       <Video stream={stream} testId="self-video" label="Your own camera" hidden={!track} class="cover" />
     </div>
   );
+}
+
+/** A telephone must not go to sleep while one looks at it and touches nothing. */
+function useWakeLock(): void {
+  useEffect(() => {
+    let lock: WakeLockSentinel | undefined;
+    let over = false;
+    const take = async () => {
+      // It is lost whenever the page is hidden, and refused where the battery is low.
+      if (document.visibilityState !== "visible") return;
+      lock = await navigator.wakeLock?.request("screen").catch(() => undefined);
+      if (over) void lock?.release();
+    };
+    void take();
+    document.addEventListener("visibilitychange", take);
+    return () => {
+      over = true;
+      document.removeEventListener("visibilitychange", take);
+      void lock?.release();
+    };
+  }, []);
 }
 
 /** `m` mutes, `v` switches the camera; nothing ends a call by a slip of the finger. */

@@ -32,12 +32,30 @@ export function Incoming({ store, call }: { store: Store; call: Call }) {
           <p id="incoming-kind">is calling you {video ? "with video" : "by voice"}</p>
         </div>
         <div class="answers">
-          <Answer class="decline" testId="incoming-decline" label="Decline" icon="hangup" onClick={() => store.decline()} />
+          <Answer
+            class="decline"
+            testId="incoming-decline"
+            label="Decline"
+            icon="hangup"
+            onClick={() => store.decline()}
+          />
           {video && (
-            <Answer class="plain" testId="incoming-accept-voice" label="Voice only" icon="phone" onClick={() => store.accept(false)} />
+            <Answer
+              class="plain"
+              testId="incoming-accept-voice"
+              label="Voice only"
+              icon="phone"
+              onClick={() => store.accept(false)}
+            />
           )}
           {!video && (
-            <Answer class="plain" testId="incoming-accept-video" label="With video" icon="camera" onClick={() => store.accept(true)} />
+            <Answer
+              class="plain"
+              testId="incoming-accept-video"
+              label="With video"
+              icon="camera"
+              onClick={() => store.accept(true)}
+            />
           )}
           <Answer
             class="accept"

@@ -95,8 +95,8 @@ function Nobody({ store, searching }: { store: Store; searching: boolean }) {
   return (
     <div class="empty">
       <p>
-        The table is set, and you are the first. Open this page in another browser, or send its address to someone, and sign
-        in with another name.
+        The table is set, and you are the first. Open this page in another browser, or send its address to someone, and
+        sign in with another name.
       </p>
       <button type="button" class="secondary" onClick={() => void copy()}>
         <Icon name="link" size={20} /> Copy the address

@@ -35,7 +35,14 @@ function Details({ call, quality, close }: { call: Call; quality: Quality | unde
   const box = useDismiss(true, close);
   const figures = quality?.local;
   return (
-    <div class="popover figures" ref={box} tabIndex={-1} role="dialog" aria-label="Connection figures" data-testid="quality-details">
+    <div
+      class="popover figures"
+      ref={box}
+      tabIndex={-1}
+      role="dialog"
+      aria-label="Connection figures"
+      data-testid="quality-details"
+    >
       {figures ? (
         <>
           <table>

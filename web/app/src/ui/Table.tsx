@@ -25,7 +25,10 @@ export function Table() {
         const y = 200 + RADIUS * Math.sin(at);
         return (
           <g key={tone} transform={`translate(${x.toFixed(1)} ${y.toFixed(1)}) rotate(${angle - TAIL})`}>
-            <path class={`saucer ${tone}`} d="M0-34a34 34 0 1 1-16.600 63.600l-14 5c-2 .8-3.900-1.200-3.100-3.200l5.200-13.600A34 34 0 0 1 0-34Z" />
+            <path
+              class={`saucer ${tone}`}
+              d="M0-34a34 34 0 1 1-16.600 63.600l-14 5c-2 .8-3.900-1.200-3.100-3.200l5.200-13.600A34 34 0 0 1 0-34Z"
+            />
             <circle class="cup" r="22" />
             <circle class="coffee" r="16" />
             <path class="swirl" d="M-9 3a9.500 9.500 0 0 0 9.500 7M9-3A9.500 9.500 0 0 0-.5-10" />

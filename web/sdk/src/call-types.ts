@@ -1,0 +1,83 @@
+// What a call is made of, as its users and its client see it, and the small questions one asks of it.
+
+import { TertuliaError } from "./errors.js";
+import type { MediaFlags, MediaPreferences, MediaProblem } from "./media.js";
+import type { Connection, PeerOptions } from "./peer.js";
+import type { Session } from "./session.js";
+import type { CallFigures } from "./stats.js";
+import type { Direction, EndReason, MediaKind, ParticipantQuality, Person, Phase, RosterEntry, Slot } from "./proto.js";
+
+/** The server's phases, and what comes before and after them. */
+export type CallPhase = "inviting" | Phase | "ended";
+
+export interface Ended {
+  /** `merged`: both sides called each other at once; the call goes on as the one that this device placed. */
+  reason: EndReason | "merged";
+  /** From answer to end; zero if it was not answered. */
+  durationMs: number;
+  /** What the server refused, where that is why. */
+  error: TertuliaError | undefined;
+}
+
+export interface CallEvents {
+  /** The phase, the connection, or who is on has changed. */
+  state: CallPhase;
+  connection: Connection;
+  roster: RosterEntry[];
+  slots: Slot[];
+  /** About every two seconds once the media is up. */
+  quality: { local: CallFigures; server: ParticipantQuality[] };
+  /** What this device sends has changed. */
+  media: MediaFlags;
+  /** A microphone, camera or screen is not to be had; the call goes on without it. */
+  problem: MediaProblem;
+  /** A track of `remote` came or went. */
+  remote: RemoteStreams;
+  ended: Ended;
+}
+
+/** What arrives from the other side: streams that stay the same for the whole call, for `srcObject`. */
+export interface RemoteStreams {
+  readonly audio: MediaStream;
+  readonly camera: MediaStream;
+  readonly screen: MediaStream;
+}
+
+/** What a call needs of its client. */
+export interface CallContext {
+  session: Session;
+  peerOptions: PeerOptions;
+  prefer: MediaPreferences;
+  me: () => { user_id: string; device_id: string } | undefined;
+  /** This browser's clock at a moment of the server's. */
+  localTime: (serverMs: number) => number;
+}
+
+export interface CallInit {
+  id?: string;
+  peer: Person;
+  direction: Direction;
+  media: MediaKind;
+  phase: CallPhase;
+  answeredAt?: number | undefined;
+}
+
+/** Whether someone has accepted, and it is not over. */
+export function isAnswered(phase: CallPhase): boolean {
+  return phase === "connecting" || phase === "active" || phase === "reconnecting";
+}
+
+/** Whether the server's refusal says that there is no such call (any more). */
+export function isOver(error: unknown): boolean {
+  const code = error instanceof TertuliaError ? error.code : undefined;
+  return code === "call_over" || code === "unknown_call" || code === "call_answered_elsewhere";
+}
+
+/** Makes the stream hold this one track, or none. Says whether that changed anything. */
+export function setTrack(stream: MediaStream, track: MediaStreamTrack | undefined): boolean {
+  const before = stream.getTracks();
+  if (before.length === (track ? 1 : 0) && before[0] === track) return false;
+  for (const old of before) stream.removeTrack(old);
+  if (track) stream.addTrack(track);
+  return true;
+}
