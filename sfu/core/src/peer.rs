@@ -59,6 +59,9 @@ const NEAR_MAX: usize = 256;
 const HOUSEKEEPING_IDLE: Duration = Duration::from_millis(500);
 /// How often the stack sums up its streams.
 const STATS_INTERVAL: Duration = Duration::from_secs(2);
+/// How often an audio slot reports its clock. Until the first report a browser can't bring the voice to its picture; the
+/// stack's own five seconds are heard.
+const AUDIO_REPORTS: Duration = Duration::from_secs(1);
 
 /// A source that the peer publishes.
 #[derive(Debug)]
@@ -553,6 +556,7 @@ fn rtc_config(new: &NewPeer<'_>, offer: &Offer) -> RtcConfig {
         .set_local_ice_credentials(new.credentials.clone())
         .enable_bwe(Some(Bitrate::from(new.config.estimate_initial_bps)))
         .set_stats_interval(Some(STATS_INTERVAL))
+        .set_rtcp_report_interval_audio(AUDIO_REPORTS)
         .set_send_buffer_audio(1)
         .set_send_buffer_video(RTX_SLOT_PACKETS_MIN)
         .clear_codecs()
