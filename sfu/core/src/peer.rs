@@ -4,12 +4,10 @@
 //! A caller may batch several writes of one wake-up in front of one drain: str0m sends them in order of writing.
 
 use crate::bitrate::PublishBudget;
-use crate::demux;
 use crate::error::ConnectError;
 use crate::event::{PeerQuality, SlotState, Source};
 use crate::forward::{Packet, Skip, Slot, starts_keyframe};
 use crate::keyframe::KeyframeGate;
-use crate::limits::Limits;
 use crate::offer::{self, Line, Offer};
 use crate::quality::{self, Added, StreamFigures};
 use crate::sync::PublisherClock;
@@ -18,28 +16,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use str0m::bwe::{Bitrate, BweKind};
 use str0m::change::SdpOffer;
-use str0m::config::{CryptoProvider, DtlsCert, DtlsVersion};
+use str0m::config::CryptoProvider;
 use str0m::format::Codec;
 use str0m::ice::StunMessage;
 use str0m::media::{KeyframeRequestKind, MediaKind, Mid, Pt};
 use str0m::net::Transmit;
-use str0m::rtp::{Extension, RtpPacket, Ssrc, Vp8Descriptor};
-use str0m::{Candidate, IceCreds, Input, Output, PacerReason, Reason, Rtc, RtcConfig};
+use str0m::rtp::{RtpPacket, Ssrc, Vp8Descriptor};
+use str0m::{Candidate, IceCreds, Input, Output, PacerReason, Reason, Rtc};
 use tertulia_common::{PeerId, RoomId};
 
-/// What all peers of a shard share.
-#[derive(Clone)]
-pub struct PeerConfig {
-    /// The DTLS certificate. One for all: making one costs more than a join.
-    pub certificate: DtlsCert,
-    /// The addresses that clients are told, with the shard's port.
-    pub candidates: Vec<SocketAddr>,
-    /// Signs and verifies.
-    pub crypto: Arc<CryptoProvider>,
-    /// What a receiver is taken to bear before its feedback says more. Lower makes the first pictures wait in the pacer,
-    /// higher overruns thin links for the first second.
-    pub estimate_initial_bps: u64,
-}
+mod setup;
+
+pub use setup::PeerConfig;
+pub(crate) use setup::{NewPeer, credentials};
 
 /// Packets of all video slots that wait for a NACK. Each costs about 600 bytes beside its payload, which is shared.
 const RTX_PACKETS: usize = 1_024;
@@ -57,11 +46,6 @@ const NEAR: Duration = Duration::from_micros(100);
 const NEAR_MAX: usize = 256;
 /// How often the estimate is kept where no video is sent: the stack would look 40 times a second at what nobody uses.
 const HOUSEKEEPING_IDLE: Duration = Duration::from_millis(500);
-/// How often the stack sums up its streams.
-const STATS_INTERVAL: Duration = Duration::from_secs(2);
-/// How often an audio slot reports its clock. Until the first report a browser can't bring the voice to its picture; the
-/// stack's own five seconds are heard.
-const AUDIO_REPORTS: Duration = Duration::from_secs(1);
 
 /// A source that the peer publishes.
 #[derive(Debug)]
@@ -151,19 +135,10 @@ pub(crate) struct Peer {
 /// SSRCs that one peer may use before the table is emptied: browsers change them at a re-negotiation only.
 const SSRCS_MAX: usize = 32;
 
-/// Credentials and place of a new peer.
-pub(crate) struct NewPeer<'a> {
-    pub(crate) id: PeerId,
-    pub(crate) room: RoomId,
-    pub(crate) config: &'a PeerConfig,
-    pub(crate) limits: &'a Limits,
-    pub(crate) credentials: IceCreds,
-}
-
 impl Peer {
     /// Makes the peer of a first offer. Gives the answer beside it.
     pub(crate) fn new(now: Instant, new: NewPeer<'_>, offer: &Offer) -> Result<(Self, String), ConnectError> {
-        let mut rtc = rtc_config(&new, offer).build(now);
+        let mut rtc = setup::rtc_config(&new, offer).build(now);
         for address in &new.config.candidates {
             let candidate =
                 Candidate::host(*address, "udp").map_err(|error| ConnectError::OfferInvalid(error.to_string()))?;
@@ -532,49 +507,4 @@ fn clock_hz(kind: MediaKind) -> u32 {
 
 fn fingerprint(sdp: &str) -> String {
     sdp.lines().find_map(|line| line.strip_prefix("a=fingerprint:")).unwrap_or_default().trim().to_ascii_lowercase()
-}
-
-/// Credentials for the peer at `place`.
-pub(crate) fn credentials(shard: u16, place: usize, random: [u8; 24]) -> IceCreds {
-    let (mut name, mut password) = ([0; 8], [0; 16]);
-    name.copy_from_slice(&random[..8]);
-    password.copy_from_slice(&random[8..]);
-    IceCreds {
-        ufrag: demux::ufrag(shard, place, u64::from_be_bytes(name)),
-        pass: demux::text(u128::from_be_bytes(password), 26),
-    }
-}
-
-fn rtc_config(new: &NewPeer<'_>, offer: &Offer) -> RtcConfig {
-    let mut config = Rtc::builder()
-        .set_rtp_mode(true)
-        .set_ice_lite(true)
-        .set_crypto_provider(Arc::clone(&new.config.crypto))
-        .set_dtls_cert(new.config.certificate.clone())
-        // As the DTLS server of 1.2 we choose the SRTP profile, and choose AES-GCM; 1.3 would follow the browser to AES-CM.
-        .set_dtls_version(DtlsVersion::Dtls12)
-        .set_local_ice_credentials(new.credentials.clone())
-        .enable_bwe(Some(Bitrate::from(new.config.estimate_initial_bps)))
-        .set_stats_interval(Some(STATS_INTERVAL))
-        .set_rtcp_report_interval_audio(AUDIO_REPORTS)
-        .set_send_buffer_audio(1)
-        .set_send_buffer_video(RTX_SLOT_PACKETS_MIN)
-        .clear_codecs()
-        .enable_opus(true, offer.wants_red)
-        .clear_extension_map()
-        .set_extension(1, Extension::AudioLevel)
-        .set_extension(2, Extension::TransportSequenceNumber)
-        .set_extension(3, Extension::RtpMid)
-        .set_extension(4, Extension::VideoOrientation);
-    // The answer lists codecs in the order of this configuration, and the client sends the first: its own favourite.
-    for codec in &offer.video_codecs {
-        config = match codec {
-            Codec::Vp8 => config.enable_vp8(true),
-            Codec::Vp9 => config.enable_vp9(true),
-            Codec::H264 => config.enable_h264(true),
-            Codec::Av1 => config.enable_av1(true),
-            _ => config,
-        };
-    }
-    config
 }
