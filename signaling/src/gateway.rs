@@ -49,11 +49,18 @@ pub(crate) struct Shared {
     pub(crate) doors: Arc<Doors>,
     pub(crate) sign_ins: Mutex<Buckets<IpAddr>>,
     draining: AtomicBool,
+    closing: AtomicBool,
 }
 
 impl Shared {
+    /// No new sessions and calls. Sessions that are open go on, and may be resumed: their calls do too.
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
+    }
+
+    /// The drain is over: no new sockets either.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
     }
 
     /// Someone has come or gone.
@@ -116,9 +123,21 @@ impl Gateway {
         }
         let doors = Doors::new(limits.sockets_max, limits.sockets_per_address_max);
         let sign_ins = Mutex::new(Buckets::new(limits.sign_ins(), SIGN_IN_ADDRESSES_MAX));
-        let draining = AtomicBool::new(false);
-        let shared =
-            Shared { clock, metrics, directory, hub, exchange, history, people, doors, sign_ins, draining, config };
+        let (draining, closing) = (AtomicBool::new(false), AtomicBool::new(false));
+        let shared = Shared {
+            clock,
+            metrics,
+            directory,
+            hub,
+            exchange,
+            history,
+            people,
+            doors,
+            sign_ins,
+            draining,
+            closing,
+            config,
+        };
         let shared = Arc::new(shared);
         let router = http::router(Arc::clone(&shared));
         (Self { shared, _tasks: tasks.into_iter().map(AbortOnDropHandle::new).collect() }, router)
@@ -130,14 +149,14 @@ impl Gateway {
         registry.register_collector(Box::new(Gauges(Arc::clone(&self.shared))));
     }
 
-    /// Whether the gateway takes new sockets and calls.
+    /// Whether the gateway takes new sessions and calls.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         !self.shared.is_draining()
     }
 
-    /// Lets the clients go: no new sockets and calls from now on, calls may end by themselves until `deadline` is over, then
-    /// they are ended and every socket is closed. Takes `deadline` and three seconds at most.
+    /// Lets the clients go: no new sessions and calls from now on, calls may end by themselves until `deadline` is over (their
+    /// devices may lose and resume sockets meanwhile), then they are ended and every socket is closed. Takes `deadline` and three seconds at most.
     pub async fn drain(&self, deadline: Duration) {
         let end = Instant::now() + deadline;
         self.shared.draining.store(true, Ordering::Relaxed);
@@ -153,6 +172,7 @@ impl Gateway {
         if !in_time {
             tracing::warn!("calls go on at the end of the drain: they are ended");
         }
+        self.shared.closing.store(true, Ordering::Relaxed);
         self.shared.exchange.shut_down();
 
         let finish = async {

@@ -54,9 +54,6 @@ pub(crate) async fn greet(shared: &Shared, hello: Hello, codec: Codec) -> Result
 }
 
 async fn try_greet(shared: &Shared, hello: Hello, codec: Codec) -> Result<Greeted, Refused> {
-    if shared.is_draining() {
-        return Err(Refused::new(ErrorCode::Draining, CloseCode::Draining));
-    }
     let principal = shared.config.keys.verify(&hello.token).map_err(|error| {
         tracing::debug!(%error, "a token was refused");
         let code = match error {
@@ -125,6 +122,9 @@ fn open(
     name: String,
     codec: Codec,
 ) -> Result<(Arc<Session>, Arc<Link>), Refused> {
+    if shared.is_draining() {
+        return Err(Refused::new(ErrorCode::Draining, CloseCode::Draining));
+    }
     let device = hello.device_id.unwrap_or_else(new_device);
     let who = Identity {
         id: SessionId::new(shared.clock.now(), random()),

@@ -134,7 +134,7 @@ async fn open_socket(
     if !origin::is_allowed(&headers, &shared.config.allowed_origins, shared.config.demo_key.is_some()) {
         return Err(ErrorCode::Forbidden.into());
     }
-    if shared.is_draining() {
+    if shared.is_closing() {
         return Err(ErrorCode::Draining.into());
     }
     let upgrade = upgrade.map_err(|rejection| Refusal {

@@ -158,20 +158,26 @@ async fn a_socket_without_a_subprotocol_is_refused_in_words() {
 }
 
 #[tokio::test]
-async fn a_drain_tells_everyone_refuses_calls_and_closes() {
+async fn a_drain_tells_everyone_refuses_what_is_new_and_closes() {
     let server = Server::start().await;
     let mut alice = server.client("alice", "phone").await;
     let mut bob = server.client("bob", "phone").await;
     let call = alice.invite("bob").await.unwrap();
     bob.incoming().await;
-    let drained = server.gateway.drain(Duration::from_millis(700));
+    let drained = server.gateway.drain(Duration::from_millis(1_500));
     let scene = async {
-        let drain =
-            |frame: &ServerFrame| matches!(frame, ServerFrame::Drain(drain) if drain.deadline_ms == 700).then_some(());
+        let drain = |frame: &ServerFrame| {
+            matches!(frame, ServerFrame::Drain(drain) if drain.deadline_ms == 1_500).then_some(())
+        };
         alice.expect("drain", drain).await;
         bob.expect("drain", drain).await;
         assert_eq!(bob.invite("alice").await, Err(ErrorCode::Draining));
-        assert!(Client::connect(server.address, Codec::Json).await.is_err(), "no new sockets");
+        let mut new = Client::connect(server.address, Codec::Json).await.unwrap();
+        let refusal = new.hello_frame(hello(token("carol"))).await.unwrap_err();
+        assert_eq!(refusal, (Some(ErrorCode::Draining), code(CloseCode::Draining)));
+        let resume = bob.cut();
+        let mut bob = Client::connect(server.address, Codec::Json).await.unwrap();
+        assert!(bob.hello("bob", "phone", Some(resume)).await.resumed, "a call goes on: its device may come back");
         bob.about(call, ClientFrame::CallRinging).await.unwrap();
         assert_eq!(alice.ended().await, tertulia_signaling_proto::EndReason::Failed, "what goes on is ended");
         assert_eq!(alice.close_code().await, code(CloseCode::Draining));
@@ -179,4 +185,7 @@ async fn a_drain_tells_everyone_refuses_calls_and_closes() {
     };
     tokio::join!(drained, scene);
     assert!(!server.gateway.is_ready());
+    let refused = Client::connect(server.address, Codec::Json).await;
+    let Err(Error::Http(response)) = refused else { panic!("it must be refused") };
+    assert_eq!(response.status(), 503);
 }
