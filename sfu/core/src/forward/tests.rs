@@ -91,3 +91,33 @@ fn a_codec_that_the_subscriber_lacks_is_not_forwarded() {
     slot.point_at(Some((carried, &config)), &CodecConfig::empty(), &[]);
     assert_eq!(numbers(&mut slot, &packet(1, 1, 0, true)), Err(Skip::Codec));
 }
+
+#[test]
+fn red_stays_red_for_those_who_take_it_and_is_unwrapped_for_the_others() {
+    use str0m::rtp::{RedEncoder, RedundantBlock};
+    let (mut with_red, mut without) = (CodecConfig::empty(), CodecConfig::empty());
+    with_red.enable_opus(true, true);
+    without.enable_opus(true, false);
+    let params = with_red.params()[0];
+    let (opus, red) = (params.pt(), params.red().unwrap());
+    let earlier = RedundantBlock { pt: *opus, timestamp_offset: 960, payload: vec![1; 30].into() };
+    let wrapped: Arc<[u8]> = RedEncoder::encode(*opus, &[2; 40], &[earlier]).into();
+    let packet = Packet { pt: red, clock_hz: 48_000, payload: Arc::clone(&wrapped), ..packet(9, 960, 0, false) };
+
+    let carried = Carried { place: 0, track: 0, source: Source::Mic };
+    let sent = |ours: &CodecConfig| {
+        let mut slot = Slot::new("0".into(), MediaKind::Audio, 1.into());
+        slot.point_at(Some((carried, &with_red)), ours, &[opus]);
+        format!("{:?}", slot.forward(&packet).unwrap())
+    };
+    let (as_it_was, primary) = (sent(&with_red), sent(&without));
+    assert!(
+        as_it_was.contains(&format!("payload: {wrapped:?}")) && as_it_was.contains(&format!("pt: Pt({})", *red)),
+        "{as_it_was}"
+    );
+    let block: Arc<[u8]> = Arc::from([2; 40]);
+    assert!(
+        primary.contains(&format!("payload: {block:?}")) && primary.contains(&format!("pt: Pt({})", *opus)),
+        "{primary}"
+    );
+}

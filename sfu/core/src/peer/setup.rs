@@ -29,8 +29,8 @@ pub struct PeerConfig {
     pub candidates: Vec<SocketAddr>,
     /// Signs and verifies.
     pub crypto: Arc<CryptoProvider>,
-    /// What a receiver is taken to bear before its feedback says more. Lower makes the first pictures wait in the pacer,
-    /// higher overruns thin links for the first second.
+    /// What a receiver is taken to bear before its feedback says more. Lower holds a caller's first pictures small, higher
+    /// overruns thin links for the first second.
     pub estimate_initial_bps: u64,
 }
 
