@@ -6,7 +6,15 @@ const MINE = "tertulia.device";
 /** A reloaded page may find its own lock still held by the page it replaces, for a moment. */
 const RELOAD_PATIENCE_MS = 500;
 
-export async function claimDevice(): Promise<string> {
+let held: Promise<string> | undefined;
+
+/** This tab's id; the same for as long as the page lives. */
+export function claimDevice(): Promise<string> {
+  held ??= claim();
+  return held;
+}
+
+async function claim(): Promise<string> {
   const mine = sessionStorage.getItem(MINE);
   const known = readKnown();
   if (!navigator.locks) return keep(mine ?? fresh(), known);
@@ -41,12 +49,12 @@ function fresh(): string {
 
 /** Takes the id's lock until the page goes away. */
 function lock(id: string, patienceMs: number): Promise<boolean> {
-  const held = new Promise<never>(() => undefined);
+  const untilGone = new Promise<never>(() => undefined);
   return new Promise((resolve) => {
     const name = `tertulia-device-${id}`;
     const take = (granted: Lock | null) => {
       resolve(granted !== null);
-      return granted ? held : undefined;
+      return granted ? untilGone : undefined;
     };
     if (patienceMs === 0) {
       void navigator.locks.request(name, { ifAvailable: true }, take);
