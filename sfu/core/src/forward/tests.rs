@@ -100,7 +100,7 @@ fn red_stays_red_for_those_who_take_it_and_is_unwrapped_for_the_others() {
     without.enable_opus(true, false);
     let params = with_red.params()[0];
     let (opus, red) = (params.pt(), params.red().unwrap());
-    let earlier = RedundantBlock { pt: *opus, timestamp_offset: 960, payload: vec![1; 30].into() };
+    let earlier = RedundantBlock { pt: *opus, timestamp_offset: 960, payload: vec![1; 30] };
     let wrapped: Arc<[u8]> = RedEncoder::encode(*opus, &[2; 40], &[earlier]).into();
     let packet = Packet { pt: red, clock_hz: 48_000, payload: Arc::clone(&wrapped), ..packet(9, 960, 0, false) };
 
