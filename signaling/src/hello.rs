@@ -162,6 +162,9 @@ async fn welcome(shared: &Shared, session: &Session, shown: Option<Vec<CallId>>)
     // The session is registered: what happens from here on comes as frames. What has happened before is read now.
     let Going { calls, rosters } = shared.exchange.going(&session.who.endpoint);
     if !resumed {
+        if let Some(people) = &shared.people {
+            people.greet(session);
+        }
         rosters.iter().for_each(|roster| shared.hub.tell_session(session, roster));
     }
     let who = &session.who;

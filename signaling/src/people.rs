@@ -3,6 +3,8 @@
 //! Invariant: at most one list every [`PAUSE`], of at most [`PEOPLE_MAX`] people, and none that says nothing new.
 
 use crate::hub::Hub;
+use crate::session::Session;
+use parking_lot::Mutex;
 use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,16 +24,26 @@ pub(crate) struct People {
     hub: Arc<Hub>,
     directory: Directory,
     changed: Notify,
+    /// What everyone was told last.
+    told: Mutex<Option<DemoPeople>>,
 }
 
 impl People {
     pub(crate) fn new(hub: Arc<Hub>, directory: Directory) -> Arc<Self> {
-        Arc::new(Self { hub, directory, changed: Notify::new() })
+        Arc::new(Self { hub, directory, changed: Notify::new(), told: Mutex::default() })
     }
 
     /// Someone has come or gone.
     pub(crate) fn changed(&self) {
         self.changed.notify_one();
+    }
+
+    /// Tells a new session what the others know. If they have not been told anything yet, it hears it with them.
+    pub(crate) fn greet(&self, session: &Session) {
+        let told = self.told.lock().clone();
+        if let Some(people) = told {
+            self.hub.tell_session(session, &ServerFrame::DemoPeople(people));
+        }
     }
 
     /// Those online first, then by name.
@@ -53,18 +65,19 @@ impl People {
 
     /// Tells everyone of every change. Never ends.
     pub(crate) async fn run(&self) {
-        let mut last = None;
         loop {
             self.changed.notified().await;
             let (sessions, _) = self.hub.counts();
             let crowd = PAUSE_PER_SESSION * u32::try_from(sessions).unwrap_or(u32::MAX);
             tokio::time::sleep(PAUSE + crowd).await;
             match self.list().await {
-                Ok(people) if last.as_ref() != Some(&people) => {
-                    self.hub.tell_all(&ServerFrame::DemoPeople(people.clone()));
-                    last = Some(people);
+                Ok(people) => {
+                    // First what newcomers hear, then who is there: in between, one may hear it twice, but none never.
+                    let before = self.told.lock().replace(people.clone());
+                    if before.as_ref() != Some(&people) {
+                        self.hub.tell_all(&ServerFrame::DemoPeople(people));
+                    }
                 }
-                Ok(_) => {}
                 Err(error) => tracing::error!(%error, "the list of people could not be read"),
             }
         }

@@ -90,6 +90,19 @@ async fn a1_signing_in_by_name_gives_a_token_and_everyone_sees_who_is_here() {
 }
 
 #[tokio::test]
+async fn a_device_that_comes_without_changing_anything_hears_who_is_here_too() {
+    let server = demo().await;
+    let people = |frame: &ServerFrame| match frame {
+        ServerFrame::DemoPeople(list) => Some(list.people.len()),
+        _ => None,
+    };
+    let mut phone = server.client("bob", "phone").await;
+    assert_eq!(phone.expect("the list", people).await, 1);
+    let mut tablet = server.client("bob", "tablet").await;
+    assert_eq!(tablet.expect("the list", people).await, 1);
+}
+
+#[tokio::test]
 async fn sign_ins_of_one_address_are_bounded() {
     let server = demo().await;
     let head = "POST /v1/demo/sign-in\ncontent-type: application/json";
