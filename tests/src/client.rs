@@ -70,7 +70,14 @@ impl Wire {
                         Ok(Incoming::Frame(frame)) if matches!(*frame, ServerFrame::Ping(_)) => {
                             socket.send(&ClientFrame::Pong(Ack { received: 0 })).await.map_err(Into::into)
                         }
-                        Ok(heard) => incoming.send(heard).map_err(|_| anyhow::anyhow!("nobody listens")),
+                        Ok(Incoming::Frame(frame)) => {
+                            incoming.send(Incoming::Frame(frame)).map_err(|_| anyhow::anyhow!("nobody listens"))
+                        }
+                        // The last word: a socket that is asked again would say so for ever.
+                        Ok(closed @ Incoming::Closed(_)) => {
+                            drop(incoming.send(closed));
+                            return;
+                        }
                         Err(error) => Err(error),
                     },
                 };
