@@ -2,7 +2,7 @@
 
 use crate::support::{Client, Server, device};
 use tertulia_signaling_proto::{
-    Ack, CallRequest, ClientFrame, CloseCode, Codec, EndReason, ErrorCode, RequestId, Resume, ServerFrame,
+    Ack, CallRequest, ClientFrame, CloseCode, Codec, EndReason, ErrorCode, Phase, RequestId, Resume, ServerFrame,
 };
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode as WsCode;
@@ -126,6 +126,28 @@ async fn a_new_session_of_a_device_displaces_the_old_one_and_takes_its_calls() {
     let devices: Vec<_> = roster.await.participants.into_iter().map(|entry| entry.participant.device_id).collect();
     assert_eq!(devices, [device("phone"), device("phone")]);
     assert!((server.metric("tertulia_signaling_sessions") - 2.0).abs() < f64::EPSILON);
+}
+
+#[tokio::test]
+async fn a_page_that_reloads_during_a_call_finds_it_and_can_end_it() {
+    let server = Server::start().await;
+    let mut alice = server.client("alice", "phone").await;
+    let mut bob = server.client("bob", "phone").await;
+    let call = alice.invite("bob").await.unwrap();
+    bob.incoming().await;
+    bob.about(call, ClientFrame::CallAccept).await.unwrap();
+    drop(bob);
+    let mut bob = server.client("bob", "phone").await;
+    let calls = &bob.welcome.as_ref().unwrap().calls;
+    assert_eq!(calls.iter().map(|call| (call.call_id, call.phase)).collect::<Vec<_>>(), [(call, Phase::Connecting)]);
+    assert_eq!(calls[0].peer.name, "alice");
+    let roster = |frame: &ServerFrame| match frame {
+        ServerFrame::CallRoster(roster) => Some(roster.participants.len()),
+        _ => None,
+    };
+    assert_eq!(bob.expect("call.roster", roster).await, 2);
+    bob.about(call, ClientFrame::CallHangup).await.unwrap();
+    assert_eq!(alice.ended().await, EndReason::Hangup);
 }
 
 #[tokio::test]
