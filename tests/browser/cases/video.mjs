@@ -66,3 +66,14 @@ scenario("c2_no_camera_or_microphone_opens_before_the_answer", async (world) => 
   await bob.accepts();
   await bob.seesCameraOf(alice);
 });
+
+scenario("c2_a_video_call_can_be_answered_by_voice", async (world) => {
+  const [alice, bob] = await world.signedIn(...both);
+  await alice.calls(bob, "video");
+  await bob.rings();
+  await bob.click("incoming-accept-voice");
+  await Promise.all([alice.isInCall(), bob.isInCall()]);
+  await Promise.all([bob.seesCameraOf(alice), bob.hears(alice), alice.hears(bob)]);
+  await alice.seesNo("remote-video");
+  await bob.seesNo("self-video");
+});

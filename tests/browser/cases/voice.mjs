@@ -1,5 +1,6 @@
 // c1: voice calls between two browsers, and every way in which one does not come about.
 
+import assert from "node:assert/strict";
 import { scenario } from "../harness.mjs";
 import { until } from "../until.mjs";
 
@@ -92,6 +93,15 @@ scenario(
   },
   impatient,
 );
+
+scenario("c1_two_who_call_each_other_at_once_are_in_one_call", async (world) => {
+  const [alice, bob] = await world.signedIn(...both);
+  await Promise.all([alice.calls(bob, "voice"), bob.calls(alice, "voice")]);
+  await Promise.all([alice.isInCall(), bob.isInCall()]);
+  await Promise.all([bob.hears(alice), alice.hears(bob)]);
+  const ids = await Promise.all([alice, bob].map(({ page }) => page.evaluate(() => window.tertulia.call.id)));
+  assert.equal(ids[0], ids[1]);
+});
 
 scenario("c1_mute_is_silence", async (world) => {
   const [alice, bob] = await world.signedIn(...both);
