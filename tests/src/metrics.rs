@@ -30,6 +30,12 @@ impl Metrics {
         self.matching(name, labels).next().is_some()
     }
 
+    /// The names of all series.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        self.0.iter().map(|(series, _)| series.split('{').next().unwrap_or_default()).collect()
+    }
+
     fn matching<'a>(&'a self, name: &'a str, labels: &'a [&'a str]) -> impl Iterator<Item = &'a (String, f64)> {
         self.0.iter().filter(move |(series, _)| {
             let series_name = series.split('{').next().unwrap_or_default();

@@ -132,6 +132,9 @@ fn read_line(section: &[&str], session_direction: Option<(bool, bool)>) -> Resul
         line if line.starts_with("m=application ") => return Err(invalid("data channels are not served")),
         _ => return Err(invalid("a line that is neither audio nor video")),
     };
+    if section[0].split(' ').nth(1).is_none_or(|port| port.parse::<u16>().is_err()) {
+        return Err(invalid("a line without a port"));
+    }
     let mid =
         section.iter().find_map(|line| line.strip_prefix("a=mid:")).ok_or_else(|| invalid("a line without a mid"))?;
     // str0m keeps 16 bytes and an alphabet: an id that it would change can't be told apart from another.
@@ -250,6 +253,7 @@ mod tests {
             "v=0",
             "\u{0}",
             "m=audio 9 X 0",
+            &OFFER.replace("m=audio 9", "m=audio 99999"),
             &OFFER.replace("a=mid:1", "a=mid:0"),
             &OFFER.replace("a=mid:1\r\n", ""),
         ] {

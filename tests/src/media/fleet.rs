@@ -132,14 +132,18 @@ impl Fleet {
         self.run(move |crew| crew.rebind(index)).await?
     }
 
-    /// A peer starts to send on a line, its first frame after `delay`.
+    /// A peer starts to send on a line, or goes on, its first frame after `delay`.
     ///
     /// # Errors
     /// If the thread has ended.
     pub async fn send(&self, member: &Member, mid: Mid, sending: Sending, delay: Duration) -> anyhow::Result<()> {
         let index = member.index;
         self.run(move |crew| {
-            crew.seats[index].streams.push(Stream::new(mid, sending, Instant::now() + delay));
+            let (streams, first) = (&mut crew.seats[index].streams, Instant::now() + delay);
+            match streams.iter_mut().find(|stream| stream.mid == mid) {
+                Some(stream) => stream.resume(first),
+                None => streams.push(Stream::new(mid, sending, first)),
+            }
         })
         .await
     }
@@ -150,7 +154,16 @@ impl Fleet {
     /// If the thread has ended.
     pub async fn hush(&self, member: &Member) -> anyhow::Result<()> {
         let index = member.index;
-        self.run(move |crew| crew.seats[index].streams.clear()).await
+        self.run(move |crew| crew.seats[index].streams.iter_mut().for_each(Stream::pause)).await
+    }
+
+    /// A peer is no longer driven: it sends nothing and hears nothing, and says no goodbye.
+    ///
+    /// # Errors
+    /// If the thread has ended.
+    pub async fn silence(&self, member: &Member) -> anyhow::Result<()> {
+        let index = member.index;
+        self.run(move |crew| crew.seats[index].silent = true).await
     }
 
     /// Microseconds since the fleet started: the clock of the stamps and tallies.
@@ -187,6 +200,7 @@ struct Seat {
     streams: Vec<Stream>,
     tally: Arc<Tally>,
     last_seq: HashMap<Mid, u64>,
+    silent: bool,
 }
 
 /// What the thread owns.
@@ -221,7 +235,11 @@ impl Crew {
 
     fn next_due(&self) -> Instant {
         let far = Instant::now() + Duration::from_secs(1);
-        let dues = self.seats.iter().flat_map(|s| s.streams.iter().map(Stream::due).chain([s.peer.due()]));
+        let dues = self
+            .seats
+            .iter()
+            .filter(|s| !s.silent)
+            .flat_map(|s| s.streams.iter().filter_map(Stream::due).chain([s.peer.due()]));
         dues.fold(far, Instant::min)
     }
 
@@ -229,7 +247,13 @@ impl Crew {
         let index = self.seats.len();
         self.poll.registry().register(peer.socket(), Token(index), Interest::READABLE)?;
         let tally = Arc::<Tally>::default();
-        self.seats.push(Seat { peer, streams: Vec::new(), tally: tally.clone(), last_seq: HashMap::new() });
+        self.seats.push(Seat {
+            peer,
+            streams: Vec::new(),
+            tally: tally.clone(),
+            last_seq: HashMap::new(),
+            silent: false,
+        });
         self.settle(index);
         Ok(Member { index, tally })
     }
@@ -255,6 +279,9 @@ impl Crew {
         for index in 0..self.seats.len() {
             let clock = self.start.elapsed();
             let seat = &mut self.seats[index];
+            if seat.silent {
+                continue;
+            }
             let mut due = seat.peer.due() <= now;
             let connected = seat.tally.connected.load(Relaxed);
             for stream in &mut seat.streams {
@@ -279,7 +306,10 @@ impl Crew {
     }
 
     fn drive(&mut self, index: usize, step: impl FnOnce(&mut Peer, &mut dyn FnMut(Heard<'_>))) {
-        let Seat { peer, streams, tally, last_seq } = &mut self.seats[index];
+        let Seat { peer, streams, tally, last_seq, silent } = &mut self.seats[index];
+        if *silent {
+            return;
+        }
         let (latencies, start) = (&*self.latencies, self.start);
         step(peer, &mut |heard| match heard {
             Heard::Connected => tally.connected.store(true, Relaxed),

@@ -60,6 +60,8 @@ pub struct Peer {
     pending: Option<SdpPendingOffer>,
     lines: Vec<(Line, Mid)>,
     due: Instant,
+    /// The `USERNAME` of its connectivity checks (RFC 8445 §7.2.2), once it has an answer.
+    stun_username: String,
     /// Keeps what it sends, where a test wants to send it again.
     tap: Option<Vec<(SocketAddr, Vec<u8>)>>,
 }
@@ -102,7 +104,16 @@ impl Peer {
         };
         let lines = lines.iter().map(&mut add).collect();
         let (offer, pending) = api.apply().context("an offer without lines")?;
-        let peer = Self { rtc, socket, me, pending: Some(pending), lines, due: Instant::now(), tap: None };
+        let peer = Self {
+            rtc,
+            socket,
+            me,
+            pending: Some(pending),
+            lines,
+            due: Instant::now(),
+            stun_username: String::new(),
+            tap: None,
+        };
         Ok((peer, offer.to_sdp_string()))
     }
 
@@ -114,7 +125,16 @@ impl Peer {
         let socket = UdpSocket::bind((ip, 0).into())?;
         let (mut rtc, me) = rtc_on(&socket)?;
         let answer = rtc.sdp_api().accept_offer(SdpOffer::from_sdp_string(offer)?)?;
-        let peer = Self { rtc, socket, me, pending: None, lines: vec![], due: Instant::now(), tap: None };
+        let peer = Self {
+            rtc,
+            socket,
+            me,
+            pending: None,
+            lines: vec![],
+            due: Instant::now(),
+            stun_username: String::new(),
+            tap: None,
+        };
         Ok((peer, answer.to_sdp_string()))
     }
 
@@ -124,6 +144,9 @@ impl Peer {
     /// If it has made none, or can't use the answer.
     pub fn accept_answer(&mut self, answer: &str) -> anyhow::Result<()> {
         let pending = self.pending.take().context("no offer is waiting for an answer")?;
+        let theirs = answer.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).unwrap_or_default();
+        let ours = self.rtc.direct_api().local_ice_credentials().ufrag;
+        self.stun_username = format!("{theirs}:{ours}");
         self.rtc.sdp_api().accept_answer(pending, SdpAnswer::from_sdp_string(answer)?)?;
         self.due = Instant::now();
         Ok(())
@@ -180,6 +203,12 @@ impl Peer {
     /// If the socket is gone.
     pub fn address(&self) -> anyhow::Result<SocketAddr> {
         Ok(self.socket.local_addr()?)
+    }
+
+    /// The `USERNAME` of its connectivity checks, which whoever sees its datagrams can read.
+    #[must_use]
+    pub fn stun_username(&self) -> &str {
+        &self.stun_username
     }
 
     /// From now on keeps a copy of each datagram it sends.

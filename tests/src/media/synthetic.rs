@@ -47,7 +47,9 @@ pub(crate) struct Packet {
 pub(crate) struct Stream {
     pub(crate) mid: Mid,
     pub(crate) sending: Sending,
+    start: Instant,
     next_frame: Instant,
+    on: bool,
     frames: u64,
     packets: u64,
     /// The next frame is a key frame: the first is, and one after each request.
@@ -56,20 +58,29 @@ pub(crate) struct Stream {
 
 impl Stream {
     pub(crate) fn new(mid: Mid, sending: Sending, first_frame: Instant) -> Self {
-        Self { mid, sending, next_frame: first_frame, frames: 0, packets: 0, key: true }
+        Self { mid, sending, start: first_frame, next_frame: first_frame, on: true, frames: 0, packets: 0, key: true }
+    }
+
+    pub(crate) fn pause(&mut self) {
+        self.on = false;
+    }
+
+    /// Goes on: numbers continue, time has passed.
+    pub(crate) fn resume(&mut self, next_frame: Instant) {
+        (self.on, self.key, self.next_frame) = (true, true, next_frame);
     }
 
     pub(crate) fn want_key_frame(&mut self) {
         self.key = true;
     }
 
-    pub(crate) fn due(&self) -> Instant {
-        self.next_frame
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.on.then_some(self.next_frame)
     }
 
     /// The packets of the next frame if it is due by `now`.
     pub(crate) fn frame(&mut self, now: Instant, clock: Duration) -> Option<Vec<Packet>> {
-        if self.next_frame > now {
+        if !self.on || self.next_frame > now {
             return None;
         }
         let key = std::mem::take(&mut self.key);
@@ -92,7 +103,7 @@ impl Stream {
         payload[STAMP_AT..STAMP_AT + 8].copy_from_slice(&stamp.to_be_bytes());
         let rate = if self.sending.video { 90_000.0 } else { 48_000.0 };
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "RTP time wraps around")]
-        let time = (self.frames as f64 * rate / self.sending.fps) as u64 as u32;
+        let time = (self.next_frame.saturating_duration_since(self.start).as_secs_f64() * rate) as u64 as u32;
         Packet { seq: self.packets, time, marker: self.sending.video && index + 1 == self.sending.burst, payload }
     }
 }
@@ -129,5 +140,10 @@ mod tests {
         let third = stream.frame(start + Duration::from_millis(70), Duration::ZERO).unwrap();
         assert_eq!(third[0].payload[4] & 1, 0);
         assert_eq!(third[0].seq, 13);
+        stream.pause();
+        assert!(stream.due().is_none() && stream.frame(start + Duration::from_secs(1), Duration::ZERO).is_none());
+        stream.resume(start + Duration::from_secs(1));
+        let fourth = stream.frame(start + Duration::from_secs(1), Duration::ZERO).unwrap();
+        assert_eq!((fourth[0].seq, fourth[0].time), (19, 90_000));
     }
 }

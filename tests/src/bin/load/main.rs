@@ -1,2 +1,83 @@
-//! Load.
-fn main() {}
+//! The load generator: makes the same load for our server and for its peers, and says what it costs them.
+//!
+//! Every command prints one row (`|`-separated, see `--head`) or a few plain lines. `tests/bench/run.sh` runs them all.
+
+mod calls;
+mod figures;
+mod idle;
+mod janus;
+mod process;
+mod rooms;
+mod shape;
+
+use clap::{Parser, Subcommand};
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+#[derive(Parser)]
+#[command(about, version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The heading of the rows.
+    Head,
+    /// A room on our forwarding unit, in a process of its own (`sfu/examples/room_server.rs`).
+    Rooms {
+        /// The built example.
+        #[arg(long)]
+        server: PathBuf,
+        #[command(flatten)]
+        load: rooms::Load,
+    },
+    /// The same room on a Janus VideoRoom that runs.
+    Janus {
+        /// Its process.
+        #[arg(long)]
+        pid: u32,
+        /// Its WebSocket.
+        #[arg(long, default_value = "127.0.0.1:8188")]
+        ws: String,
+        #[command(flatten)]
+        load: rooms::Load,
+    },
+    /// Calls over the real signalling: invite to ringing, accept to first audio.
+    Calls {
+        /// How many, one after another.
+        #[arg(long, default_value_t = 100)]
+        count: usize,
+    },
+    /// Authenticated WebSockets that do nothing: memory and CPU of each.
+    Idle {
+        /// How many; fewer where the machine's limit on open files is lower.
+        #[arg(long, default_value_t = 10_000)]
+        sockets: usize,
+        /// Seconds of doing nothing.
+        #[arg(long, default_value_t = 10)]
+        secs: u64,
+    },
+}
+
+/// Where media runs: Janus ignores loopback, so a fair run of both is on another address.
+fn parse_ip(text: &str) -> Result<IpAddr, std::net::AddrParseError> {
+    text.parse()
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let row = match Arguments::parse().command {
+        Command::Head => figures::HEAD.to_owned(),
+        Command::Rooms { server, load } => rooms::ours(&server, &load).await?,
+        Command::Janus { pid, ws, load } => rooms::janus(pid, &ws, &load).await?,
+        Command::Calls { count } => calls::run(count).await?,
+        Command::Idle { sockets, secs } => idle::run(sockets, secs).await?,
+    };
+    #[expect(clippy::print_stdout, reason = "the row is what it is for")]
+    {
+        println!("{row}");
+    }
+    Ok(())
+}

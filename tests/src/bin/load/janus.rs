@@ -1,0 +1,114 @@
+//! The WebSocket interface of Janus, as much of it as a VideoRoom needs.
+
+use anyhow::{Context, bail, ensure};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tertulia_tests::wait::in_time;
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+
+/// A session with a room of its own.
+pub(crate) struct Janus {
+    ws: WebSocketStream<TcpStream>,
+    session: u64,
+    transactions: u64,
+    room: u64,
+    feeds: Vec<u64>,
+}
+
+impl Janus {
+    pub(crate) async fn connect(address: &str) -> anyhow::Result<Self> {
+        let mut request = format!("ws://{address}").into_client_request()?;
+        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("janus-protocol"));
+        let tcp = TcpStream::connect(address).await?;
+        tcp.set_nodelay(true)?;
+        let (ws, _) = tokio_tungstenite::client_async(request, tcp).await?;
+        let mut janus = Self { ws, session: 0, transactions: 0, room: std::process::id().into(), feeds: Vec::new() };
+        janus.session = number(&janus.ask(json!({"janus": "create"})).await?, "/data/id")?;
+        Ok(janus)
+    }
+
+    /// Publishes with this offer; the first makes the room. Gives the answer.
+    pub(crate) async fn publish(&mut self, index: usize, offer: &str, video: bool) -> anyhow::Result<String> {
+        let handle = self.attach().await?;
+        if index == 0 {
+            let create = json!({
+                "request": "create", "room": self.room, "publishers": 200, "bitrate": 4_000_000,
+                "videocodec": "vp8", "audiocodec": "opus", "notify_joining": false,
+            });
+            self.message(handle, create, None).await?;
+        }
+        let join = json!({"request": "join", "ptype": "publisher", "room": self.room, "display": format!("p{index}")});
+        let joined = self.message(handle, join, None).await?;
+        self.feeds.push(number(&joined, "/plugindata/data/id")?);
+        let publish = json!({"request": "publish", "audio": !video, "video": video});
+        let jsep = json!({"type": "offer", "sdp": offer, "trickle": false});
+        sdp(&self.message(handle, publish, Some(jsep)).await?)
+    }
+
+    /// Asks for every feed; gives the handle and Janus' offer.
+    pub(crate) async fn subscribe(&mut self) -> anyhow::Result<(u64, String)> {
+        let handle = self.attach().await?;
+        let streams: Vec<Value> = self.feeds.iter().map(|feed| json!({"feed": feed})).collect();
+        let join = json!({"request": "join", "ptype": "subscriber", "room": self.room, "streams": streams});
+        Ok((handle, sdp(&self.message(handle, join, None).await?)?))
+    }
+
+    /// Takes the answer of a subscriber.
+    pub(crate) async fn start(&mut self, handle: u64, answer: &str) -> anyhow::Result<()> {
+        let jsep = json!({"type": "answer", "sdp": answer, "trickle": false});
+        self.message(handle, json!({"request": "start", "room": self.room}), Some(jsep)).await?;
+        Ok(())
+    }
+
+    async fn attach(&mut self) -> anyhow::Result<u64> {
+        let answer = self.ask(json!({"janus": "attach", "plugin": "janus.plugin.videoroom"})).await?;
+        number(&answer, "/data/id")
+    }
+
+    async fn message(&mut self, handle: u64, body: Value, jsep: Option<Value>) -> anyhow::Result<Value> {
+        let mut ask = json!({"janus": "message", "handle_id": handle, "body": body});
+        if let Some(jsep) = jsep {
+            ask["jsep"] = jsep;
+        }
+        let answer = self.ask(ask).await?;
+        ensure!(answer.pointer("/plugindata/data/error").is_none(), "{answer}");
+        Ok(answer)
+    }
+
+    async fn ask(&mut self, mut ask: Value) -> anyhow::Result<Value> {
+        self.transactions += 1;
+        let transaction = json!(self.transactions.to_string());
+        ask["transaction"] = transaction.clone();
+        if self.session != 0 {
+            ask["session_id"] = json!(self.session);
+        }
+        self.ws.send(Message::text(ask.to_string())).await?;
+        loop {
+            let message = in_time("an answer of Janus", self.ws.next()).await?.context("Janus has gone")??;
+            let Message::Text(text) = message else { continue };
+            let answer: Value = serde_json::from_str(&text)?;
+            if answer["transaction"] != transaction {
+                continue;
+            }
+            match answer["janus"].as_str() {
+                Some("success" | "event") => return Ok(answer),
+                // The plugin's answer comes later, as an event of the same transaction.
+                Some("ack") => {}
+                _ => bail!("{answer}"),
+            }
+        }
+    }
+}
+
+fn number(answer: &Value, pointer: &str) -> anyhow::Result<u64> {
+    answer.pointer(pointer).and_then(Value::as_u64).with_context(|| format!("no {pointer} in {answer}"))
+}
+
+fn sdp(answer: &Value) -> anyhow::Result<String> {
+    let sdp = answer.pointer("/jsep/sdp").and_then(Value::as_str);
+    Ok(sdp.with_context(|| format!("no sdp in {answer}"))?.to_owned())
+}
