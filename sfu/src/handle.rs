@@ -203,7 +203,8 @@ impl Sfu {
 
     /// Adds the unit's figures to the metrics.
     pub fn register(&self, registry: &mut prometheus_client::registry::Registry) {
-        let shards = self.inner.shards.iter().map(|shard| Arc::clone(&shard.published)).collect();
+        let shard = |shard: &Shard| (shard.address.port(), Arc::clone(&shard.published));
+        let shards = self.inner.shards.iter().map(shard).collect();
         registry.register_collector(Box::new(SfuCollector::new(shards)));
     }
 

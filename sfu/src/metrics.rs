@@ -18,6 +18,8 @@ const TURN_BOUNDS_S: [f64; 8] = [50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 5e-3, 20e-
 struct Snapshot {
     counters: Counters,
     socket: SocketFigures,
+    /// Looked up at a scrape.
+    kernel: KernelFigures,
     turns: [u64; TURN_BOUNDS_S.len()],
     turn_time: Duration,
 }
@@ -41,6 +43,7 @@ impl Default for Published {
         let snapshot = Snapshot {
             counters: Counters::default(),
             socket: SocketFigures::default(),
+            kernel: KernelFigures::default(),
             turns: [0; TURN_BOUNDS_S.len()],
             turn_time: Duration::ZERO,
         };
@@ -73,10 +76,36 @@ impl Published {
     }
 }
 
+/// What the kernel knows of a socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct KernelFigures {
+    queue_bytes: u64,
+    dropped: u64,
+}
+
+impl KernelFigures {
+    /// Of the UDP socket at `port`, from the tables of `/proc/net`; zero where there are none.
+    fn of(port: u16, tables: &str) -> Self {
+        let figures = |line: &str| {
+            // sl local_address rem_address st tx_queue:rx_queue …: the last column counts drops.
+            let mut columns = line.split_ascii_whitespace();
+            let (_, local_port) = columns.nth(1)?.rsplit_once(':')?;
+            if u16::from_str_radix(local_port, 16).ok()? != port {
+                return None;
+            }
+            let (_, queue) = columns.nth(2)?.split_once(':')?;
+            let dropped = columns.next_back()?.parse().ok()?;
+            Some(Self { queue_bytes: u64::from_str_radix(queue, 16).ok()?, dropped })
+        };
+        tables.lines().find_map(figures).unwrap_or_default()
+    }
+}
+
 /// Reads what the shards have published.
 #[derive(Debug)]
 pub(crate) struct SfuCollector {
-    shards: Vec<Arc<Published>>,
+    /// With the port of each.
+    shards: Vec<(u16, Arc<Published>)>,
 }
 
 /// A figure's name, what it means, whether it only grows, and where it stands.
@@ -101,6 +130,7 @@ const FIGURES: &[Figure] = &[
     ("tertulia_sfu_packets_received", "RTP packets from publishers", C, |s| s.counters.packets_received),
     ("tertulia_sfu_packets_forwarded", "RTP packets handed to subscribers", C, |s| s.counters.packets_forwarded),
     ("tertulia_sfu_bytes_forwarded", "RTP payload bytes handed to subscribers", C, |s| s.counters.bytes_forwarded),
+    ("tertulia_sfu_packets_sent", "RTP packets sent, again and as probes included", C, |s| s.counters.packets_sent),
     ("tertulia_sfu_packets_lost", "Packets that subscribers reported lost", C, |s| s.counters.packets_lost),
     ("tertulia_sfu_skipped_codec", "Packets not forwarded: codec unknown to the subscriber", C, |s| {
         s.counters.skipped_codec
@@ -123,23 +153,30 @@ const FIGURES: &[Figure] = &[
     ("tertulia_sfu_addresses_changed", "Peers that came from a new address", C, |s| s.counters.addresses_changed),
     ("tertulia_sfu_panics", "Peers ended by a contained panic", C, |s| s.counters.panics),
     ("tertulia_sfu_socket_send_dropped", "Datagrams that the kernel did not take", C, |s| s.socket.send_dropped),
+    ("tertulia_sfu_socket_receive_dropped", "Datagrams that found the receive buffer full", C, |s| s.kernel.dropped),
+    ("tertulia_sfu_socket_receive_queue_bytes", "Bytes in the receive buffer now", G, |s| s.kernel.queue_bytes),
     ("tertulia_sfu_socket_send_calls", "Send calls", C, |s| s.socket.send_calls),
     ("tertulia_sfu_socket_receive_calls", "Receive calls that brought something", C, |s| s.socket.receive_calls),
 ];
 
 impl SfuCollector {
-    pub(crate) fn new(shards: Vec<Arc<Published>>) -> Self {
+    pub(crate) fn new(shards: Vec<(u16, Arc<Published>)>) -> Self {
         Self { shards }
     }
 }
 
 impl Collector for SfuCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let tables = ["udp", "udp6"].map(|table| std::fs::read_to_string(format!("/proc/self/net/{table}")));
+        let tables: String = tables.into_iter().flatten().collect();
         let shards: Vec<(String, Snapshot)> = self
             .shards
             .iter()
             .enumerate()
-            .map(|(index, shard)| (index.to_string(), shard.state.lock().snapshot))
+            .map(|(index, (port, shard))| {
+                let snapshot = shard.state.lock().snapshot;
+                (index.to_string(), Snapshot { kernel: KernelFigures::of(*port, &tables), ..snapshot })
+            })
             .collect();
         for (name, help, kind, value) in FIGURES {
             let mut metric = encoder.encode_descriptor(name, help, None, *kind)?;
@@ -168,5 +205,20 @@ impl Collector for SfuCollector {
             )?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_s_figures_of_a_socket_are_found_by_its_port() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n\
+            1: 0100007F:1388 00000000:0000 07 00000000:00000A00 00:00000000 00000000     0        0 4242 2 0000 17\n\
+            2: 0100007F:1389 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 4243 2 0000 0\n";
+        assert_eq!(KernelFigures::of(5_000, table), KernelFigures { queue_bytes: 2_560, dropped: 17 });
+        assert_eq!(KernelFigures::of(5_001, table), KernelFigures::default());
+        assert_eq!(KernelFigures::of(5_002, "nonsense: : :\n\n"), KernelFigures::default());
     }
 }

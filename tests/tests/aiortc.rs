@@ -86,6 +86,10 @@ async fn c2_a_tone_and_pictures_pass_both_ways_between_aiortc_peers() -> anyhow:
     call.alice.phase(call.id, Phase::Active).await?;
     alice.report().await.context("Alice hears and sees Bob")?;
     bob.report().await.context("Bob hears and sees Alice")?;
+    // aiortc has no transport-wide feedback: what it can take it says itself (REMB).
+    tertulia_tests::metrics::rises(&server, "tertulia_sfu_estimates", &[], 1.0)
+        .await
+        .context("both have an estimate")?;
     alice.end().await?;
     bob.end().await?;
     call.hang_up().await

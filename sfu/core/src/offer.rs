@@ -36,6 +36,9 @@ pub(crate) struct Offer {
     pub(crate) video_codecs: Vec<Codec>,
     /// RED (RFC 2198) comes before Opus: the client wants to send it.
     pub(crate) wants_red: bool,
+    /// A video line has transport-wide feedback. Without it a receiver says by REMB what it can take, and measures that
+    /// by the packets' absolute send times.
+    pub(crate) has_transport_feedback: bool,
 }
 
 /// Reads and prepares an offer.
@@ -62,7 +65,8 @@ pub(crate) fn prepare(offer: &str, limits: &Limits) -> Result<Offer, ConnectErro
 
     let mut sdp = String::with_capacity(offer.len() + 64);
     push_lines(&mut sdp, &session);
-    let mut prepared = Offer { sdp, lines: Vec::new(), video_codecs: Vec::new(), wants_red: false };
+    let mut prepared =
+        Offer { sdp, lines: Vec::new(), video_codecs: Vec::new(), wants_red: false, has_transport_feedback: false };
     for section in &sections {
         let line = read_line(section, session_direction)?;
         if prepared.lines.iter().any(|other| other.mid == line.mid) {
@@ -70,7 +74,10 @@ pub(crate) fn prepare(offer: &str, limits: &Limits) -> Result<Offer, ConnectErro
         }
         match line.kind {
             MediaKind::Audio => prepared.wants_red |= line.sends && wants_red(section),
-            MediaKind::Video => add_codecs(&mut prepared.video_codecs, section),
+            MediaKind::Video => {
+                add_codecs(&mut prepared.video_codecs, section);
+                prepared.has_transport_feedback |= section.iter().any(|line| is_transport_feedback(line));
+            }
         }
         rewrite_section(&mut prepared.sdp, section, line);
         prepared.lines.push(line);
@@ -225,7 +232,8 @@ mod tests {
         let line = |mid: &str, kind, sends, receives| Line { mid: mid.into(), kind, sends, receives };
         assert_eq!(offer.lines, [line("0", MediaKind::Audio, true, false), line("1", MediaKind::Video, false, true)]);
         assert_eq!(offer.video_codecs, [Codec::Vp9, Codec::Vp8], "the order of the m= line counts");
-        assert!(offer.wants_red);
+        assert!(offer.wants_red && offer.has_transport_feedback);
+        assert!(!prepare(&OFFER.replace("transport-", "other-"), &Limits::default()).unwrap().has_transport_feedback);
         assert!(!prepare(&OFFER.replace("63 111", "111 63"), &Limits::default()).unwrap().wants_red);
     }
 

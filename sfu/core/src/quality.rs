@@ -33,6 +33,8 @@ pub struct Counters {
     pub packets_forwarded: u64,
     /// Their payload bytes.
     pub bytes_forwarded: u64,
+    /// RTP packets sent: those forwarded, those sent again, and those that probe for bandwidth.
+    pub packets_sent: u64,
     /// Datagrams sent, of any kind.
     pub datagrams_sent: u64,
     /// Their bytes.
@@ -75,6 +77,7 @@ pub(crate) struct StreamFigures {
     bytes: u64,
     nacks: u64,
     lost: u64,
+    packets: u64,
     at: Option<Instant>,
     pub(crate) quality: TrackQuality,
 }
@@ -84,6 +87,7 @@ pub(crate) struct StreamFigures {
 pub(crate) struct Added {
     pub(crate) nacks: u64,
     pub(crate) lost: u64,
+    pub(crate) packets: u64,
 }
 
 impl StreamFigures {
@@ -93,7 +97,7 @@ impl StreamFigures {
         #[expect(clippy::cast_precision_loss, reason = "jitter is a small number of ticks")]
         let jitter_ms = stats.jitter as f32 * 1_000.0 / clock_hz.max(1) as f32;
         self.quality.jitter_ms = jitter_ms;
-        self.added(stats.nacks, 0)
+        self.added(stats.nacks, 0, stats.packets)
     }
 
     pub(crate) fn on_egress(&mut self, stats: &MediaEgressStats, clock_hz: u32) -> Added {
@@ -103,7 +107,7 @@ impl StreamFigures {
         #[expect(clippy::cast_precision_loss, reason = "jitter is a small number of ticks")]
         let jitter_ms = remote.map_or(0.0, |remote| remote.jitter as f32 * 1_000.0 / clock_hz.max(1) as f32);
         self.quality.jitter_ms = jitter_ms;
-        self.added(stats.nacks, remote.map_or(0, |remote| remote.packets_lost))
+        self.added(stats.nacks, remote.map_or(0, |remote| remote.packets_lost), stats.packets)
     }
 
     fn bitrate(&mut self, bytes: u64, at: Instant) {
@@ -115,9 +119,13 @@ impl StreamFigures {
         (self.bytes, self.at) = (bytes, Some(at));
     }
 
-    fn added(&mut self, nacks: u64, lost: u64) -> Added {
-        let added = Added { nacks: nacks.saturating_sub(self.nacks), lost: lost.saturating_sub(self.lost) };
-        (self.nacks, self.lost) = (nacks, lost);
+    fn added(&mut self, nacks: u64, lost: u64, packets: u64) -> Added {
+        let added = Added {
+            nacks: nacks.saturating_sub(self.nacks),
+            lost: lost.saturating_sub(self.lost),
+            packets: packets.saturating_sub(self.packets),
+        };
+        (self.nacks, self.lost, self.packets) = (nacks, lost, packets);
         added
     }
 }

@@ -411,6 +411,7 @@ impl Shard {
             Signal::Figures(added, false) => {
                 self.counters.nacks_received += added.nacks;
                 self.counters.packets_lost += added.lost;
+                self.counters.packets_sent += added.packets;
             }
         }
     }

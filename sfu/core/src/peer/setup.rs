@@ -75,6 +75,9 @@ pub(super) fn rtc_config(new: &NewPeer<'_>, offer: &Offer) -> RtcConfig {
         .set_extension(2, Extension::TransportSequenceNumber)
         .set_extension(3, Extension::RtpMid)
         .set_extension(4, Extension::VideoOrientation);
+    if !offer.has_transport_feedback {
+        config = config.set_extension(5, Extension::AbsoluteSendTime);
+    }
     // The answer lists codecs in the order of this configuration, and the client sends the first: its own favourite.
     for codec in &offer.video_codecs {
         config = match codec {
