@@ -19,7 +19,7 @@ scenario("c2_video_call_both_see_and_hear_each_other", async (world) => {
   await alice.seesCameraOf(alice, { testId: "self-video" });
   // The cheapest to forward, and the server's to choose.
   const [transport] = await bob.page.evaluate(() => window.probe.stats("transport"));
-  assert.match(transport.srtpCipher, /^AEAD_AES_(128|256)_GCM$/);
+  assert.match(transport.srtpCipher, /AEAD_AES_(128|256)_GCM$/);
   await alice.hangsUp();
   await Promise.all([alice.isFree(), bob.isFree()]);
 });
