@@ -5,9 +5,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-target=${TERTULIA_TARGET:-target}/release
-load=$PWD/$target/tertulia-load
-server=$PWD/$target/examples/room_server
+target=$(realpath "${TERTULIA_TARGET:-target}")/release
+load=$target/tertulia-load
+server=$target/examples/room_server
 secs=${BENCH_SECS:-10}
 read -ra shapes <<<"${BENCH_SHAPES:-1x50-video 10x10-video 10x10-audio 1x50-audio}"
 namespace=tertulia-bench

@@ -15,6 +15,7 @@ const INVITES_PER_MINUTE: u32 = 100_000;
 /// The line for the report.
 pub(crate) async fn run(count: usize) -> anyhow::Result<String> {
     let server = Server::builder()
+        .set("demo", false)
         .set("signaling.invites_per_minute", INVITES_PER_MINUTE)
         .set("signaling.invites_burst", INVITES_PER_MINUTE)
         .set("signaling.requests_per_s", INVITES_PER_MINUTE)
@@ -61,7 +62,7 @@ async fn one(alice: &mut Client, bob: &mut Client) -> anyhow::Result<(Duration, 
     let accepted = fleet.clock_us();
     // Alice opens her microphone when she hears that he has accepted, and not before.
     let (answer, speaks) = tokio::join!(bob.accept(call), async {
-        alice.phase(call, Phase::Connecting).await?;
+        alice.phase(call, Phase::Active).await?; // the media was up before
         fleet.send(&hers, mic, Sending::AUDIO, Duration::ZERO).await
     });
     answer??;

@@ -14,7 +14,11 @@ const SETTLE: Duration = Duration::from_secs(3);
 /// The line for the report.
 pub(crate) async fn run(sockets: usize, secs: u64) -> anyhow::Result<String> {
     let sockets = sockets.min(open_files_max()?.saturating_sub(FILES_BESIDE));
-    let server = Server::builder().set("signaling.sockets_per_address_max", sockets + 10).start().await?;
+    let server = Server::builder()
+        .set("signaling.sockets_per_address_max", sockets + 10)
+        .set("demo", false) // in a demo everyone is told of everyone who comes
+        .start()
+        .await?;
     // The first logins warm up what is made once.
     let mut clients = Vec::new();
     for n in 0..100 {
