@@ -3,7 +3,7 @@
 //! Invariant: its tasks live exactly as long as it does.
 
 use crate::bucket::Buckets;
-use crate::clock::Clock;
+use crate::clock::{Clock, random};
 use crate::config::Config;
 use crate::doors::Doors;
 use crate::exchange::Exchange;
@@ -39,6 +39,8 @@ const DRAIN_STEP: Duration = Duration::from_millis(50);
 /// What every request has at hand.
 pub(crate) struct Shared {
     pub(crate) config: Config,
+    /// Names this run of the program: another run knows nothing of this one's media.
+    pub(crate) instance: String,
     pub(crate) clock: Clock,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) directory: Directory,
@@ -124,7 +126,9 @@ impl Gateway {
         let doors = Doors::new(limits.sockets_max, limits.sockets_per_address_max);
         let sign_ins = Mutex::new(Buckets::new(limits.sign_ins(), SIGN_IN_ADDRESSES_MAX));
         let (draining, closing) = (AtomicBool::new(false), AtomicBool::new(false));
+        let instance = format!("{:016x}", random() as u64);
         let shared = Shared {
+            instance,
             clock,
             metrics,
             directory,

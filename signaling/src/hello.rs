@@ -18,7 +18,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::sync::Arc;
 use tertulia_common::{CallId, DeviceId, SessionId, UserId};
 use tertulia_signaling_core::Endpoint;
-use tertulia_signaling_proto::{CallMissed, CloseCode, Codec, ErrorBody, ErrorCode, Hello, Resume, Welcome};
+use tertulia_signaling_proto::{CallMissed, CloseCode, Codec, ErrorBody, ErrorCode, Hello, Resume, Settings, Welcome};
 
 /// Missed calls in one welcome: the oldest first, the rest with the next.
 const MISSED_MAX: u64 = 50;
@@ -183,6 +183,10 @@ async fn welcome(shared: &Shared, session: &Session, shown: Option<Vec<CallId>>)
         calls,
         missed_calls,
         ice_servers: shared.config.ice_servers.clone(),
+        calls_elsewhere: Vec::new(),
+        ice_expires_at: None,
+        settings: Settings::default(),
+        instance: shared.instance.clone(),
         demo: shared.config.demo_key.is_some(),
     })
 }

@@ -155,7 +155,7 @@ fn media_to_wire(media: directory::Media) -> wire::MediaKind {
 }
 
 fn person(user: directory::User) -> Person {
-    Person { user_id: user.id, name: user.name, online: None }
+    Person { user_id: user.id, name: user.name, online: None, deleted: false }
 }
 
 /// A missed call as a welcome lists it.
@@ -191,5 +191,7 @@ pub(crate) fn call_to_wire(me: &UserId, call: directory::HistoryCall) -> wire::C
         ended_at: record.ended_at,
         reason,
         duration_ms: record.answered_at.map_or(0, |answered| translate::millis(record.ended_at.since(answered))),
+        quality: None,
+        peer_quality: None,
     }
 }

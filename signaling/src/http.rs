@@ -74,13 +74,15 @@ impl From<ErrorBody> for Refusal {
     fn from(error: ErrorBody) -> Self {
         let status = match error.code {
             ErrorCode::TokenInvalid | ErrorCode::TokenExpired => StatusCode::UNAUTHORIZED,
-            ErrorCode::Forbidden => StatusCode::FORBIDDEN,
+            ErrorCode::Forbidden | ErrorCode::PrimaryOnly | ErrorCode::AccountOnly | ErrorCode::TlsRequired => {
+                StatusCode::FORBIDDEN
+            }
             ErrorCode::NotFound | ErrorCode::UnknownUser | ErrorCode::UnknownCall => StatusCode::NOT_FOUND,
             ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ErrorCode::RateLimited | ErrorCode::TooManyConnections | ErrorCode::TooManyOutstanding => {
                 StatusCode::TOO_MANY_REQUESTS
             }
-            ErrorCode::ServerFull | ErrorCode::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::ServerFull | ErrorCode::Draining | ErrorCode::PinNotSent => StatusCode::SERVICE_UNAVAILABLE,
             ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             ErrorCode::AlreadyInCall
             | ErrorCode::CallStateMismatch
@@ -91,6 +93,10 @@ impl From<ErrorBody> for Refusal {
             | ErrorCode::RequestIdNotRising
             | ErrorCode::BadRequest
             | ErrorCode::CallSelf
+            | ErrorCode::PhoneInvalid
+            | ErrorCode::PinWrong
+            | ErrorCode::RegistrationOver
+            | ErrorCode::LinkOver
             | ErrorCode::SdpInvalid => StatusCode::BAD_REQUEST,
         };
         Self { status, error }

@@ -165,6 +165,7 @@ impl CallMedia {
                 estimate_bps: figures.estimate_bps,
                 up: track(&figures.up),
                 down: track(&figures.down),
+                score: None,
             })
         };
         peers.iter().filter_map(of_peer).collect()

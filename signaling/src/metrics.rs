@@ -283,6 +283,7 @@ fn close_label(code: CloseCode) -> Reason {
         CloseCode::ProtocolViolation => "protocol_violation",
         CloseCode::FrameTooLarge => "frame_too_large",
         CloseCode::RateLimited => "rate_limited",
+        CloseCode::Revoked => "revoked",
     };
     Reason { reason }
 }
@@ -319,6 +320,14 @@ fn error_label(code: ErrorCode) -> Code {
         ErrorCode::CallStateMismatch => "call_state_mismatch",
         ErrorCode::CallOver => "call_over",
         ErrorCode::CallAnsweredElsewhere => "call_answered_elsewhere",
+        ErrorCode::PhoneInvalid => "phone_invalid",
+        ErrorCode::PinWrong => "pin_wrong",
+        ErrorCode::RegistrationOver => "registration_over",
+        ErrorCode::PinNotSent => "pin_not_sent",
+        ErrorCode::LinkOver => "link_over",
+        ErrorCode::PrimaryOnly => "primary_only",
+        ErrorCode::AccountOnly => "account_only",
+        ErrorCode::TlsRequired => "tls_required",
         ErrorCode::SdpInvalid => "sdp_invalid",
         ErrorCode::RateLimited => "rate_limited",
         ErrorCode::TooManyOutstanding => "too_many_outstanding",

@@ -55,7 +55,8 @@ impl People {
             }
             names.entry(user.id).or_insert(user.name);
         }
-        let person = |(user_id, name)| Person { online: Some(self.hub.is_online(&user_id)), user_id, name };
+        let person =
+            |(user_id, name)| Person { online: Some(self.hub.is_online(&user_id)), user_id, name, deleted: false };
         let mut people: Vec<Person> = names.into_iter().map(person).collect();
         people.sort_by_cached_key(|person| {
             (Reverse(person.online), person.name.to_lowercase(), person.user_id.as_str().to_owned())

@@ -13,7 +13,7 @@ use crate::translate;
 use std::sync::Arc;
 use tertulia_signaling_core::Request;
 use tertulia_signaling_proto::{
-    CallConnect, CallInvite, ClientFrame, ErrorBody, ErrorCode, OkFrame, RequestId, Target,
+    CallConnect, CallHold, CallInvite, CallRequest, ClientFrame, ErrorBody, ErrorCode, OkFrame, RequestId, Target,
 };
 
 /// A request without an answer yet.
@@ -65,6 +65,10 @@ pub(crate) fn run(shared: &Arc<Shared>, session: &Arc<Session>, frame: ClientFra
         }
         ClientFrame::CallCancel(r) => ask(r.id, Request::Cancel { call: r.call_id }),
         ClientFrame::CallHangup(r) => ask(r.id, Request::Hangup { call: r.call_id }),
+        ClientFrame::Probe(r) => shared.hub.answer(session, r.id, Ok(OkFrame::default())),
+        ClientFrame::CallHold(CallHold { id, .. }) | ClientFrame::CallJoin(CallRequest { id, .. }) => {
+            shared.hub.answer(session, id, Err(ErrorCode::CallStateMismatch.into()));
+        }
         ClientFrame::CallMedia(r) => {
             ask(r.id, Request::Media { call: r.call_id, flags: translate::flags_from_wire(r.media) });
         }

@@ -79,6 +79,7 @@ fn roster(call_id: CallId, roster: core::Roster, names: &Names) -> wire::CallRos
         name: names.of(&entry.endpoint.user).to_owned(),
         participant: participant(&entry.endpoint),
         media: flags(entry.media),
+        held: false,
     };
     wire::CallRoster {
         call_id,
@@ -118,6 +119,7 @@ pub(crate) fn snapshot(call: core::Snapshot, names: &Names) -> (wire::CallSnapsh
         media: media_kind(call.media),
         phase: phase(call.phase),
         answered_at: call.answered_at,
+        held: false,
     };
     (snapshot, who)
 }

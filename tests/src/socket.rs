@@ -80,7 +80,7 @@ impl Socket {
     /// If the socket is gone.
     pub async fn hello(&mut self, token: &str, device: &str, resume: Option<Resume>) -> anyhow::Result<()> {
         let device_id = Some(device.parse()?);
-        let hello = Hello { token: token.to_owned(), device_id, resume, caps: Caps { rings: true } };
+        let hello = Hello { token: token.to_owned(), device_id, resume, caps: Caps { rings: true, call_waiting: false } };
         Ok(self.send(&ClientFrame::Hello(hello)).await?)
     }
 

@@ -43,6 +43,17 @@ pub enum ClientFrame {
     /// What this device sends now; the others see it in `call.roster`.
     #[serde(rename = "call.media")]
     CallMedia(CallMedia),
+    /// Put an answered call of this device on hold, or go on with it. Nothing is forwarded to or from a call on hold. To go
+    /// on with one puts the other on hold. The others see it in `call.roster`.
+    #[serde(rename = "call.hold")]
+    CallHold(CallHold),
+    /// Take over a running call of this user from another device (`calls_elsewhere`): after `ok`, `call.connect`. The earlier
+    /// device stays in until this one's media is up; then it hears `call.ended {handed_over}`.
+    #[serde(rename = "call.join")]
+    CallJoin(CallRequest),
+    /// Is the way to the server alive? Answered by `ok` at once; for clients that suspect their network.
+    #[serde(rename = "probe")]
+    Probe(Probe),
 }
 
 impl ClientFrame {
@@ -52,7 +63,13 @@ impl ClientFrame {
         match self {
             Self::Hello(_) | Self::Pong(_) | Self::Ack(_) => None,
             Self::CallInvite(r) => Some(r.id),
-            Self::CallRinging(r) | Self::CallAccept(r) | Self::CallCancel(r) | Self::CallHangup(r) => Some(r.id),
+            Self::CallRinging(r)
+            | Self::CallAccept(r)
+            | Self::CallCancel(r)
+            | Self::CallHangup(r)
+            | Self::CallJoin(r) => Some(r.id),
+            Self::CallHold(r) => Some(r.id),
+            Self::Probe(r) => Some(r.id),
             Self::CallDecline(r) => Some(r.id),
             Self::CallConnect(r) => Some(r.id),
             Self::CallMedia(r) => Some(r.id),
@@ -64,9 +81,10 @@ impl ClientFrame {
 // No `Debug` on the token.
 #[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
 pub struct Hello {
-    /// A JWT minted with an API key.
+    /// A device token of an account here, or a JWT minted with an API key.
     pub token: String,
     /// This device, as the client named it when it was installed. Absent: the server names it, and says so in `welcome`.
+    /// With a device token: that token's device, or absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub device_id: Option<DeviceId>,
@@ -116,6 +134,8 @@ impl std::fmt::Debug for Resume {
 pub struct Caps {
     /// It can ring: it takes calls. A back end or a test that only places calls says no.
     pub rings: bool,
+    /// It can have one call on hold and be in another: it rings while it is in a call. Without, it is busy then.
+    pub call_waiting: bool,
 }
 
 /// How much of the session a client has received.
@@ -186,4 +206,22 @@ pub struct CallMedia {
     #[serde(flatten)]
     #[ts(flatten)]
     pub media: MediaFlags,
+}
+
+/// Put a call on hold, or go on with it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct CallHold {
+    /// The request's number.
+    pub id: RequestId,
+    /// Which call.
+    pub call_id: CallId,
+    /// On hold, or not.
+    pub on: bool,
+}
+
+/// Is the way to the server alive?
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct Probe {
+    /// The request's number.
+    pub id: RequestId,
 }

@@ -85,6 +85,22 @@ error_codes! {
     CallOver = Invalid, "The call has ended.";
     /// Another device of yours was quicker.
     CallAnsweredElsewhere = Invalid, "The call was answered on another device.";
+    /// Not a phone number that can be called.
+    PhoneInvalid = Invalid, "This is not a phone number. Write it with its country code, as in +34 612 345 678.";
+    /// The PIN is not the one that was sent.
+    PinWrong = Invalid, "The PIN is not right.";
+    /// The PIN has expired, too many were tried, or there never was one: ask for a new one.
+    RegistrationOver = Invalid, "This PIN can't be used any more. Ask for a new one.";
+    /// The PIN could not be sent.
+    PinNotSent = Retry, "The PIN could not be sent. Try again.";
+    /// The link code is wrong, was used, or has expired.
+    LinkOver = Invalid, "This code is not valid any more. Make a new one on the other device.";
+    /// Only the primary device of an account may do this.
+    PrimaryOnly = Forbidden, "Only your main device may do this.";
+    /// Only an account of this server has this; a user of an app's own does not.
+    AccountOnly = Forbidden, "This needs an account on this server.";
+    /// Plain HTTP came from elsewhere than this machine or a trusted proxy.
+    TlsRequired = Forbidden, "Use https: this server takes no plain HTTP from elsewhere.";
     /// The SDP offer can't be used.
     SdpInvalid = Invalid, "The offer could not be used.";
     /// Too many requests a second.
@@ -164,6 +180,8 @@ pub enum CloseCode {
     FrameTooLarge = 4504,
     /// Too many requests in spite of `rate_limited` answers.
     RateLimited = 4505,
+    /// This device was unlinked, another primary device has come, or the account was deleted.
+    Revoked = 4506,
 }
 
 impl CloseCode {
@@ -179,6 +197,7 @@ impl CloseCode {
         Self::ProtocolViolation,
         Self::FrameTooLarge,
         Self::RateLimited,
+        Self::Revoked,
     ];
 
     /// The number on the wire.
@@ -201,6 +220,7 @@ impl CloseCode {
             Self::ProtocolViolation => "too many bad frames",
             Self::FrameTooLarge => "frame too large",
             Self::RateLimited => "too many requests",
+            Self::Revoked => "this device's access has ended",
         }
     }
 }

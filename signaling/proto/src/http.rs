@@ -1,6 +1,6 @@
-//! The bodies of the HTTP calls.
+//! The bodies of the HTTP calls, but those of accounts.
 
-use crate::types::{EndReason, MediaKind, Person};
+use crate::types::{EndReason, IceServer, MediaKind, Person, QualitySummary};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tertulia_common::{CallId, Timestamp, UserId};
@@ -32,7 +32,7 @@ pub struct DemoPeople {
 }
 
 /// `GET /v1/calls`: this user's calls, newest first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
 pub struct CallHistory {
     /// One page.
     pub calls: Vec<CallRecord>,
@@ -53,7 +53,7 @@ pub enum Direction {
 }
 
 /// A call that has ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
 pub struct CallRecord {
     /// Which call.
     pub call_id: CallId,
@@ -72,4 +72,48 @@ pub struct CallRecord {
     /// From answer to end, in milliseconds; zero if it was not answered.
     #[ts(type = "number")]
     pub duration_ms: u64,
+    /// How it was for this user; absent where nothing was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub quality: Option<QualitySummary>,
+    /// How it was for the other side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub peer_quality: Option<QualitySummary>,
+}
+
+/// `GET /v1/server`: what a client must know before it signs in. Needs no token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct ServerInfo {
+    /// The ways to sign in, the best first.
+    pub sign_in: Vec<SignInWay>,
+    /// The country that phone numbers without a country code are taken to be of (ISO 3166, as in `ES`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub phone_region: Option<String>,
+    /// Digits of a PIN.
+    pub pin_digits: u32,
+}
+
+/// A way to sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum SignInWay {
+    /// By phone number and PIN (`/v1/register`), or linked to a device that has (`/v1/devices/link`).
+    Phone,
+    /// By name alone (`/v1/demo/sign-in`).
+    Demo,
+    /// With a token that an app has made.
+    Token,
+}
+
+/// `GET /v1/ice-servers`: STUN and TURN servers, with credentials made now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct IceServers {
+    /// The servers.
+    pub ice_servers: Vec<IceServer>,
+    /// When the credentials end, by the server's clock. Absent: they do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub expires_at: Option<Timestamp>,
 }

@@ -10,6 +10,7 @@
 //! `ping`), the server the ids it has handled. `hello.resume.received` and `welcome.last_request` tell each other; the
 //! server replays what came after, the client asks again what was not handled. Nothing is lost, nothing happens twice.
 
+mod account;
 mod client;
 mod codec;
 mod error;
@@ -17,15 +18,24 @@ mod http;
 mod server;
 mod types;
 
-pub use client::{Ack, CallConnect, CallDecline, CallInvite, CallMedia, CallRequest, Caps, ClientFrame, Hello, Resume};
+pub use account::{
+    Blocks, Device, DeviceAccess, Devices, LinkBegin, LinkBegun, LinkCode, LinkFound, LinkState, Lookup, Profile,
+    ProfilePatch, Register, Registered, Settings, SettingsPatch, Verify,
+};
+pub use client::{
+    Ack, CallConnect, CallDecline, CallHold, CallInvite, CallMedia, CallRequest, Caps, ClientFrame, Hello, Probe,
+    Resume,
+};
 pub use codec::{Codec, DecodeError};
 pub use error::{CloseCode, ErrorBody, ErrorClass, ErrorCode, WireError};
-pub use http::{CallHistory, CallRecord, DemoPeople, DemoSignIn, DemoSignedIn, Direction};
+pub use http::{
+    CallHistory, CallRecord, DemoPeople, DemoSignIn, DemoSignedIn, Direction, IceServers, ServerInfo, SignInWay,
+};
 pub use server::{
-    CallEnded, CallIncoming, CallMissed, CallQuality, CallRoster, CallSlots, CallState, Displaced, Drain, ErrorFrame,
-    Limits, OkFrame, Ping, RosterEntry, ServerFrame, Welcome,
+    CallEnded, CallIncoming, CallMissed, CallQuality, CallRoster, CallSlots, CallState, CallsElsewhere, Displaced,
+    Drain, ErrorFrame, Limits, OkFrame, Ping, RosterEntry, ServerFrame, Welcome,
 };
 pub use types::{
-    CallSnapshot, DeclineReason, EndReason, IceServer, MediaFlags, MediaKind, Participant, ParticipantQuality, Person,
-    Phase, RequestId, Slot, Source, Target, TrackQuality,
+    CallElsewhere, CallSnapshot, DeclineReason, EndReason, IceServer, MediaFlags, MediaKind, Participant,
+    ParticipantQuality, Person, Phase, QualitySummary, RequestId, Slot, Source, Target, TrackQuality,
 };

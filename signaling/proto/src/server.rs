@@ -1,9 +1,10 @@
 //! What the server sends.
 
+use crate::account::{Devices, Settings};
 use crate::error::ErrorBody;
 use crate::types::{
-    CallSnapshot, EndReason, IceServer, MediaFlags, MediaKind, Participant, ParticipantQuality, Person, Phase,
-    RequestId, Slot,
+    CallElsewhere, CallSnapshot, EndReason, IceServer, MediaFlags, MediaKind, Participant, ParticipantQuality, Person,
+    Phase, RequestId, Slot,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,15 @@ pub enum ServerFrame {
     /// Someone called while nobody answered.
     #[serde(rename = "call.missed")]
     CallMissed(CallMissed),
+    /// The running calls of this user on their other devices: all of them, whenever one comes, moves or goes.
+    #[serde(rename = "calls.elsewhere")]
+    CallsElsewhere(CallsElsewhere),
+    /// The devices of this user have changed, or a new one waits for its approval no longer.
+    #[serde(rename = "devices")]
+    Devices(Devices),
+    /// The settings of this user have changed, on whichever device.
+    #[serde(rename = "settings")]
+    Settings(Settings),
     /// Demo only: who has signed in.
     #[serde(rename = "demo.people")]
     DemoPeople(crate::http::DemoPeople),
@@ -96,8 +106,20 @@ pub struct Welcome {
     pub calls: Vec<CallSnapshot>,
     /// Calls missed since this user last connected, oldest first.
     pub missed_calls: Vec<CallMissed>,
+    /// The running calls of this user on their other devices.
+    pub calls_elsewhere: Vec<CallElsewhere>,
     /// STUN and TURN servers to use.
     pub ice_servers: Vec<IceServer>,
+    /// When their credentials end, by the server's clock: ask for new ones by `GET /v1/ice-servers` before a call that may
+    /// outlast them. Absent: they do not end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub ice_expires_at: Option<Timestamp>,
+    /// This user's settings.
+    pub settings: Settings,
+    /// Which run of the server this is. Another one than before: the media of every call is gone, and has to be connected
+    /// anew; the calls themselves go on.
+    pub instance: String,
     /// Whether this server runs as a demo: `/v1/demo/…` works and `demo.people` comes.
     pub demo: bool,
 }
@@ -230,6 +252,10 @@ pub struct RosterEntry {
     #[serde(flatten)]
     #[ts(flatten)]
     pub media: MediaFlags,
+    /// They have put the call on hold.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[ts(as = "Option<bool>", optional)]
+    pub held: bool,
 }
 
 /// What this device's receive slots carry.
@@ -273,4 +299,11 @@ pub struct CallMissed {
     pub media: MediaKind,
     /// When they called.
     pub at: Timestamp,
+}
+
+/// The running calls of this user on their other devices.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct CallsElsewhere {
+    /// All of them.
+    pub calls: Vec<CallElsewhere>,
 }

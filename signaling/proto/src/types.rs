@@ -39,6 +39,10 @@ pub struct Person {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub online: Option<bool>,
+    /// Whether the account was deleted: then the name says only that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[ts(as = "Option<bool>", optional)]
+    pub deleted: bool,
 }
 
 /// Where a call stands.
@@ -79,6 +83,8 @@ pub enum EndReason {
     Failed,
     /// A side was gone for longer than the grace time.
     Lost,
+    /// Another device of this user has taken the call over (told to the one that had it only).
+    HandedOver,
 }
 
 /// Why a device declines.
@@ -155,6 +161,29 @@ pub struct CallSnapshot {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub answered_at: Option<Timestamp>,
+    /// This device has put it on hold.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[ts(as = "Option<bool>", optional)]
+    pub held: bool,
+}
+
+/// A running call of this user on another device of theirs; `call.join` takes it over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct CallElsewhere {
+    /// Which call.
+    pub call_id: CallId,
+    /// The other side.
+    pub peer: Person,
+    /// What it started as.
+    pub media: MediaKind,
+    /// When it was answered.
+    pub answered_at: Timestamp,
+    /// The device that is in it.
+    pub device_id: DeviceId,
+    /// That device's name, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub device_name: Option<String>,
 }
 
 /// A STUN or TURN server for the client's `RTCPeerConnection`.
@@ -191,6 +220,31 @@ pub struct ParticipantQuality {
     pub up: TrackQuality,
     /// From the server to the participant.
     pub down: TrackQuality,
+    /// How good the call is for this participant, 1 (bad) to 5 (excellent): a mean opinion score estimated from round
+    /// trip, loss and jitter of both directions (E-model, ITU-T G.107, simplified). Absent while nothing was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub score: Option<f32>,
+}
+
+/// How a call was for one side, from its answer to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct QualitySummary {
+    /// The mean of the scores (see `ParticipantQuality`), 1 to 5.
+    pub score: f32,
+    /// The lowest of them.
+    pub score_min: f32,
+    /// Mean round trip between server and participant, in milliseconds.
+    pub rtt_ms: f32,
+    /// Mean loss of both directions, as a fraction from 0 to 1.
+    pub loss: f32,
+    /// Mean jitter, in milliseconds.
+    pub jitter_ms: f32,
+    /// How often the media of this side was gone.
+    pub interruptions: u32,
+    /// For how long in all, in milliseconds.
+    #[ts(type = "number")]
+    pub interrupted_ms: u64,
 }
 
 /// Figures of one direction.

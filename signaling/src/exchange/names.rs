@@ -27,6 +27,6 @@ impl Names {
 
     /// The user as others see them.
     pub(crate) fn person(&self, user: &UserId) -> Person {
-        Person { user_id: user.clone(), name: self.of(user).to_owned(), online: None }
+        Person { user_id: user.clone(), name: self.of(user).to_owned(), online: None, deleted: false }
     }
 }

@@ -6,6 +6,12 @@ export type Ack = {
   received: number;
 };
 
+/** `GET /v1/blocks`: whom this user has blocked. They never ring here, and are not told. */
+export type Blocks = {
+  /** The newest first. */
+  blocked: Array<Person>;
+};
+
 /** Connect the media of a call. */
 export type CallConnect = {
   /** The request's number. */
@@ -26,6 +32,22 @@ export type CallDecline = {
   reason: DeclineReason;
 };
 
+/** A running call of this user on another device of theirs; `call.join` takes it over. */
+export type CallElsewhere = {
+  /** Which call. */
+  call_id: CallId;
+  /** The other side. */
+  peer: Person;
+  /** What it started as. */
+  media: MediaKind;
+  /** When it was answered. */
+  answered_at: Timestamp;
+  /** The device that is in it. */
+  device_id: DeviceId;
+  /** That device's name, where it has one. */
+  device_name?: string;
+};
+
 /** A call is over for this device. */
 export type CallEnded = {
   /** Which call. */
@@ -42,6 +64,16 @@ export type CallHistory = {
   calls: Array<CallRecord>;
   /** Pass as `?before=` for the next page; absent on the last. */
   next?: CallId;
+};
+
+/** Put a call on hold, or go on with it. */
+export type CallHold = {
+  /** The request's number. */
+  id: RequestId;
+  /** Which call. */
+  call_id: CallId;
+  /** On hold, or not. */
+  on: boolean;
 };
 
 /** One call, from invite to end, whatever devices come and go. */
@@ -121,6 +153,10 @@ export type CallRecord = {
   reason: EndReason;
   /** From answer to end, in milliseconds; zero if it was not answered. */
   duration_ms: number;
+  /** How it was for this user; absent where nothing was measured. */
+  quality?: QualitySummary;
+  /** How it was for the other side. */
+  peer_quality?: QualitySummary;
 };
 
 /** A request about a call that needs nothing but the call. */
@@ -163,6 +199,8 @@ export type CallSnapshot = {
   phase: Phase;
   /** When it was answered. */
   answered_at?: Timestamp;
+  /** This device has put it on hold. */
+  held?: boolean;
 };
 
 /** A call has moved on. */
@@ -175,10 +213,18 @@ export type CallState = {
   answered_at?: Timestamp;
 };
 
+/** The running calls of this user on their other devices. */
+export type CallsElsewhere = {
+  /** All of them. */
+  calls: Array<CallElsewhere>;
+};
+
 /** What a client can do. Unknown entries are ignored, absent ones are "no". */
 export type Caps = {
   /** It can ring: it takes calls. A back end or a test that only places calls says no. */
   rings: boolean;
+  /** It can have one call on hold and be in another: it rings while it is in a call. Without, it is busy then. */
+  call_waiting: boolean;
 };
 
 /** A frame from a client. */
@@ -193,7 +239,10 @@ export type ClientFrame =
   | { type: "call.cancel" } & CallRequest
   | { type: "call.hangup" } & CallRequest
   | { type: "call.connect" } & CallConnect
-  | { type: "call.media" } & CallMedia;
+  | { type: "call.media" } & CallMedia
+  | { type: "call.hold" } & CallHold
+  | { type: "call.join" } & CallRequest
+  | { type: "probe" } & Probe;
 
 /** Why a device declines. */
 export type DeclineReason = "declined" | "busy";
@@ -218,8 +267,40 @@ export type DemoSignedIn = {
   token: string;
 };
 
+/** A device of an account. */
+export type Device = {
+  /** Which. */
+  device_id: DeviceId;
+  /** What it called itself. */
+  name: string;
+  /** The one that was registered by PIN; the others were linked. */
+  primary: boolean;
+  /** Since when. */
+  linked_at: Timestamp;
+  /** When it was last connected; absent if never. */
+  seen_at?: Timestamp;
+  /** Whether it is connected now. */
+  online: boolean;
+};
+
+/** A device's access (201 of `verify`, and of a link that was approved). The token is shown this once. */
+export type DeviceAccess = {
+  /** Who you are. */
+  user_id: UserId;
+  /** Which device this is, for good. */
+  device_id: DeviceId;
+  /** For `hello` and `Authorization: Bearer`. */
+  token: string;
+};
+
 /** One device of a user: unique within that user only, chosen by the client and kept by it. */
 export type DeviceId = string;
+
+/** `GET /v1/devices`, answer of `POST /v1/devices/link/approve`, and the frame `devices`. */
+export type Devices = {
+  /** The primary one first, then the newest first. */
+  devices: Array<Device>;
+};
 
 /** Which way a call went. */
 export type Direction = "incoming" | "outgoing";
@@ -243,7 +324,8 @@ export type EndReason =
   | "answered_elsewhere"
   | "declined_elsewhere"
   | "failed"
-  | "lost";
+  | "lost"
+  | "handed_over";
 
 /** An error as frames and HTTP answers carry it. */
 export type ErrorBody = {
@@ -281,6 +363,14 @@ export type ErrorCode =
   | "call_state_mismatch"
   | "call_over"
   | "call_answered_elsewhere"
+  | "phone_invalid"
+  | "pin_wrong"
+  | "registration_over"
+  | "pin_not_sent"
+  | "link_over"
+  | "primary_only"
+  | "account_only"
+  | "tls_required"
   | "sdp_invalid"
   | "rate_limited"
   | "too_many_outstanding"
@@ -300,9 +390,12 @@ export type ErrorFrame = {
 
 /** Who is calling. */
 export type Hello = {
-  /** A JWT minted with an API key. */
+  /** A device token of an account here, or a JWT minted with an API key. */
   token: string;
-  /** This device, as the client named it when it was installed. Absent: the server names it, and says so in `welcome`. */
+  /**
+   * This device, as the client named it when it was installed. Absent: the server names it, and says so in `welcome`.
+   * With a device token: that token's device, or absent.
+   */
   device_id?: DeviceId;
   /** The session to go on with. */
   resume?: Resume;
@@ -320,6 +413,14 @@ export type IceServer = {
   credential?: string;
 };
 
+/** `GET /v1/ice-servers`: STUN and TURN servers, with credentials made now. */
+export type IceServers = {
+  /** The servers. */
+  ice_servers: Array<IceServer>;
+  /** When the credentials end, by the server's clock. Absent: they do not. */
+  expires_at?: Timestamp;
+};
+
 /** What a connection may do; beyond it comes an `error` of class `limit`, or the socket is closed with a reason. */
 export type Limits = {
   /** Bytes of the largest frame. */
@@ -330,6 +431,49 @@ export type Limits = {
   requests_burst: number;
   /** Requests not answered yet. */
   outstanding_max: number;
+};
+
+/** `POST /v1/devices/link`: a new device asks to be linked. Needs no token. */
+export type LinkBegin = {
+  /** How this device will be listed. 1 to 60 characters. */
+  device_name: string;
+};
+
+/** Its answer (201): show the code, and ask with the secret until it is approved. */
+export type LinkBegun = {
+  /** For `GET /v1/devices/link/{link_id}`. */
+  link_id: string;
+  /** To be typed or scanned on a device that has the account: `ABCD-EFGH`. */
+  code: string;
+  /** `Authorization: Bearer` of that call. Whoever has it gets the access, once the code is approved. */
+  secret: string;
+  /** How long the code is good for, in seconds. */
+  expires_in_s: number;
+};
+
+/** `POST /v1/devices/link/inspect` and `…/approve`: the code, on a device that has the account. */
+export type LinkCode = {
+  /** As the new device shows it; small letters, blanks and a missing hyphen are forgiven. */
+  code: string;
+};
+
+/** Answer of `inspect`: what the person is about to let in. */
+export type LinkFound = {
+  /** What the new device calls itself. */
+  device_name: string;
+  /** The network it asks from, as this server sees it. */
+  address: string;
+  /** When it asked. */
+  asked_at: Timestamp;
+};
+
+/** `GET /v1/devices/link/{link_id}`: where it stands. It may be held back for some seconds until there is something to say. */
+export type LinkState = { "state": "waiting" } | { "state": "seen" } | { "state": "approved" } & DeviceAccess;
+
+/** `POST /v1/contacts/lookup`: who has this number, to call them. 404 if nobody has; asked for too often, it is refused. */
+export type Lookup = {
+  /** The phone number. */
+  phone: string;
 };
 
 /** What a call started as. It can change during the call without new SDP. */
@@ -369,6 +513,11 @@ export type ParticipantQuality = {
   up: TrackQuality;
   /** From the server to the participant. */
   down: TrackQuality;
+  /**
+   * How good the call is for this participant, 1 (bad) to 5 (excellent): a mean opinion score estimated from round
+   * trip, loss and jitter of both directions (E-model, ITU-T G.107, simplified). Absent while nothing was measured.
+   */
+  score?: number;
 };
 
 /** A person as others see them. */
@@ -379,6 +528,8 @@ export type Person = {
   name: string;
   /** Whether a device of theirs is connected now. Only where the asker may know. */
   online?: boolean;
+  /** Whether the account was deleted: then the name says only that. */
+  deleted?: boolean;
 };
 
 /** Where a call stands. */
@@ -388,6 +539,64 @@ export type Phase = "offered" | "ringing" | "connecting" | "active" | "reconnect
 export type Ping = {
   /** The server's clock. */
   now: Timestamp;
+};
+
+/** Is the way to the server alive? */
+export type Probe = {
+  /** The request's number. */
+  id: RequestId;
+};
+
+/** `GET /v1/profile` and the answer of `PATCH`: this user, as they see themselves. */
+export type Profile = {
+  /** Your id. */
+  user_id: UserId;
+  /** How others see you. */
+  name: string;
+  /** Your number (E.164); absent for users of an app's own and of the demo. */
+  phone?: string;
+};
+
+/** `PATCH /v1/profile`. */
+export type ProfilePatch = {
+  /** How others see you, 1 to 40 characters. */
+  name?: string;
+};
+
+/** How a call was for one side, from its answer to its end. */
+export type QualitySummary = {
+  /** The mean of the scores (see `ParticipantQuality`), 1 to 5. */
+  score: number;
+  /** The lowest of them. */
+  score_min: number;
+  /** Mean round trip between server and participant, in milliseconds. */
+  rtt_ms: number;
+  /** Mean loss of both directions, as a fraction from 0 to 1. */
+  loss: number;
+  /** Mean jitter, in milliseconds. */
+  jitter_ms: number;
+  /** How often the media of this side was gone. */
+  interruptions: number;
+  /** For how long in all, in milliseconds. */
+  interrupted_ms: number;
+};
+
+/** `POST /v1/register`: asks for a PIN to be sent. The answer is the same whether or not the number has an account. */
+export type Register = {
+  /** The phone number, best with its country code: `+34 612 345 678`. */
+  phone: string;
+};
+
+/** Its answer (202). */
+export type Registered = {
+  /** For `verify`. */
+  registration_id: string;
+  /** The number as it was understood (E.164). */
+  phone: string;
+  /** How long the PIN is good for, in seconds. */
+  expires_in_s: number;
+  /** When another PIN may be asked for, in seconds. */
+  again_in_s: number;
 };
 
 /** Number of a request within its session: starts at 1 and rises. Below 2^53, so that every client can hold it. */
@@ -407,6 +616,8 @@ export type Resume = {
 export type RosterEntry = {
   /** Their display name. */
   name: string;
+  /** They have put the call on hold. */
+  held?: boolean;
   /** Whose device. */
   user_id: UserId;
   /** Which device. */
@@ -434,10 +645,38 @@ export type ServerFrame =
   | { type: "call.quality" } & CallQuality
   | { type: "call.ended" } & CallEnded
   | { type: "call.missed" } & CallMissed
+  | { type: "calls.elsewhere" } & CallsElsewhere
+  | { type: "devices" } & Devices
+  | { type: "settings" } & Settings
   | { type: "demo.people" } & DemoPeople;
+
+/** `GET /v1/server`: what a client must know before it signs in. Needs no token. */
+export type ServerInfo = {
+  /** The ways to sign in, the best first. */
+  sign_in: Array<SignInWay>;
+  /** The country that phone numbers without a country code are taken to be of (ISO 3166, as in `ES`). */
+  phone_region?: string;
+  /** Digits of a PIN. */
+  pin_digits: number;
+};
 
 /** One signalling session: a device's conversation with the server, which may outlive several sockets. */
 export type SessionId = string;
+
+/** `GET /v1/settings`, the answer of `PATCH`, the frame `settings`, and in `welcome`. */
+export type Settings = {
+  /** No device rings; whoever calls is shown as missed. Until this moment, by the server's clock; absent: it is off. */
+  do_not_disturb_until?: Timestamp;
+};
+
+/** `PATCH /v1/settings`: what is absent stays as it is. */
+export type SettingsPatch = {
+  /** Do not disturb until this moment; 0 turns it off. Far in the future: until turned off. */
+  do_not_disturb_until?: Timestamp;
+};
+
+/** A way to sign in. */
+export type SignInWay = "phone" | "demo" | "token";
 
 /** A receive slot: a line of the client's offer on which it can receive, and what it carries now. */
 export type Slot = {
@@ -475,6 +714,23 @@ export type TrackQuality = {
 /** A person, by the id that the app gave them (`sub` of its token) or that they signed in with. */
 export type UserId = string;
 
+/**
+ * `POST /v1/register/verify`: the PIN. Makes the account if there is none, and this device its primary one; the primary
+ * device before it loses its access.
+ */
+export type Verify = {
+  /** Of `Registered`. */
+  registration_id: string;
+  /** What was sent to the phone. */
+  pin: string;
+  /** How this device is listed: "Ana's phone". 1 to 60 characters. */
+  device_name: string;
+  /** How others see this person. Absent: the account's name, or, for a new one, the number's last digits. */
+  name?: string;
+  /** Also end the access of all linked devices: for whoever has come by a number that was somebody else's, or has lost one. */
+  unlink_others?: boolean;
+};
+
 /** The session is open. */
 export type Welcome = {
   /** Who the token says you are. */
@@ -503,8 +759,22 @@ export type Welcome = {
   calls: Array<CallSnapshot>;
   /** Calls missed since this user last connected, oldest first. */
   missed_calls: Array<CallMissed>;
+  /** The running calls of this user on their other devices. */
+  calls_elsewhere: Array<CallElsewhere>;
   /** STUN and TURN servers to use. */
   ice_servers: Array<IceServer>;
+  /**
+   * When their credentials end, by the server's clock: ask for new ones by `GET /v1/ice-servers` before a call that may
+   * outlast them. Absent: they do not end.
+   */
+  ice_expires_at?: Timestamp;
+  /** This user's settings. */
+  settings: Settings;
+  /**
+   * Which run of the server this is. Another one than before: the media of every call is gone, and has to be connected
+   * anew; the calls themselves go on.
+   */
+  instance: string;
   /** Whether this server runs as a demo: `/v1/demo/…` works and `demo.people` comes. */
   demo: boolean;
 };
@@ -543,6 +813,8 @@ export const CLOSE_CODES = {
   frame_too_large: 4504,
   /** too many requests */
   rate_limited: 4505,
+  /** this device's access has ended */
+  revoked: 4506,
 } as const;
 
 /** What a client can do about each error. */
@@ -562,6 +834,14 @@ export const ERROR_CLASSES: Record<ErrorCode, ErrorClass> = {
   call_state_mismatch: "invalid",
   call_over: "invalid",
   call_answered_elsewhere: "invalid",
+  phone_invalid: "invalid",
+  pin_wrong: "invalid",
+  registration_over: "invalid",
+  pin_not_sent: "retry",
+  link_over: "invalid",
+  primary_only: "forbidden",
+  account_only: "forbidden",
+  tls_required: "forbidden",
   sdp_invalid: "invalid",
   rate_limited: "retry_after",
   too_many_outstanding: "limit",
@@ -589,6 +869,14 @@ export const ERROR_SENTENCES: Record<ErrorCode, string> = {
   call_state_mismatch: "The call is not in a state where this is possible.",
   call_over: "The call has ended.",
   call_answered_elsewhere: "The call was answered on another device.",
+  phone_invalid: "This is not a phone number. Write it with its country code, as in +34 612 345 678.",
+  pin_wrong: "The PIN is not right.",
+  registration_over: "This PIN can't be used any more. Ask for a new one.",
+  pin_not_sent: "The PIN could not be sent. Try again.",
+  link_over: "This code is not valid any more. Make a new one on the other device.",
+  primary_only: "Only your main device may do this.",
+  account_only: "This needs an account on this server.",
+  tls_required: "Use https: this server takes no plain HTTP from elsewhere.",
   sdp_invalid: "The offer could not be used.",
   rate_limited: "Too many requests.",
   too_many_outstanding: "Too many requests are waiting for an answer.",

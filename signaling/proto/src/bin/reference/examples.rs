@@ -4,16 +4,20 @@ use serde_json::Value;
 use std::str::FromStr;
 use tertulia_common::{CallId, DeviceId, SessionId, Timestamp, UserId};
 use tertulia_signaling_proto::{
-    Ack, CallConnect, CallDecline, CallEnded, CallHistory, CallIncoming, CallInvite, CallMedia, CallMissed,
-    CallQuality, CallRecord, CallRequest, CallRoster, CallSlots, CallSnapshot, CallState, Caps, ClientFrame,
-    DeclineReason, DemoPeople, DemoSignIn, DemoSignedIn, Direction, Displaced, Drain, EndReason, ErrorBody, ErrorCode,
-    ErrorFrame, Hello, IceServer, Limits, MediaFlags, MediaKind, OkFrame, Participant, ParticipantQuality, Person,
-    Phase, Ping, RequestId, Resume, RosterEntry, ServerFrame, Slot, Source, Target, TrackQuality, Welcome, WireError,
+    Ack, Blocks, CallConnect, CallDecline, CallElsewhere, CallEnded, CallHistory, CallHold, CallIncoming, CallInvite,
+    CallMedia, CallMissed, CallQuality, CallRecord, CallRequest, CallRoster, CallSlots, CallSnapshot, CallState,
+    CallsElsewhere, Caps, ClientFrame, DeclineReason, DemoPeople, DemoSignIn, DemoSignedIn, Device, DeviceAccess,
+    Devices, Direction, Displaced, Drain, EndReason, ErrorBody, ErrorCode, ErrorFrame, Hello, IceServer, IceServers,
+    Limits, LinkBegin, LinkBegun, LinkCode, LinkFound, LinkState, Lookup, MediaFlags, MediaKind, OkFrame, Participant,
+    ParticipantQuality, Person, Phase, Ping, Probe, Profile, ProfilePatch, QualitySummary, Register, Registered,
+    RequestId, Resume, RosterEntry, ServerFrame, ServerInfo, Settings, SettingsPatch, SignInWay, Slot, Source, Target,
+    TrackQuality, Verify, Welcome, WireError,
 };
 
 /// When the examples' call was placed.
 const AT: u64 = 1_790_000_000_000;
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiIsImtpZCI6ImFwcCJ9.eyJpc3MiOiJhcHAiLCJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl";
+const DEVICE_TOKEN: &str = "tdt_6Qm1…";
 const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n…";
 
 fn parse<T: FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
@@ -38,7 +42,7 @@ fn user(id: &str) -> UserId {
 }
 
 fn person(id: &str, name: &str, online: Option<bool>) -> Person {
-    Person { user_id: user(id), name: name.to_owned(), online }
+    Person { user_id: user(id), name: name.to_owned(), online, deleted: false }
 }
 
 fn bob() -> Participant {
@@ -56,7 +60,7 @@ pub(crate) fn client() -> Vec<ClientFrame> {
             token: TOKEN.to_owned(),
             device_id: Some(device("alice-laptop")),
             resume: Some(Resume { session: session(), secret: "kZ0mX2…".to_owned(), received: 17 }),
-            caps: Caps { rings: true },
+            caps: Caps { rings: true, call_waiting: true },
         }),
         ClientFrame::Pong(Ack { received: 18 }),
         ClientFrame::Ack(Ack { received: 32 }),
@@ -76,6 +80,9 @@ pub(crate) fn client() -> Vec<ClientFrame> {
             call_id: call_id(),
             media: MediaFlags { mic: true, camera: false, screen: true },
         }),
+        ClientFrame::CallHold(CallHold { id: RequestId(7), call_id: call_id(), on: true }),
+        ClientFrame::CallJoin(request(8)),
+        ClientFrame::Probe(Probe { id: RequestId(9) }),
     ]
 }
 
@@ -111,14 +118,63 @@ fn welcome() -> Welcome {
             media: MediaKind::Video,
             phase: Phase::Active,
             answered_at: Some(Timestamp(AT + 6_500)),
+            held: false,
         }],
+        calls_elsewhere: vec![elsewhere()],
         missed_calls: vec![missed()],
         ice_servers: vec![IceServer {
             urls: vec!["turn:turn.example.org:3478".to_owned()],
             username: Some("tertulia".to_owned()),
             credential: Some("…".to_owned()),
         }],
+        ice_expires_at: Some(Timestamp(AT + 43_200_000)),
+        settings: settings(),
+        instance: "b3k7q2".to_owned(),
         demo: false,
+    }
+}
+
+fn elsewhere() -> CallElsewhere {
+    CallElsewhere {
+        call_id: CallId::new(Timestamp(AT - 60_000), 7),
+        peer: person("carol", "Carol", None),
+        media: MediaKind::Voice,
+        answered_at: Timestamp(AT - 55_000),
+        device_id: device("alice-phone"),
+        device_name: Some("Alice's phone".to_owned()),
+    }
+}
+
+fn settings() -> Settings {
+    Settings { do_not_disturb_until: Some(Timestamp(AT + 28_800_000)) }
+}
+
+fn devices() -> Devices {
+    let device = |id: &str, name: &str, primary, online| Device {
+        device_id: device(id),
+        name: name.to_owned(),
+        primary,
+        linked_at: Timestamp(AT - 86_400_000),
+        seen_at: Some(Timestamp(AT)),
+        online,
+    };
+    Devices {
+        devices: vec![
+            device("alice-phone", "Alice's phone", true, true),
+            device("alice-laptop", "Firefox on Linux", false, false),
+        ],
+    }
+}
+
+fn summary() -> QualitySummary {
+    QualitySummary {
+        score: 4.25,
+        score_min: 3.5,
+        rtt_ms: 48.0,
+        loss: 0.0125,
+        jitter_ms: 6.5,
+        interruptions: 1,
+        interrupted_ms: 640,
     }
 }
 
@@ -148,6 +204,7 @@ pub(crate) fn server() -> Vec<ServerFrame> {
                 participant: bob(),
                 name: "Bob".to_owned(),
                 media: MediaFlags { mic: true, camera: true, screen: false },
+                held: false,
             }],
         }),
         ServerFrame::CallSlots(CallSlots { call_id, slots: slots() }),
@@ -160,10 +217,14 @@ pub(crate) fn server() -> Vec<ServerFrame> {
                 estimate_bps: Some(2_400_000),
                 up: quality,
                 down: TrackQuality::default(),
+                score: Some(4.25),
             }],
         }),
         ServerFrame::CallEnded(CallEnded { call_id, reason: EndReason::Hangup, duration_ms: 73_200 }),
         ServerFrame::CallMissed(missed()),
+        ServerFrame::CallsElsewhere(CallsElsewhere { calls: vec![elsewhere()] }),
+        ServerFrame::Devices(devices()),
+        ServerFrame::Settings(settings()),
         ServerFrame::DemoPeople(people()),
     ]
 }
@@ -187,12 +248,77 @@ pub(crate) fn http() -> serde_json::Result<Vec<(&'static str, Value)>> {
         ended_at: Timestamp(AT + 79_700),
         reason: EndReason::Hangup,
         duration_ms: 73_200,
+        quality: Some(summary()),
+        peer_quality: Some(summary()),
     }];
-    Ok(vec![
+    let mut bodies = accounts()?;
+    bodies.extend([
         ("DemoSignIn", serde_json::to_value(DemoSignIn { name: "Alice".to_owned() })?),
         ("DemoSignedIn", serde_json::to_value(DemoSignedIn { user_id: user("alice"), token: TOKEN.to_owned() })?),
         ("DemoPeople", serde_json::to_value(people())?),
         ("CallHistory", serde_json::to_value(CallHistory { calls, next: Some(call_id()) })?),
+        ("ServerInfo", serde_json::to_value(server_info())?),
+        ("IceServers", serde_json::to_value(ice_servers())?),
         ("WireError", serde_json::to_value(WireError { error: rate_limited() })?),
+    ]);
+    Ok(bodies)
+}
+
+fn server_info() -> ServerInfo {
+    ServerInfo { sign_in: vec![SignInWay::Phone, SignInWay::Token], phone_region: Some("ES".to_owned()), pin_digits: 6 }
+}
+
+fn ice_servers() -> IceServers {
+    let Welcome { ice_servers, ice_expires_at: expires_at, .. } = welcome();
+    IceServers { ice_servers, expires_at }
+}
+
+fn access() -> DeviceAccess {
+    DeviceAccess { user_id: user("u4kq2mz7"), device_id: device("d91c5e07"), token: DEVICE_TOKEN.to_owned() }
+}
+
+fn accounts() -> serde_json::Result<Vec<(&'static str, Value)>> {
+    let phone = "+34612345678".to_owned();
+    let registration_id = "r8f2c1d0".to_owned();
+    let name = "Alice's phone".to_owned();
+    let registered = Registered {
+        registration_id: registration_id.clone(),
+        phone: phone.clone(),
+        expires_in_s: 600,
+        again_in_s: 30,
+    };
+    let verify = Verify {
+        registration_id,
+        pin: "314159".to_owned(),
+        device_name: name.clone(),
+        name: Some("Alice".to_owned()),
+        unlink_others: false,
+    };
+    let begun = LinkBegun {
+        link_id: "l5d0a77e".to_owned(),
+        code: "K7QX-M2PD".to_owned(),
+        secret: "9vT3…".to_owned(),
+        expires_in_s: 180,
+    };
+    let found = LinkFound { device_name: name.clone(), address: "203.0.113.7".to_owned(), asked_at: Timestamp(AT) };
+    let profile = Profile { user_id: user("u4kq2mz7"), name: "Alice".to_owned(), phone: Some(phone.clone()) };
+    Ok(vec![
+        ("Register", serde_json::to_value(Register { phone: "+34 612 345 678".to_owned() })?),
+        ("Registered", serde_json::to_value(registered)?),
+        ("Verify", serde_json::to_value(verify)?),
+        ("DeviceAccess", serde_json::to_value(access())?),
+        ("LinkBegin", serde_json::to_value(LinkBegin { device_name: name })?),
+        ("LinkBegun", serde_json::to_value(begun.clone())?),
+        ("LinkState", serde_json::to_value(LinkState::Approved(access()))?),
+        ("LinkCode", serde_json::to_value(LinkCode { code: begun.code })?),
+        ("LinkFound", serde_json::to_value(found)?),
+        ("Devices", serde_json::to_value(devices())?),
+        ("Settings", serde_json::to_value(settings())?),
+        ("SettingsPatch", serde_json::to_value(SettingsPatch { do_not_disturb_until: Some(Timestamp(0)) })?),
+        ("Profile", serde_json::to_value(profile)?),
+        ("ProfilePatch", serde_json::to_value(ProfilePatch { name: Some("Ali".to_owned()) })?),
+        ("Lookup", serde_json::to_value(Lookup { phone })?),
+        ("Person", serde_json::to_value(person("u4kq2mz7", "Alice", None))?),
+        ("Blocks", serde_json::to_value(Blocks { blocked: vec![person("mallory", "Mallory", None)] })?),
     ])
 }

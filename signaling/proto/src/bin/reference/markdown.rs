@@ -17,34 +17,139 @@ struct Call {
     what: &'static str,
     about: &'static str,
     body: Option<&'static str>,
-    answer: &'static str,
+    /// None: the answer has no body.
+    answer: Option<&'static str>,
 }
 
-const CALLS: [Call; 4] = [
+const CALLS: [Call; 23] = [
+    Call {
+        what: "GET /v1/server",
+        about: "What a client must know before it signs in. Needs no token.",
+        body: None,
+        answer: Some("ServerInfo"),
+    },
+    Call {
+        what: "POST /v1/register",
+        about: "Ask for a PIN, sent to the phone. 202, and the same answer whether or not the number has an account. Limited per number, per address and in all.",
+        body: Some("Register"),
+        answer: Some("Registered"),
+    },
+    Call {
+        what: "POST /v1/register/verify",
+        about: "The PIN, a few tries. 201: this device is the account's primary one from now on.",
+        body: Some("Verify"),
+        answer: Some("DeviceAccess"),
+    },
+    Call {
+        what: "DELETE /v1/account",
+        about: "Deletes the account and everything of it; running calls end. 204. Needs a token; of an account, its primary device's.",
+        body: None,
+        answer: None,
+    },
+    Call {
+        what: "POST /v1/devices/link",
+        about: "A new device asks to be linked, and shows the code. 201. Needs no token.",
+        body: Some("LinkBegin"),
+        answer: Some("LinkBegun"),
+    },
+    Call {
+        what: "GET /v1/devices/link/{link_id}",
+        about: "Where that stands. `Authorization: Bearer` with the secret.",
+        body: None,
+        answer: Some("LinkState"),
+    },
+    Call {
+        what: "POST /v1/devices/link/inspect",
+        about: "On a device that has the account: which device would be let in by this code. Needs a device token.",
+        body: Some("LinkCode"),
+        answer: Some("LinkFound"),
+    },
+    Call {
+        what: "POST /v1/devices/link/approve",
+        about: "Lets it in. Needs a device token.",
+        body: Some("LinkCode"),
+        answer: Some("Devices"),
+    },
+    Call {
+        what: "GET /v1/devices",
+        about: "The devices of this account; the frame `devices` tells of changes. Needs a device token.",
+        body: None,
+        answer: Some("Devices"),
+    },
+    Call {
+        what: "DELETE /v1/devices/{device_id}",
+        about: "Ends a device's access: any device its own, the primary one every linked one's. 204. Needs a device token.",
+        body: None,
+        answer: None,
+    },
+    Call { what: "GET /v1/profile", about: "This user. Needs a token.", body: None, answer: Some("Profile") },
+    Call {
+        what: "PATCH /v1/profile",
+        about: "Changes it. Needs a token.",
+        body: Some("ProfilePatch"),
+        answer: Some("Profile"),
+    },
+    Call {
+        what: "GET /v1/settings",
+        about: "This user's settings; the frame `settings` tells of changes. Needs a token.",
+        body: None,
+        answer: Some("Settings"),
+    },
+    Call {
+        what: "PATCH /v1/settings",
+        about: "Changes them. Needs a token.",
+        body: Some("SettingsPatch"),
+        answer: Some("Settings"),
+    },
+    Call {
+        what: "POST /v1/contacts/lookup",
+        about: "Who has this phone number. Limited per user. Needs a token.",
+        body: Some("Lookup"),
+        answer: Some("Person"),
+    },
+    Call {
+        what: "GET /v1/blocks",
+        about: "Whom this user has blocked. Needs a token.",
+        body: None,
+        answer: Some("Blocks"),
+    },
+    Call {
+        what: "PUT /v1/blocks/{user_id}",
+        about: "Blocks someone: they never ring here, and are not told. 204. Needs a token.",
+        body: None,
+        answer: None,
+    },
+    Call { what: "DELETE /v1/blocks/{user_id}", about: "Unblocks them. 204. Needs a token.", body: None, answer: None },
+    Call {
+        what: "GET /v1/ice-servers",
+        about: "STUN and TURN servers, with credentials made now. Needs a token.",
+        body: None,
+        answer: Some("IceServers"),
+    },
     Call {
         what: "POST /v1/demo/sign-in",
         about: "Sign in by name. Only on a demo server.",
         body: Some("DemoSignIn"),
-        answer: "DemoSignedIn",
+        answer: Some("DemoSignedIn"),
     },
     Call {
         what: "GET /v1/demo/people",
         about: "Everyone who has signed in; the frame `demo.people` tells of changes. Only on a demo server. Needs a token.",
         body: None,
-        answer: "DemoPeople",
+        answer: Some("DemoPeople"),
     },
     Call {
         what: "GET /v1/calls?before=&limit=",
         about: "Your calls, newest first: `limit` of them (1 to 100, 30 if absent), placed before the call `before` \
                 (the `next` of the page before). Needs a token.",
         body: None,
-        answer: "CallHistory",
+        answer: Some("CallHistory"),
     },
     Call {
         what: "any call that fails",
         about: "The status says the kind, the body what is wrong and what to do (see [Errors](#errors)).",
         body: None,
-        answer: "WireError",
+        answer: Some("WireError"),
     },
 ];
 
@@ -74,8 +179,9 @@ fn opening(out: &mut String) -> Result<(), Error> {
     let msgpack = Codec::Msgpack.subprotocol();
     write!(
         out,
-        "Everything is under `/v1`. A token (JWT) says who is calling: `Authorization: Bearer` in HTTP, `hello.token` on the\n\
-         WebSocket. An app makes it with its API key, HS256 or EdDSA: `kid` or `iss` is the key's id, `sub` the user's id,\n\
+        "Everything is under `/v1`. A token says who is calling: `Authorization: Bearer` in HTTP, `hello.token` on the WebSocket.\n\
+         An account's device gets its token from `POST /v1/register/verify` or by being linked; it is good until it is revoked.\n\
+         An app with users of its own makes tokens (JWT) with its API key, HS256 or EdDSA: `kid` or `iss` is the key's id, `sub` the user's id,\n\
          `exp` is required, `name` is what others see. `tertulia token --user alice` makes one by hand.\n\n\
          **The socket** is `GET /v1/ws` with the subprotocol `{json}` (text frames) or `{msgpack}` (binary frames:\n\
          MessagePack maps with the same field names). Frames are objects with a `type`. Unknown fields are ignored, so that\n\
@@ -117,7 +223,8 @@ impl Page {
         writeln!(out, "## HTTP\n")?;
         for Call { what, about, body, answer } in CALLS {
             writeln!(out, "### {what}\n\n{about}\n")?;
-            for (role, name) in body.map(|body| ("Body", body)).into_iter().chain([("Answer", answer)]) {
+            let bodies = body.map(|body| ("Body", body)).into_iter().chain(answer.map(|answer| ("Answer", answer)));
+            for (role, name) in bodies {
                 writeln!(out, "{role}:\n")?;
                 self.fields(out, name)?;
                 let example =

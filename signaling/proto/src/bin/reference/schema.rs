@@ -4,7 +4,9 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 use tertulia_signaling_proto::{
-    CallHistory, ClientFrame, DemoPeople, DemoSignIn, DemoSignedIn, ServerFrame, WireError,
+    Blocks, CallHistory, ClientFrame, DemoPeople, DemoSignIn, DemoSignedIn, DeviceAccess, Devices, IceServers,
+    LinkBegin, LinkBegun, LinkCode, LinkFound, LinkState, Lookup, Person, Profile, ProfilePatch, Register, Registered,
+    ServerFrame, ServerInfo, Settings, SettingsPatch, Verify, WireError,
 };
 
 /// What clients send, as the server reads it.
@@ -29,7 +31,26 @@ pub(crate) fn http() -> Value {
     add::<DemoSignedIn>(&mut generator);
     add::<DemoPeople>(&mut generator);
     add::<CallHistory>(&mut generator);
+    add::<ServerInfo>(&mut generator);
+    add::<IceServers>(&mut generator);
+    add::<Register>(&mut generator);
+    add::<Registered>(&mut generator);
+    add::<Verify>(&mut generator);
+    add::<DeviceAccess>(&mut generator);
+    add::<LinkBegin>(&mut generator);
+    add::<LinkBegun>(&mut generator);
+    add::<LinkState>(&mut generator);
+    add::<LinkCode>(&mut generator);
+    add::<LinkFound>(&mut generator);
+    add::<Devices>(&mut generator);
+    add::<Settings>(&mut generator);
+    add::<SettingsPatch>(&mut generator);
+    add::<Profile>(&mut generator);
+    add::<ProfilePatch>(&mut generator);
+    add::<Lookup>(&mut generator);
+    add::<Blocks>(&mut generator);
     add::<WireError>(&mut generator);
+    add::<Person>(&mut generator);
     let mut root = Map::new();
     root.insert("$schema".to_owned(), schemars::consts::meta_schemas::DRAFT2020_12.into());
     root.insert("title".to_owned(), "HttpBodies".into());

@@ -4,7 +4,9 @@ use crate::HEADER;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use tertulia_signaling_proto::{
-    CallHistory, ClientFrame, CloseCode, Codec, DemoPeople, DemoSignIn, DemoSignedIn, ErrorCode, ServerFrame, WireError,
+    Blocks, CallHistory, ClientFrame, CloseCode, Codec, DemoPeople, DemoSignIn, DemoSignedIn, DeviceAccess, Devices,
+    ErrorCode, IceServers, LinkBegin, LinkBegun, LinkCode, LinkFound, LinkState, Lookup, Profile, ProfilePatch,
+    Register, Registered, ServerFrame, ServerInfo, Settings, SettingsPatch, Verify, WireError,
 };
 use ts_rs::{Config, TS, TypeVisitor};
 
@@ -39,6 +41,24 @@ pub(crate) fn render() -> Result<String, std::fmt::Error> {
     types.visit::<DemoSignedIn>();
     types.visit::<DemoPeople>();
     types.visit::<CallHistory>();
+    types.visit::<ServerInfo>();
+    types.visit::<IceServers>();
+    types.visit::<Register>();
+    types.visit::<Registered>();
+    types.visit::<Verify>();
+    types.visit::<DeviceAccess>();
+    types.visit::<LinkBegin>();
+    types.visit::<LinkBegun>();
+    types.visit::<LinkState>();
+    types.visit::<LinkCode>();
+    types.visit::<LinkFound>();
+    types.visit::<Devices>();
+    types.visit::<Settings>();
+    types.visit::<SettingsPatch>();
+    types.visit::<Profile>();
+    types.visit::<ProfilePatch>();
+    types.visit::<Lookup>();
+    types.visit::<Blocks>();
     types.visit::<WireError>();
 
     let mut out = format!("// {HEADER}\n");
