@@ -104,3 +104,11 @@ impl Config {
         self.data.dir.join("directory.db")
     }
 }
+
+/// For the fuzz targets: reads a configuration from texts. One that holds can be written, as `check-config` does.
+#[doc(hidden)]
+pub fn fuzz(text: &str, variables: impl IntoIterator<Item = (String, String)>) {
+    let Ok(config) = Config::parse(text, variables) else { return };
+    let written = toml::to_string(&config).map_err(|error| error.to_string());
+    assert!(written.is_ok(), "it can't be written: {written:?}");
+}

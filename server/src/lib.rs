@@ -1,0 +1,33 @@
+//! The program `tertulia`: reads its command line, and runs what it says. What it runs is in [`run`].
+//!
+//! A library so that the fuzz targets reach its parsers; `main.rs` is the program, and only calls it.
+
+mod cli;
+mod config;
+mod http;
+mod logs;
+mod operator;
+mod process;
+mod run;
+mod site;
+
+#[doc(hidden)]
+pub mod fuzzing {
+    //! What the fuzz targets reach of this crate. Nothing else uses it.
+
+    pub use crate::config::fuzz as config;
+}
+
+use std::process::ExitCode;
+
+/// Does what the command line says, and tells on the standard error stream what went wrong.
+#[expect(clippy::print_stderr, reason = "the last word of a command, whether or not logging has begun")]
+pub fn main() -> ExitCode {
+    match cli::main() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tertulia: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
