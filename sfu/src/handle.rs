@@ -191,6 +191,11 @@ impl Sfu {
         self.send(shard, Command::Admit { peer });
     }
 
+    /// Stops the peer's media, to and from the others, until it is admitted again. Its connection stays up.
+    pub fn hold(&self, shard: ShardId, _room: RoomId, peer: PeerId) {
+        self.send(shard, Command::Hold { peer });
+    }
+
     /// Forgets the peer.
     pub fn remove(&self, shard: ShardId, _room: RoomId, peer: PeerId) {
         self.send(shard, Command::Remove { peer });

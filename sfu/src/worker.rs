@@ -38,6 +38,9 @@ pub(crate) enum Command {
     Admit {
         peer: PeerId,
     },
+    Hold {
+        peer: PeerId,
+    },
     Remove {
         peer: PeerId,
     },
@@ -150,6 +153,7 @@ impl Worker {
                     drop(reply.send(connected));
                 }
                 Ok(Command::Admit { peer }) => self.shard.admit(now, peer),
+                Ok(Command::Hold { peer }) => self.shard.hold(now, peer),
                 Ok(Command::Remove { peer }) => self.shard.remove(now, peer),
                 Ok(Command::CloseRoom { room }) => self.shard.close_room(now, room),
                 Ok(Command::Stop) | Err(mpsc::error::TryRecvError::Disconnected) => return false,

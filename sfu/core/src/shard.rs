@@ -119,6 +119,17 @@ impl Shard {
         }
     }
 
+    /// Stops the peer's media, to and from the others, until it is admitted again. Its connection stays up.
+    pub fn hold(&mut self, now: Instant, id: PeerId) {
+        let Some(&place) = self.by_id.get(&id) else { return };
+        let peer = &mut self.peers[place];
+        if peer.admitted {
+            peer.admitted = false;
+            let room = peer.room;
+            self.arrange(now, room);
+        }
+    }
+
     /// Forgets the peer.
     pub fn remove(&mut self, now: Instant, id: PeerId) {
         if let Some(&place) = self.by_id.get(&id) {

@@ -146,6 +146,32 @@ fn c6_a_dead_peer_is_found_within_seconds_and_can_come_back() {
 }
 
 #[test]
+fn c6_a_held_peer_neither_hears_nor_is_heard_until_it_is_let_in_again() {
+    let mut world = World::new(19, Link::CLEAN);
+    let (alice, bob) = world.call();
+    assert!(world.run_until(2_000, both_hear));
+    world.shard.hold(world.now, world.clients[bob].id);
+    world.run(100); // what is on the way arrives
+    let heard = |world: &World| world.clients.iter().map(|client| client.heard.len()).collect::<Vec<_>>();
+    let (before, keyframes) = (heard(&world), world.clients[alice].keyframes_sent);
+    world.run(10_000);
+    assert_eq!(heard(&world), before, "nothing to it, nothing from it");
+    let counters = world.shard.counters();
+    assert_eq!((counters.peers_up, counters.joins), (2, 2), "both stay connected");
+    let carried = world.events.iter().rev().filter_map(|event| match event {
+        Event::Slots { slots, .. } => Some(slots.iter().filter(|slot| slot.carries.is_some()).count()),
+        _ => None,
+    });
+    assert_eq!(carried.take(2).sum::<usize>(), 0, "and both are told that their slots are empty");
+    world.shard.admit(world.now, world.clients[bob].id);
+    let video = |world: &World| world.clients.iter().map(|c| c.numbers(MediaKind::Video).len()).collect::<Vec<_>>();
+    let before = video(&world);
+    assert!(world.run_until(500, |world| video(world).iter().zip(&before).all(|(now, before)| now > before)));
+    assert!(world.clients[alice].keyframes_sent > keyframes, "the picture begins with a key frame");
+    assert_eq!(world.shard.counters().joins, 2, "no new handshake");
+}
+
+#[test]
 fn many_requests_for_a_key_frame_cost_the_publisher_few() {
     let mut world = World::new(9, Link::CLEAN);
     let (alice, _) = world.call();
