@@ -1,8 +1,10 @@
 // What a call is made of, as its users and its client see it, and the small questions one asks of it.
 
+import type { Call } from "./call.js";
 import { TertuliaError } from "./errors.js";
 import type { MediaFlags, MediaPreferences, MediaProblem } from "./media.js";
 import type { Connection, PeerOptions } from "./peer.js";
+import type { Grade } from "./quality.js";
 import type { Session } from "./session.js";
 import type { CallFigures } from "./stats.js";
 import type { Direction, EndReason, MediaKind, ParticipantQuality, Person, Phase, RosterEntry, Slot } from "./proto.js";
@@ -26,7 +28,9 @@ export interface CallEvents {
   roster: RosterEntry[];
   slots: Slot[];
   /** About every two seconds once the media is up. */
-  quality: { local: CallFigures; server: ParticipantQuality[] };
+  quality: Quality;
+  /** The call was put on hold, or goes on: by this device, or by the other side. */
+  hold: Hold;
   /** What this device sends has changed. */
   media: MediaFlags;
   /** A microphone, camera or screen is not to be had; the call goes on without it. */
@@ -34,6 +38,22 @@ export interface CallEvents {
   /** A track of `remote` came or went. */
   remote: RemoteStreams;
   ended: Ended;
+}
+
+export interface Quality {
+  /** What this browser measures. */
+  local: CallFigures;
+  /** What the server measures, of everyone. */
+  server: ParticipantQuality[];
+  /** How good it is here. */
+  mine: Grade;
+  /** How good it is for the other side. */
+  theirs: Grade;
+}
+
+export interface Hold {
+  held: boolean;
+  heldByOther: boolean;
 }
 
 /** What arrives from the other side: streams that stay the same for the whole call, for `srcObject`. */
@@ -51,6 +71,8 @@ export interface CallContext {
   me: () => { user_id: string; device_id: string } | undefined;
   /** This browser's clock at a moment of the server's. */
   localTime: (serverMs: number) => number;
+  /** The other calls of this device that were accepted here and have not ended. */
+  others: (call: Call) => Call[];
 }
 
 export interface CallInit {
@@ -60,6 +82,7 @@ export interface CallInit {
   media: MediaKind;
   phase: CallPhase;
   answeredAt?: number | undefined;
+  held?: boolean | undefined;
 }
 
 /** Whether someone has accepted, and it is not over. */

@@ -16,17 +16,21 @@ import {
 } from "./call-types.js";
 import { Emitter } from "./emitter.js";
 import { TertuliaError } from "./errors.js";
+import { HoldState } from "./hold.js";
 import { LocalMedia, type MediaFlags } from "./media.js";
 import { Peer, type Connection } from "./peer.js";
+import { gradeOf, type Grade } from "./quality.js";
 import { StatsReader, type CallFigures } from "./stats.js";
 import type { Session } from "./session.js";
 import type {
   CallEnded,
+  CallSnapshot,
   CallState,
   DeclineReason,
   Direction,
   EndReason,
   MediaKind,
+  Participant,
   ParticipantQuality,
   Person,
   RosterEntry,
@@ -57,6 +61,8 @@ export class Call extends Emitter<CallEvents> {
   #serverQuality: ParticipantQuality[] = [];
   #figures: CallFigures | undefined;
   #sentFlags = "";
+  readonly #hold: HoldState;
+  #heldByOther = false;
   #ticker: ReturnType<typeof setInterval> | undefined;
   #ended: Ended | undefined;
 
@@ -71,6 +77,7 @@ export class Call extends Emitter<CallEvents> {
     this.#state = init.phase;
     this.#answeredAt = init.answeredAt;
     this.#accepted = init.direction === "outgoing" || isAnswered(init.phase);
+    this.#hold = new HoldState(init.held ?? false, (held) => this.#onHold(held));
     this.local = new LocalMedia(context.prefer, (source, track) => void this.#peer.setTrack(source, track));
     this.local.on("change", (flags) => {
       this.emit("media", flags);
@@ -78,6 +85,7 @@ export class Call extends Emitter<CallEvents> {
     });
     this.local.on("problem", (problem) => this.emit("problem", problem));
     this.#peer = this.#listen(new Peer(context.peerOptions, (sdp) => this.#signal(sdp)));
+    if (this.#hold.held) void this.local.setHeld(true);
   }
 
   /** Absent until the server has answered the invite. */
@@ -114,6 +122,21 @@ export class Call extends Emitter<CallEvents> {
     return this.#roster.find((entry) => !this.#isMe(entry));
   }
 
+  /** Whether it rings while this device is in another call: to accept it puts that one on hold. */
+  get waiting(): boolean {
+    return !this.#accepted && !this.#ended && this.#context.others(this).length > 0;
+  }
+
+  /** Whether this device has put it on hold: it neither sends nor plays anything. */
+  get held(): boolean {
+    return this.#hold.held;
+  }
+
+  /** Whether the other side has put it on hold. */
+  get heldByOther(): boolean {
+    return this.#heldByOther;
+  }
+
   get slots(): Slot[] {
     return this.#peer.slots;
   }
@@ -146,7 +169,7 @@ export class Call extends Emitter<CallEvents> {
     // Together: the first sound waits for whichever of the two is slower, not for both.
     void this.local.open(camera);
     try {
-      await this.#context.session.request({ type: "call.accept", call_id: this.#id });
+      await this.#instead(this.#context.session.request({ type: "call.accept", call_id: this.#id }));
       void this.#connect();
     } catch (error) {
       this.#fail(error);
@@ -185,6 +208,16 @@ export class Call extends Emitter<CallEvents> {
       this.#quietly({ type: "call.hangup", call_id: id });
     }
     this.#end(answered ? "hangup" : "cancelled");
+  }
+
+  /**
+   * Puts an answered call on hold, or goes on with it. Of several calls one goes on at most: the others are put on hold by
+   * that. Rejects where the server refuses.
+   */
+  async hold(on = true): Promise<void> {
+    if (!this.#id || this.#ended || !this.#accepted || this.held === on) return;
+    const request = this.#context.session.request({ type: "call.hold", call_id: this.#id, on });
+    await Promise.all([this.#hold.during(on, request), on ? undefined : this.#instead(request)]);
   }
 
   setMic(on: boolean): Promise<void> {
@@ -255,6 +288,25 @@ export class Call extends Emitter<CallEvents> {
     void this.#connect();
   }
 
+  /** @internal Takes the call over from another device of this person. */
+  async takeOver(camera: boolean): Promise<void> {
+    if (!this.#id) return;
+    void this.local.open(camera);
+    try {
+      await this.#instead(this.#context.session.request({ type: "call.join", call_id: this.#id }));
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    void this.#connect();
+  }
+
+  /** @internal Another call goes on instead, if the server grants the request. */
+  holdDuring(request: Promise<unknown>): void {
+    if (this.#ended || this.held) return;
+    this.#hold.during(true, request).catch(() => undefined);
+  }
+
   /** @internal Two people called each other at once, and the server made it one call: takes over the one that rang. */
   adopt(rang: Call): void {
     this.#peer.close();
@@ -282,8 +334,7 @@ export class Call extends Emitter<CallEvents> {
       case "call.roster":
         if (frame.version <= this.#rosterVersion) break;
         this.#rosterVersion = frame.version;
-        this.#roster = frame.participants;
-        this.emit("roster", this.#roster);
+        this.#onRoster(frame.participants);
         break;
       case "call.slots":
         this.#peer.setSlots(frame.slots);
@@ -300,9 +351,10 @@ export class Call extends Emitter<CallEvents> {
   }
 
   /** @internal Where the server says the call stands. */
-  follow(state: Pick<CallState, "phase"> & Partial<CallState>): void {
+  follow(state: Pick<CallState, "phase"> & Partial<CallSnapshot>): void {
     if (this.#ended) return;
     if (state.answered_at !== undefined) this.#answeredAt = state.answered_at;
+    if (state.held !== undefined) this.#hold.told(state.held);
     this.#setState(state.phase);
     if (isAnswered(state.phase)) this.#tellMedia();
   }
@@ -345,10 +397,34 @@ export class Call extends Emitter<CallEvents> {
     return { sdp: ok.sdp, slots: ok.slots ?? [] };
   }
 
+  #onRoster(roster: RosterEntry[]): void {
+    this.#roster = roster;
+    const me = roster.find((entry) => this.#isMe(entry));
+    if (me) this.#hold.told(me.held ?? false);
+    const heldByOther = this.other?.held ?? false;
+    const changed = heldByOther !== this.#heldByOther;
+    this.#heldByOther = heldByOther;
+    this.emit("roster", roster);
+    if (changed) this.emit("hold", { held: this.held, heldByOther });
+  }
+
+  #onHold(held: boolean): void {
+    if (this.#ended) return;
+    void this.local.setHeld(held);
+    this.#onSlots(this.slots);
+    this.emit("hold", { held, heldByOther: this.#heldByOther });
+  }
+
+  /** This call goes on: the others are on hold meanwhile, and after it if the server grants the request. */
+  async #instead(request: Promise<unknown>): Promise<void> {
+    for (const other of this.#context.others(this)) other.holdDuring(request);
+    await request;
+  }
+
   #onSlots(slots: Slot[]): void {
     let changed = false;
     for (const source of Object.keys(STREAM_OF) as Source[]) {
-      const slot = slots.find((slot) => slot.source === source);
+      const slot = this.held ? undefined : slots.find((slot) => slot.source === source);
       const track = slot && this.#peer.slotTrack(slot.mid);
       changed = setTrack(this.remote[STREAM_OF[source]], track) || changed;
     }
@@ -377,7 +453,16 @@ export class Call extends Emitter<CallEvents> {
     const report = await this.pc.getStats().catch(() => undefined);
     if (!report || this.#ended) return;
     this.#figures = this.#stats.read(report as unknown as Iterable<[string, unknown]>);
-    this.emit("quality", { local: this.#figures, server: this.#serverQuality });
+    this.emit("quality", {
+      local: this.#figures,
+      server: this.#serverQuality,
+      mine: this.#grade((entry) => this.#isMe(entry), this.connection === "down"),
+      theirs: this.#grade((entry) => !this.#isMe(entry), this.#state === "reconnecting" && this.connection === "up"),
+    });
+  }
+
+  #grade(whose: (of: Participant) => boolean, lost: boolean): Grade {
+    return lost ? "lost" : gradeOf(this.#serverQuality.find(whose)?.score);
   }
 
   /** For requests whose refusal changes nothing: the call is over already. */
@@ -385,7 +470,7 @@ export class Call extends Emitter<CallEvents> {
     this.#context.session.request(request).catch(() => undefined);
   }
 
-  #isMe(entry: RosterEntry): boolean {
+  #isMe(entry: Participant): boolean {
     const me = this.#context.me();
     return entry.user_id === me?.user_id && entry.device_id === me.device_id;
   }

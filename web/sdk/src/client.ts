@@ -1,20 +1,25 @@
 // This device's presence on a server: it places calls, rings for others, and keeps both through lost sockets.
 
+import { AccountApi } from "./account.js";
 import { Call } from "./call.js";
 import type { CallContext, CallInit } from "./call-types.js";
 import { Emitter } from "./emitter.js";
+import type { TertuliaError } from "./errors.js";
 import { callHistory, demoPeople } from "./http.js";
 import type { MediaPreferences } from "./media.js";
 import type { VideoCodec } from "./peer.js";
 import { Session, type CloseCause, type SessionState, type Socket, type Token } from "./session.js";
 import type {
+  CallElsewhere,
   CallHistory,
   CallIncoming,
   CallMissed,
   CallSnapshot,
+  Device,
   ErrorBody,
   Person,
   ServerFrame,
+  Settings,
   Welcome,
 } from "./proto.js";
 
@@ -27,6 +32,10 @@ export interface ConnectOptions {
   deviceId?: string;
   /** Whether this device rings. Without, it only places calls. */
   rings?: boolean;
+  /** Whether a second call rings while this device is in one. Without, whoever calls then finds it busy. */
+  callWaiting?: boolean;
+  /** `relay`: only through a TURN server. For tests, and for people who must not show their address. */
+  iceTransportPolicy?: RTCIceTransportPolicy;
   /** Tried first; the server and the other side have the last word. */
   videoCodec?: VideoCodec;
   /** Sends Opus with redundancy (RFC 2198): twice the audio bitrate, for networks that lose packets. */
@@ -47,9 +56,15 @@ export interface ClientEvents {
   running: CallSnapshot[];
   /** Someone called while nobody answered: since the last connection, or just now. */
   missed: CallMissed[];
+  /** Running calls of this person on their other devices: `join` takes one over. With every welcome, and when it changes. */
+  elsewhere: CallElsewhere[];
+  /** The devices of this account have changed. */
+  devices: Device[];
+  /** This person's settings: with every welcome, and when they change on any device. */
+  settings: Settings;
   /** Demo servers only: everyone who has signed in. */
   people: Person[];
-  /** The session is over for good: closed here, displaced by another page, or refused. */
+  /** The session is over for good: closed here, displaced by another page, revoked, or refused. */
   closed: CloseCause;
 }
 
@@ -66,6 +81,8 @@ export function connect(options: ConnectOptions): Client {
 export class Client extends Emitter<ClientEvents> {
   /** Devices to open; changes count for calls placed or accepted later. */
   readonly prefer: MediaPreferences;
+  /** Devices, settings, profile, blocks: see `AccountApi`. */
+  readonly account: AccountApi;
   readonly #options: ConnectOptions;
   readonly #http: string;
   readonly #session: Session;
@@ -78,6 +95,8 @@ export class Client extends Emitter<ClientEvents> {
   #token: string | undefined;
   #clockAhead = 0;
   #people: Person[] = [];
+  #elsewhere: CallElsewhere[] = [];
+  #settings: Settings = {};
 
   constructor(options: ConnectOptions) {
     super();
@@ -91,8 +110,10 @@ export class Client extends Emitter<ClientEvents> {
       token: (last) => this.#freshToken(last),
       deviceId: options.deviceId,
       rings: options.rings ?? true,
+      callWaiting: options.callWaiting ?? true,
       ...(options.openSocket && { openSocket: options.openSocket }),
     });
+    this.account = new AccountApi(this.#http, (refused) => this.#bearer(refused));
     this.#session.on("state", (state) => this.emit("state", state));
     this.#session.on("welcome", (welcome) => this.#onWelcome(welcome));
     this.#session.on("frame", (frame) => this.#onFrame(frame));
@@ -116,10 +137,30 @@ export class Client extends Emitter<ClientEvents> {
     return this.#people;
   }
 
+  /** Running calls of this person on their other devices. */
+  get elsewhere(): CallElsewhere[] {
+    return this.#elsewhere;
+  }
+
+  /** This person's settings, as last told. */
+  get settings(): Settings {
+    return this.#settings;
+  }
+
+  /** This browser's clock at a moment of the server's. */
+  localTime(serverMs: number): number {
+    return serverMs - this.#clockAhead;
+  }
+
+  /** The server's clock at a moment of this browser's. */
+  serverTime(localMs: number): number {
+    return localMs + this.#clockAhead;
+  }
+
   /** Calls that have not ended. */
   get calls(): Call[] {
     const calls = [...this.#calls.values()];
-    if (this.#placing) calls.push(this.#placing);
+    if (this.#placing && !this.#placing.ended) calls.push(this.#placing);
     return calls;
   }
 
@@ -140,6 +181,14 @@ export class Client extends Emitter<ClientEvents> {
     return call;
   }
 
+  /** Takes a running call over from another device of this person; that one hears `ended` with `handed_over`. */
+  join(elsewhere: CallElsewhere, options: { video?: boolean } = {}): Call {
+    const { call_id: id, peer, media, answered_at: answeredAt } = elsewhere;
+    const call = this.#make({ id, peer, direction: "incoming", media, phase: "connecting", answeredAt });
+    void call.takeOver(options.video ?? media === "video");
+    return call;
+  }
+
   /** Ends a call that `running` told of, without going back into it. */
   async leave(snapshot: CallSnapshot): Promise<void> {
     const call_id = snapshot.call_id;
@@ -150,12 +199,12 @@ export class Client extends Emitter<ClientEvents> {
 
   /** A page of this user's calls, newest first. */
   async history(page: { before?: string | undefined; limit?: number } = {}): Promise<CallHistory> {
-    return callHistory(this.#http, this.#token ?? (await this.#freshToken(undefined)), page);
+    return callHistory(this.#http, await this.#bearer(), page);
   }
 
   /** Demo servers only: everyone who has signed in. */
   async fetchPeople(): Promise<Person[]> {
-    this.#people = (await demoPeople(this.#http, this.#token ?? (await this.#freshToken(undefined)))).people;
+    this.#people = (await demoPeople(this.#http, await this.#bearer())).people;
     this.emit("people", this.#people);
     return this.#people;
   }
@@ -164,6 +213,12 @@ export class Client extends Emitter<ClientEvents> {
   close(): void {
     for (const call of this.calls) call.hangup();
     this.#session.close();
+  }
+
+  /** The token that the session uses; a fresh one where it was refused. */
+  async #bearer(refused?: TertuliaError): Promise<string> {
+    if (this.#token !== undefined && !refused) return this.#token;
+    return this.#freshToken(refused?.body);
   }
 
   async #freshToken(last: ErrorBody | undefined): Promise<string> {
@@ -193,7 +248,19 @@ export class Client extends Emitter<ClientEvents> {
     this.#clockAhead = welcome.now - Date.now();
     this.emit("welcome", welcome);
     if (!welcome.resumed) this.#reconcile(welcome.calls);
+    this.#onElsewhere(welcome.calls_elsewhere);
+    this.#onSettings(welcome.settings);
     if (welcome.missed_calls.length > 0) this.emit("missed", welcome.missed_calls);
+  }
+
+  #onElsewhere(calls: CallElsewhere[]): void {
+    this.#elsewhere = calls;
+    this.emit("elsewhere", calls);
+  }
+
+  #onSettings({ do_not_disturb_until: until }: Settings): void {
+    this.#settings = until === undefined ? {} : { do_not_disturb_until: until };
+    this.emit("settings", this.#settings);
   }
 
   /** The session is new: what the server knows counts. */
@@ -220,6 +287,15 @@ export class Client extends Emitter<ClientEvents> {
         break;
       case "call.missed":
         this.emit("missed", [frame]);
+        break;
+      case "calls.elsewhere":
+        this.#onElsewhere(frame.calls);
+        break;
+      case "devices":
+        this.emit("devices", frame.devices);
+        break;
+      case "settings":
+        this.#onSettings(frame);
         break;
       case "demo.people":
         this.#people = frame.people;
@@ -254,9 +330,9 @@ export class Client extends Emitter<ClientEvents> {
 
   #ringFor(incoming: CallIncoming): void {
     const { call_id: id, from: peer, media } = incoming;
-    const taken = this.calls.some((call) => call.accepted);
+    const others = this.calls.filter((call) => call.accepted).length;
     const call = this.#make({ id, peer, direction: "incoming", media, phase: "ringing" });
-    if (taken) call.decline("busy");
+    if (others > (this.#options.callWaiting === false ? 0 : 1)) call.decline("busy");
     else this.#announce(call);
   }
 
@@ -273,6 +349,7 @@ export class Client extends Emitter<ClientEvents> {
       media: snapshot.media,
       phase: snapshot.phase,
       answeredAt: snapshot.answered_at,
+      held: snapshot.held,
     });
   }
 
@@ -283,10 +360,12 @@ export class Client extends Emitter<ClientEvents> {
         iceServers: (this.welcome?.ice_servers ?? []) as RTCIceServer[],
         videoCodec: this.#options.videoCodec ?? "VP8",
         red: this.#options.audioRed ?? false,
+        iceTransportPolicy: this.#options.iceTransportPolicy ?? "all",
       },
       prefer: this.prefer,
       me: () => this.welcome,
-      localTime: (serverMs) => serverMs - this.#clockAhead,
+      localTime: (serverMs) => this.localTime(serverMs),
+      others: (call) => this.calls.filter((other) => other !== call && other.accepted),
     };
     const call = new Call(context, init);
     if (init.id) this.#track(init.id, call);

@@ -26,8 +26,12 @@ export class TertuliaError extends Error {
   readonly actual: number | undefined;
   readonly retryAfterMs: number | undefined;
 
+  /** As it came. */
+  readonly body: ErrorBody;
+
   constructor(body: ErrorBody) {
     super(body.message);
+    this.body = body;
     this.code = body.code;
     this.class = body.class;
     this.limit = body.limit;

@@ -1,17 +1,21 @@
-// The HTTP calls of the server that a client needs.
+// The HTTP calls of the server that a client needs, but those of accounts.
 
 import { TertuliaError } from "./errors.js";
-import type { CallHistory, DemoPeople, DemoSignedIn, WireError } from "./proto.js";
+import type { CallHistory, DemoPeople, DemoSignedIn, IceServers, ServerInfo, WireError } from "./proto.js";
+
+/** What a client must know before it signs in: which ways there are. */
+export function serverInfo(server: string): Promise<ServerInfo> {
+  return ask(server, "GET", "/v1/server");
+}
 
 /** Signs in by name. Only demo servers know this; others answer `not_found` or `forbidden`. */
 export function demoSignIn(server: string, name: string): Promise<DemoSignedIn> {
-  const body = JSON.stringify({ name });
-  return ask(server, "/v1/demo/sign-in", { method: "POST", headers: { "content-type": "application/json" }, body });
+  return ask(server, "POST", "/v1/demo/sign-in", { body: { name } });
 }
 
 /** Everyone who has signed in to a demo server. */
 export function demoPeople(server: string, token: string): Promise<DemoPeople> {
-  return ask(server, "/v1/demo/people", bearer(token));
+  return ask(server, "GET", "/v1/demo/people", { token });
 }
 
 /** A page of this user's calls, newest first; `before` is the `next` of the page before. */
@@ -24,22 +28,43 @@ export function callHistory(
   if (page.before !== undefined) query.set("before", page.before);
   if (page.limit !== undefined) query.set("limit", String(page.limit));
   const text = query.toString();
-  return ask(server, `/v1/calls${text && `?${text}`}`, bearer(token));
+  return ask(server, "GET", `/v1/calls${text && `?${text}`}`, { token });
 }
 
-function bearer(token: string): RequestInit {
-  return { headers: { authorization: `Bearer ${token}` } };
+/** STUN and TURN servers, with credentials made now. */
+export function iceServers(server: string, token: string, signal?: AbortSignal): Promise<IceServers> {
+  return ask(server, "GET", "/v1/ice-servers", { token, signal });
 }
 
-async function ask<T>(server: string, path: string, init: RequestInit): Promise<T> {
+export interface Asking {
+  token?: string;
+  body?: object;
+  signal?: AbortSignal | undefined;
+}
+
+/** One HTTP call. What comes back is the server's word; a refusal is thrown as `TertuliaError`, an abort as its reason. */
+export async function ask<T>(server: string, method: string, path: string, asking: Asking = {}): Promise<T> {
+  const { token, body: json, signal } = asking;
+  const headers: Record<string, string> = {};
+  if (token !== undefined) headers["authorization"] = `Bearer ${token}`;
+  const init: RequestInit = { method, headers };
+  if (signal) init.signal = signal;
+  if (json) {
+    headers["content-type"] = "application/json";
+    init.body = JSON.stringify(json);
+  }
   let response: Response;
+  let body: T | Partial<WireError> | undefined;
   try {
     response = await fetch(new URL(path, server), init);
+    body = (await response.json().catch(() => undefined)) as typeof body;
+    signal?.throwIfAborted();
   } catch {
+    if (signal?.aborted) throw signal.reason;
     throw TertuliaError.local("unreachable");
   }
-  const body = (await response.json().catch(() => undefined)) as T | Partial<WireError> | undefined;
-  if (response.ok && body !== undefined) return body as T;
+  // What is no JSON is no answer of ours, but where there is none to give.
+  if (response.ok && (body !== undefined || response.status === 204)) return body as T;
   const error = (body as Partial<WireError> | undefined)?.error;
   if (error) throw new TertuliaError(error);
   throw response.status === 404 ? TertuliaError.of("not_found") : TertuliaError.local("unreachable");

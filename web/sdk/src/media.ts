@@ -56,6 +56,9 @@ export class LocalMedia extends Emitter<LocalMediaEvents> {
   readonly #attach: Attach;
   readonly #tracks = new Map<Source, MediaStreamTrack>();
   #micOn = true;
+  #held = false;
+  /** Whether the camera comes back when the call goes on. */
+  #cameraAfterHold = false;
   #closed = false;
 
   constructor(prefer: MediaPreferences, attach: Attach) {
@@ -64,10 +67,11 @@ export class LocalMedia extends Emitter<LocalMediaEvents> {
     this.#attach = attach;
   }
 
+  /** On hold nothing is sent; then this is what comes back after it. */
   get flags(): MediaFlags {
     return {
       mic: this.#micOn && this.#tracks.has("mic"),
-      camera: this.#tracks.has("camera"),
+      camera: this.#tracks.has("camera") || (this.#held && this.#cameraAfterHold),
       screen: this.#tracks.has("screen"),
     };
   }
@@ -99,7 +103,7 @@ export class LocalMedia extends Emitter<LocalMediaEvents> {
     this.#micOn = on;
     const track = this.#tracks.get("mic");
     if (track) {
-      track.enabled = on;
+      track.enabled = on && !this.#held;
       this.#changed();
     } else if (on) {
       await this.#openOne("mic");
@@ -108,13 +112,16 @@ export class LocalMedia extends Emitter<LocalMediaEvents> {
 
   /** Switches the camera on, or off: off closes it, its light goes out. */
   async setCamera(on: boolean): Promise<void> {
-    if (!on) this.#drop("camera");
+    if (this.#held) {
+      this.#cameraAfterHold = on;
+      this.#changed();
+    } else if (!on) this.#drop("camera");
     else if (!this.#tracks.has("camera")) await this.#openOne("camera");
   }
 
   /** Shares a screen, a window or a tab, or ends it. Choosing none is no problem, it shares nothing. */
   async setScreen(on: boolean): Promise<void> {
-    if (!on) {
+    if (!on || this.#held) {
       this.#drop("screen");
       return;
     }
@@ -128,6 +135,23 @@ export class LocalMedia extends Emitter<LocalMediaEvents> {
     } catch (error) {
       const reason = reasonOf(error);
       if (reason !== "denied") this.emit("problem", new MediaProblem("screen", reason));
+    }
+  }
+
+  /** On hold: the microphone sends nothing, the camera closes, the screen waits. Off again: what was on comes back. */
+  async setHeld(held: boolean): Promise<void> {
+    if (this.#held === held || this.#closed) return;
+    this.#held = held;
+    const mic = this.#tracks.get("mic");
+    if (mic) mic.enabled = this.#micOn && !held;
+    const screen = this.#tracks.get("screen");
+    if (screen) this.#attach("screen", held ? undefined : screen);
+    if (held) {
+      this.#cameraAfterHold = this.#tracks.has("camera");
+      this.#stop("camera");
+    } else if (this.#cameraAfterHold) {
+      this.#cameraAfterHold = false;
+      await this.#openOne("camera");
     }
   }
 
@@ -208,11 +232,18 @@ export class LocalMedia extends Emitter<LocalMediaEvents> {
       track.stop();
       return;
     }
+    if (this.#held && source === "camera") {
+      // It was asked for before the call was put on hold.
+      this.#cameraAfterHold = true;
+      track.stop();
+      this.#changed();
+      return;
+    }
     const old = this.#tracks.get(source);
     this.#tracks.set(source, track);
-    if (source === "mic") track.enabled = this.#micOn;
+    if (source === "mic") track.enabled = this.#micOn && !this.#held;
     track.onended = () => this.#lost(source, track);
-    this.#attach(source, track);
+    if (!this.#held || source === "mic") this.#attach(source, track);
     if (old) {
       old.onended = null;
       old.stop();

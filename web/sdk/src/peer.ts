@@ -15,6 +15,7 @@ export interface PeerOptions {
   iceServers: RTCIceServer[];
   videoCodec: VideoCodec;
   red: boolean;
+  iceTransportPolicy: RTCIceTransportPolicy;
 }
 
 /** Hands the offer to the server. */
@@ -150,7 +151,8 @@ export class Peer extends Emitter<PeerEvents> {
   }
 
   #build(): void {
-    const pc = new RTCPeerConnection({ iceServers: this.#options.iceServers, bundlePolicy: "max-bundle" });
+    const { iceServers, iceTransportPolicy } = this.#options;
+    const pc = new RTCPeerConnection({ iceServers, iceTransportPolicy, bundlePolicy: "max-bundle" });
     this.pc = pc;
     this.#answered = false;
     const send = (kind: "audio" | "video", encoding: RTCRtpEncodingParameters): RTCRtpTransceiver =>

@@ -42,6 +42,7 @@ export interface SessionOptions {
   token: Token;
   deviceId?: string | undefined;
   rings: boolean;
+  callWaiting: boolean;
   openSocket?: (url: string, protocol: string) => Socket;
   random?: () => number;
 }
@@ -53,6 +54,8 @@ export type CloseCause =
   | { why: "closed" }
   /** Another socket has taken this device's place. */
   | { why: "displaced" }
+  /** This device's access has ended: it was unlinked, or the account is gone. Its token is good no more. */
+  | { why: "revoked" }
   /** The server refuses this token, this client, or this behaviour. */
   | { why: "refused"; error: ErrorBody | undefined; code: number };
 
@@ -166,7 +169,8 @@ export class Session extends Emitter<SessionEvents> {
   }
 
   #hello(token: string): ClientFrame {
-    const hello: Hello = { token, caps: { rings: this.#options.rings } };
+    const { rings, callWaiting } = this.#options;
+    const hello: Hello = { token, caps: { rings, call_waiting: callWaiting } };
     const device = this.#options.deviceId ?? this.#welcome?.device_id;
     if (device !== undefined) hello.device_id = device;
     if (this.#welcome) {
@@ -263,6 +267,8 @@ export class Session extends Emitter<SessionEvents> {
   #onClose(code: number): void {
     if (code === CLOSE_CODES.displaced) {
       this.#end({ why: "displaced" });
+    } else if (code === CLOSE_CODES.revoked) {
+      this.#end({ why: "revoked" });
     } else if (code === CLOSE_CODES.unauthenticated && typeof this.#options.token === "function" && !this.#reauthed) {
       // The token has expired: one fresh one is worth a try.
       this.#reauthed = true;

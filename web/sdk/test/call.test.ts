@@ -221,9 +221,11 @@ test("glare, already ringing: calling back takes over the connection that is up"
   assert.equal(pc.connectionState, "new");
 });
 
-test("a call while this device is in another is answered with busy, and does not ring", async () => {
-  const { client, socket, incoming } = await inCall().then((it) => ({ ...it, incoming: [] as Call[] }));
-  client.on("incoming", (call) => incoming.push(call));
+test("without call waiting, a call while this device is in another is answered with busy, and does not ring", async () => {
+  const { client, socket, incoming } = await online({ callWaiting: false });
+  client.call("bob");
+  await answer(socket, "call.invite", { call_id: CALL });
+  assert.equal(socket.of("hello")[0]?.caps.call_waiting, false);
   rings(socket, OTHER);
   assert.deepEqual(incoming, []);
   assert.equal(socket.of("call.decline")[0]?.reason, "busy");

@@ -77,7 +77,10 @@ export function welcome(changes: Partial<Welcome> = {}): { type: "welcome" } & W
     now: Date.now(),
     calls: [],
     missed_calls: [],
+    calls_elsewhere: [],
     ice_servers: [],
+    settings: {},
+    instance: "run-1",
     demo: true,
     ...changes,
   };

@@ -10,7 +10,7 @@ afterEach(() => sessions.splice(0).forEach((session) => session.close()));
 
 function start(changes: Partial<SessionOptions> = {}): { server: FakeServer; session: Session } {
   const server = new FakeServer();
-  const options = { url: "ws://test/v1/ws", token: "t0ken", deviceId: "ana-1", rings: true, openSocket: server.open };
+  const options = { url: "ws://test/v1/ws", token: "t0ken", deviceId: "ana-1", rings: true, callWaiting: true, openSocket: server.open };
   const session = new Session({ ...options, ...changes });
   sessions.push(session);
   return { server, session };
@@ -23,7 +23,7 @@ const invite = { type: "call.invite", to: { user: "bob" }, media: "voice" } as c
 test("hello names the token and the device, and asks for no resume at first", async () => {
   const { server } = start();
   const socket = await server.socket(0);
-  const expected = { type: "hello", token: "t0ken", device_id: "ana-1", caps: { rings: true } };
+  const expected = { type: "hello", token: "t0ken", device_id: "ana-1", caps: { rings: true, call_waiting: true } };
   assert.deepEqual(socket.sent, [expected]);
 });
 
