@@ -109,6 +109,18 @@ impl Directory {
     /// # Errors
     /// [`Error::UnknownUser`] if caller or callee is not here; if the database fails.
     pub async fn record_call(&self, record: &CallRecord) -> Result<()> {
+        match self.insert_call(record).await {
+            // A side may have deleted its account while the call was ending.
+            Err(Error::UnknownUser) => {
+                let (caller, callee) =
+                    (self.or_stand_in(&record.caller).await?, self.or_stand_in(&record.callee).await?);
+                self.insert_call(&CallRecord { caller, callee, ..record.clone() }).await
+            }
+            other => other,
+        }
+    }
+
+    async fn insert_call(&self, record: &CallRecord) -> Result<()> {
         let row = ActiveModel {
             id: Set(record.call.to_string()),
             caller: Set(record.caller.as_str().to_owned()),

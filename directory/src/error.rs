@@ -11,6 +11,12 @@ pub enum Error {
     /// A call names a user who is not here; [`ensure_user`](crate::Directory::ensure_user) first.
     #[error("a user of this record is not in the directory")]
     UnknownUser,
+    /// There are as many of these as there may be.
+    #[error("there may be {max} of these and no more")]
+    Full {
+        /// How many.
+        max: u64,
+    },
     /// A row that this version can't read: the file was changed by hand or by a newer version.
     #[error("the directory holds a {what} that this version can't read")]
     Unreadable {

@@ -5,14 +5,20 @@
 //!
 //! Types here are the domain's own; the wire's live in `signaling/proto`, and the gateway translates.
 
+mod accounts;
 mod calls;
+mod devices;
 mod entity;
 mod error;
 mod migration;
 mod open;
+mod reach;
 mod users;
 
+pub use accounts::{DELETED_NAME, Profile, RegisteredPrimary, Registration, STAND_IN_PREFIX};
 pub use calls::{CallRecord, EndReason, HistoryCall, Media, MissedCall};
+pub use devices::{Device, DeviceOwner, NewDevice, TokenHash};
 pub use error::{Error, Result};
 pub use open::Directory;
+pub use reach::CalleeFacts;
 pub use users::{NAME_CHARS_MAX, User};

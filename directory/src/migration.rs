@@ -1,6 +1,7 @@
 //! The tables' history, oldest first. A migration that has been released is never edited; a change is a new one.
 
 mod m0001_people_and_calls;
+mod m0002_accounts;
 
 use sea_orm_migration::prelude::*;
 
@@ -9,6 +10,6 @@ pub(crate) struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_people_and_calls::Migration)]
+        vec![Box::new(m0001_people_and_calls::Migration), Box::new(m0002_accounts::Migration)]
     }
 }

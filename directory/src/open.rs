@@ -3,7 +3,10 @@
 use crate::migration::Migrator;
 use crate::{Error, Result};
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
+};
 use sea_orm_migration::MigratorTrait;
 use std::path::Path;
 use std::time::Duration;
@@ -52,6 +55,14 @@ impl Directory {
         let db = Database::connect(options).await?;
         Migrator::up(&db, None).await?;
         Ok(Self { db })
+    }
+
+    /// A transaction that reads and then writes: it waits for the other writers before it reads, since what it has read
+    /// could not be written upon otherwise.
+    pub(crate) async fn begin_write(&self) -> Result<DatabaseTransaction> {
+        let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
+        let options = TransactionOptions { isolation_level: None, access_mode: None, sqlite_transaction_mode };
+        Ok(self.db.begin_with_options(options).await?)
     }
 
     /// Whether the directory answers.

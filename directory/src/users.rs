@@ -21,12 +21,16 @@ pub struct User {
     pub name: String,
     /// When they first came.
     pub created_at: Timestamp,
+    /// They have deleted their account: this one only stands for them in the others' history.
+    pub deleted: bool,
 }
 
 impl std::fmt::Debug for User {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { id, name, created_at } = self;
-        f.debug_struct("User").field("id", id).field("name", &Pii(name)).field("created_at", created_at).finish()
+        let Self { id, name, created_at, deleted } = self;
+        let mut shown = f.debug_struct("User");
+        shown.field("id", id).field("name", &Pii(name)).field("created_at", created_at);
+        shown.field("deleted", deleted).finish()
     }
 }
 
@@ -38,6 +42,7 @@ impl TryFrom<Model> for User {
             id: row.id.parse().map_err(|_| Error::Unreadable { what: "user id" })?,
             name: row.name,
             created_at: timestamp(row.created_at, "time when a user first came")?,
+            deleted: row.deleted_at.is_some(),
         })
     }
 }
@@ -49,8 +54,7 @@ impl Directory {
     /// # Errors
     /// If the database fails.
     pub async fn ensure_user(&self, id: &UserId, name: Option<&str>) -> Result<User> {
-        let name: Option<String> =
-            name.map(str::trim).filter(|name| !name.is_empty()).map(|name| name.chars().take(NAME_CHARS_MAX).collect());
+        let name = name.and_then(cut_name);
         // Nothing new costs no write, and so no fsync: this runs at every connect.
         if let Some(user) = self.user(id).await?
             && name.as_ref().is_none_or(|name| *name == user.name)
@@ -66,6 +70,9 @@ impl Directory {
             id: Set(id.as_str().to_owned()),
             name: Set(name.unwrap_or_else(|| id.as_str().to_owned())),
             created_at: Set(now_ms()),
+            phone: Set(None),
+            deleted_at: Set(None),
+            do_not_disturb_until: Set(None),
         };
         Entity::insert(row).on_conflict(conflict).exec_without_returning(&self.db).await?;
         self.user(id).await?.ok_or(Error::UnknownUser)
@@ -85,7 +92,8 @@ impl Directory {
     /// If the database fails.
     pub async fn people(&self, limit: u64) -> Result<Vec<User>> {
         let rows =
-            Entity::find().order_by_asc(Column::Name).order_by_asc(Column::Id).limit(limit).all(&self.db).await?;
+            Entity::find().filter(Column::DeletedAt.is_null()).order_by_asc(Column::Name).order_by_asc(Column::Id);
+        let rows = rows.limit(limit).all(&self.db).await?;
         rows.into_iter().map(User::try_from).collect()
     }
 
@@ -101,7 +109,18 @@ pub(crate) fn timestamp(ms: i64, what: &'static str) -> Result<Timestamp> {
     u64::try_from(ms).map(Timestamp).map_err(|_| Error::Unreadable { what })
 }
 
-fn now_ms() -> i64 {
+/// A name as it is kept; none if nothing is left of it.
+pub(crate) fn cut_name(name: &str) -> Option<String> {
+    let name = name.trim();
+    (!name.is_empty()).then(|| name.chars().take(NAME_CHARS_MAX).collect())
+}
+
+/// Times beyond the year 292 million are cut.
+pub(crate) fn millis(at: Timestamp) -> i64 {
+    i64::try_from(at.as_millis()).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

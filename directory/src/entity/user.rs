@@ -1,4 +1,4 @@
-//! Table `user`: everyone who has ever signed in or connected.
+//! Table `user`: everyone who has ever signed in or connected, and those who stand for deleted accounts.
 #![expect(unnameable_types, reason = "the derive makes public items, and rows stay in this crate")]
 
 use sea_orm::entity::prelude::*;
@@ -11,6 +11,11 @@ pub struct Model {
     pub name: String,
     /// Milliseconds since the Unix epoch.
     pub created_at: i64,
+    /// E.164; of accounts only, and unique.
+    pub phone: Option<String>,
+    /// Of those who stand for a deleted account: since when.
+    pub deleted_at: Option<i64>,
+    pub do_not_disturb_until: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

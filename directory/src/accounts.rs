@@ -1,0 +1,225 @@
+//! Accounts: a phone number and its primary device; profile and settings; and how an account is deleted.
+//!
+//! Deleting leaves nothing of a person but the hash of their id and when they went (so that their old tokens stay refused),
+//! and in the others' history calls with somebody called [`DELETED_NAME`]: the calls are handed to a stand-in, a row of
+//! `user` under an id that nobody can have. A user id that comes back later starts from nothing.
+
+use crate::devices::{hex, insert};
+use crate::entity::{call, departed, device, user};
+use crate::users::{cut_name, millis, now_ms, timestamp};
+use crate::{Directory, Error, NewDevice, Result, User};
+use sea_orm::sea_query::{Expr, OnConflict, Query};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+use sha2::{Digest, Sha256};
+use tertulia_common::{DeviceId, Pii, Timestamp, UserId};
+
+/// How those who have deleted their account are called.
+pub const DELETED_NAME: &str = "Deleted account";
+
+/// What the ids of stand-ins begin with. Nobody else may come by such an id.
+pub const STAND_IN_PREFIX: &str = "deleted:";
+
+/// A registration whose PIN was right.
+#[derive(Clone)]
+#[expect(missing_debug_implementations, reason = "it holds a phone number and a token's hash")]
+pub struct Registration {
+    /// The number, E.164.
+    pub phone: String,
+    /// The id of the account, if there is none of this number yet.
+    pub new_user: UserId,
+    /// How others see the person. Without one, an account keeps its name.
+    pub name: Option<String>,
+    /// The name of a new account that says none.
+    pub new_name: String,
+    /// The device, primary from now on.
+    pub device: NewDevice,
+    /// Take the access of the linked devices too.
+    pub unlink_others: bool,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegisteredPrimary {
+    /// Whose account it is.
+    pub user: User,
+    /// Devices whose access has ended.
+    pub ended: Vec<DeviceId>,
+}
+
+/// A person as they see themselves.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// The person.
+    pub user: User,
+    /// Their number, E.164, if it is an account.
+    pub phone: Option<String>,
+}
+
+impl std::fmt::Debug for Profile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Profile").field("user", &self.user).field("phone", &Pii(&self.phone)).finish()
+    }
+}
+
+impl Directory {
+    /// Makes the device the primary one of the number's account, which is made if there is none. The primary device
+    /// before it loses its access.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn register_primary(&self, registration: &Registration) -> Result<RegisteredPrimary> {
+        let Registration { phone, new_user, name, new_name, device, unlink_others } = registration;
+        let tx = self.begin_write().await?;
+        let known = user::Entity::find().filter(user::Column::Phone.eq(phone)).one(&tx).await?;
+        let name = name.as_deref().and_then(cut_name);
+        let id: UserId = match known {
+            Some(row) => {
+                if let Some(name) = name {
+                    let named = user::Entity::update_many().col_expr(user::Column::Name, Expr::value(name));
+                    named.filter(user::Column::Id.eq(&row.id)).exec(&tx).await?;
+                }
+                row.id.parse().map_err(|_| Error::Unreadable { what: "user id" })?
+            }
+            None => {
+                let row = user::ActiveModel {
+                    id: Set(new_user.as_str().to_owned()),
+                    name: Set(name.or_else(|| cut_name(new_name)).unwrap_or_else(|| new_user.as_str().to_owned())),
+                    created_at: Set(now_ms()),
+                    phone: Set(Some(phone.clone())),
+                    deleted_at: Set(None),
+                    do_not_disturb_until: Set(None),
+                };
+                user::Entity::insert(row).exec_without_returning(&tx).await?;
+                new_user.clone()
+            }
+        };
+        let mut gone = device::Entity::find().filter(device::Column::User.eq(id.as_str()));
+        if !unlink_others {
+            gone = gone.filter(device::Column::IsPrimary.eq(true));
+        }
+        let gone = gone.all(&tx).await?;
+        for row in &gone {
+            device::Entity::delete_by_id((row.user.clone(), row.id.clone())).exec(&tx).await?;
+        }
+        insert(&tx, &id, device, true).await?;
+        let row = user::Entity::find_by_id(id.as_str()).one(&tx).await?.ok_or(Error::UnknownUser)?;
+        tx.commit().await?;
+        let ended = gone.into_iter().map(|row| row.id.parse().map_err(|_| Error::Unreadable { what: "device id" }));
+        Ok(RegisteredPrimary { user: row.try_into()?, ended: ended.collect::<Result<_>>()? })
+    }
+
+    /// A person as they see themselves.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn profile(&self, user: &UserId) -> Result<Option<Profile>> {
+        let row = user::Entity::find_by_id(user.as_str()).one(&self.db).await?;
+        row.map(|row| Ok(Profile { phone: row.phone.clone(), user: row.try_into()? })).transpose()
+    }
+
+    /// Who has this number.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn user_by_phone(&self, phone: &str) -> Result<Option<User>> {
+        let row = user::Entity::find().filter(user::Column::Phone.eq(phone)).one(&self.db).await?;
+        row.map(User::try_from).transpose()
+    }
+
+    /// Until when this user is not to be disturbed, if they have said so; the past counts as nothing.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn do_not_disturb(&self, user: &UserId) -> Result<Option<Timestamp>> {
+        let until = user::Entity::find_by_id(user.as_str())
+            .select_only()
+            .column(user::Column::DoNotDisturbUntil)
+            .into_tuple::<Option<i64>>()
+            .one(&self.db)
+            .await?;
+        let until = until.flatten().filter(|until| *until > now_ms());
+        until.map(|ms| timestamp(ms, "end of a do-not-disturb")).transpose()
+    }
+
+    /// Says until when.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn set_do_not_disturb(&self, user: &UserId, until: Option<Timestamp>) -> Result<()> {
+        user::Entity::update_many()
+            .col_expr(user::Column::DoNotDisturbUntil, Expr::value(until.map(millis)))
+            .filter(user::Column::Id.eq(user.as_str()))
+            .exec(&self.db)
+            .await?;
+        Ok(())
+    }
+
+    /// Deletes all that is kept of a user; see the head of this file. `stand_in` is new and begins with
+    /// [`STAND_IN_PREFIX`]. Again, it changes only the time before which tokens are refused.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn delete_account(&self, id: &UserId, stand_in: &UserId) -> Result<()> {
+        let now = now_ms();
+        let stand_in = stand_in.as_str();
+        let tx = self.begin_write().await?;
+        let row = user::ActiveModel {
+            id: Set(stand_in.to_owned()),
+            name: Set(DELETED_NAME.to_owned()),
+            created_at: Set(now),
+            phone: Set(None),
+            deleted_at: Set(Some(now)),
+            do_not_disturb_until: Set(None),
+        };
+        user::Entity::insert(row).exec_without_returning(&tx).await?;
+        for side in [call::Column::Caller, call::Column::Callee] {
+            let calls = call::Entity::update_many().col_expr(side, Expr::value(stand_in));
+            calls.filter(side.eq(id.as_str())).exec(&tx).await?;
+        }
+        forget_calls_of_nobody(&tx, stand_in).await?;
+        // Devices and blocks go with it.
+        user::Entity::delete_by_id(id.as_str()).exec(&tx).await?;
+        let row = departed::ActiveModel { id_hash: Set(hash(id)), at: Set(now), stand_in: Set(stand_in.to_owned()) };
+        let again = OnConflict::column(departed::Column::IdHash)
+            .update_columns([departed::Column::At, departed::Column::StandIn])
+            .to_owned();
+        departed::Entity::insert(row).on_conflict(again).exec_without_returning(&tx).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// When this user deleted their account, if they did: tokens from before count no longer.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn departed_at(&self, user: &UserId) -> Result<Option<Timestamp>> {
+        let row = departed::Entity::find_by_id(hash(user)).one(&self.db).await?;
+        row.map(|row| timestamp(row.at, "time when an account was deleted")).transpose()
+    }
+
+    /// The user, or who stands for them if they have deleted their account: for calls that end after that.
+    pub(crate) async fn or_stand_in(&self, id: &UserId) -> Result<UserId> {
+        if self.user(id).await?.is_some() {
+            return Ok(id.clone());
+        }
+        let row = departed::Entity::find_by_id(hash(id)).one(&self.db).await?.ok_or(Error::UnknownUser)?;
+        row.stand_in.parse().map_err(|_| Error::Unreadable { what: "stand-in" })
+    }
+}
+
+/// Calls of which both sides have gone are nobody's history.
+async fn forget_calls_of_nobody(tx: &impl ConnectionTrait, stand_in: &str) -> Result<()> {
+    let gone = || {
+        let mut ids = Query::select();
+        ids.column(user::Column::Id).from(user::Entity).and_where(user::Column::DeletedAt.is_not_null());
+        ids
+    };
+    for (mine, other) in [(call::Column::Caller, call::Column::Callee), (call::Column::Callee, call::Column::Caller)] {
+        let calls = call::Entity::delete_many().filter(mine.eq(stand_in));
+        calls.filter(other.in_subquery(gone())).exec(tx).await?;
+    }
+    Ok(())
+}
+
+fn hash(id: &UserId) -> String {
+    hex(&Sha256::digest(id.as_str().as_bytes()))
+}
