@@ -223,8 +223,9 @@ test("glare, already ringing: calling back takes over the connection that is up"
 
 test("without call waiting, a call while this device is in another is answered with busy, and does not ring", async () => {
   const { client, socket, incoming } = await online({ callWaiting: false });
-  client.call("bob");
+  const call = client.call("bob");
   await answer(socket, "call.invite", { call_id: CALL });
+  await until(() => call.state === "offered");
   assert.equal(socket.of("hello")[0]?.caps.call_waiting, false);
   rings(socket, OTHER);
   assert.deepEqual(incoming, []);
