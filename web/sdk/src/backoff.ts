@@ -1,14 +1,18 @@
-// How long to wait before connecting again: doubling, capped, and spread at random so that a restarted server is not
-// met by everyone at once.
+// How long to wait before connecting again: at once, then doubling, capped, and spread at random so that a restarted
+// server is not met by everyone in the same moment.
 
 export interface BackoffOptions {
-  /** The first wait, in milliseconds. Raising it delays recovery from a blip, lowering it presses a server that is down. */
+  /** The first try comes within this time, in milliseconds. Raising it delays every recovery. */
+  atOnceMs: number;
+  /** The second wait. Raising it delays recovery, lowering it presses a server that is down. */
   firstMs: number;
   /** The longest wait. Raising it spares a dead server, and delays coming back. */
   maxMs: number;
+  /** The longest wait while a call is on: it must be back within seconds of the server. */
+  urgentMaxMs: number;
 }
 
-export const RECONNECT: BackoffOptions = { firstMs: 300, maxMs: 10_000 };
+export const RECONNECT: BackoffOptions = { atOnceMs: 100, firstMs: 300, maxMs: 10_000, urgentMaxMs: 1_000 };
 
 export class Backoff {
   #attempt = 0;
@@ -20,11 +24,18 @@ export class Backoff {
     this.#random = random;
   }
 
-  /** The next wait: between half and all of the doubled one. */
-  next(): number {
-    const whole = Math.min(this.#options.maxMs, this.#options.firstMs * 2 ** this.#attempt);
-    this.#attempt += 1;
+  /** The next wait: none to speak of at first, then between half and all of the doubled one. */
+  next(urgent = false): number {
+    const { atOnceMs, firstMs, maxMs, urgentMaxMs } = this.#options;
+    const attempt = this.#attempt++;
+    if (attempt === 0) return atOnceMs * this.#random();
+    const whole = Math.min(urgent ? urgentMaxMs : maxMs, firstMs * 2 ** (attempt - 1));
     return whole * (0.5 + this.#random() / 2);
+  }
+
+  /** How many tries there were since the last reset. */
+  get attempts(): number {
+    return this.#attempt;
   }
 
   reset(): void {
@@ -33,6 +44,6 @@ export class Backoff {
 
   /** Waits long from the start: the server has asked for patience. */
   slow(): void {
-    this.#attempt = Math.max(this.#attempt, 4);
+    this.#attempt = Math.max(this.#attempt, 5);
   }
 }

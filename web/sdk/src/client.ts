@@ -8,7 +8,8 @@ import type { TertuliaError } from "./errors.js";
 import { callHistory, demoPeople } from "./http.js";
 import type { MediaPreferences } from "./media.js";
 import type { VideoCodec } from "./peer.js";
-import { Session, type CloseCause, type SessionState, type Socket, type Token } from "./session.js";
+import type { Socket, Token } from "./opening.js";
+import { Session, type CloseCause, type SessionState } from "./session.js";
 import type {
   CallElsewhere,
   CallHistory,
@@ -111,6 +112,7 @@ export class Client extends Emitter<ClientEvents> {
       deviceId: options.deviceId,
       rings: options.rings ?? true,
       callWaiting: options.callWaiting ?? true,
+      urgent: () => this.calls.some((call) => call.accepted),
       ...(options.openSocket && { openSocket: options.openSocket }),
     });
     this.account = new AccountApi(this.#http, (refused) => this.#bearer(refused));

@@ -9,6 +9,7 @@ export { callHistory, demoPeople, demoSignIn, iceServers, serverInfo } from "./h
 export { devices, MediaProblem, type MediaFlags, type MediaPreferences, type ProblemReason } from "./media.js";
 export type { Connection, VideoCodec } from "./peer.js";
 export { gradeOf, GRADE_FROM, type Grade } from "./quality.js";
-export type { CloseCause, SessionState, Token } from "./session.js";
+export type { Token } from "./opening.js";
+export type { CloseCause, SessionState } from "./session.js";
 export type { CallFigures, Level, StreamFigures } from "./stats.js";
 export type * from "./proto.js";

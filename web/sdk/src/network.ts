@@ -49,3 +49,19 @@ export function onPageLeft(left: () => void, back: () => void): () => void {
     window.removeEventListener("pageshow", shown);
   };
 }
+
+/** How often the clock is looked at. */
+const LOOK_MS = 2_000;
+/** A gap like this is no late timer: the machine was asleep, or the page frozen. */
+const GAP_MS = 8_000;
+
+/** Calls back when time has passed unseen: a lid was closed and opened again. */
+export function onWake(back: () => void, now: () => number = Date.now, lookMs = LOOK_MS, gapMs = GAP_MS): () => void {
+  let seen = now();
+  const timer = setInterval(() => {
+    const before = seen;
+    seen = now();
+    if (seen - before > gapMs) back();
+  }, lookMs);
+  return () => clearInterval(timer);
+}

@@ -7,10 +7,10 @@
 import { Backoff } from "./backoff.js";
 import { Emitter } from "./emitter.js";
 import { TertuliaError } from "./errors.js";
-import { onNetworkChange, onPageLeft } from "./network.js";
+import { onNetworkChange, onPageLeft, onWake } from "./network.js";
+import { discard, Opening, type OpeningOptions, type Socket } from "./opening.js";
 import {
   CLOSE_CODES,
-  SUBPROTOCOLS,
   type ClientFrame,
   type ErrorBody,
   type Hello,
@@ -24,26 +24,12 @@ type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
 /** A request as its sender writes it; the session numbers it. */
 export type Request = WithoutId<Requests>;
 
-/** Of a WebSocket, what the session uses. Tests bring their own. */
-export interface Socket {
-  onopen: ((event: never) => void) | null;
-  onmessage: ((event: { data: unknown }) => void) | null;
-  onclose: ((event: { code: number }) => void) | null;
-  send(data: string): void;
-  close(code?: number, reason?: string): void;
-}
-
-export type Token = string | ((last: ErrorBody | undefined) => string | Promise<string>);
-
-export interface SessionOptions {
-  /** `ws:` or `wss:`, with the path. */
-  url: string;
-  /** A token, or where to get a fresh one. It is asked for each time a socket opens, with the error if the last one failed. */
-  token: Token;
+export interface SessionOptions extends OpeningOptions {
   deviceId?: string | undefined;
   rings: boolean;
   callWaiting: boolean;
-  openSocket?: (url: string, protocol: string) => Socket;
+  /** Whether a call is on: then waits are short. */
+  urgent?: () => boolean;
   random?: () => number;
 }
 
@@ -74,8 +60,16 @@ interface Pending {
   reject: (error: TertuliaError) => void;
 }
 
-/** Time for a socket to open and be welcomed. Raising it delays the next try, lowering it gives up on slow networks. */
-const WELCOME_TIMEOUT_MS = 10_000;
+/** Time for a socket to open: the first tries are short, a way that swallows packets is not worth waiting for. */
+const OPEN_TIMEOUTS_MS = [4_000, 8_000, 10_000];
+/** Time for `hello` to be answered. Raising it delays the next try, lowering it gives up on slow networks. */
+const WELCOME_TIMEOUT_MS = 8_000;
+/** A probe that is not answered by then condemns its socket. Raising it delays recovery, lowering it drops slow ones. */
+const PROBE_MS = 500;
+/** A probe usually settles it: another socket is opened beside the suspected one only if no answer came this soon. */
+const SPARE_AFTER_MS = 150;
+/** A session that was up for so long starts over with short waits. Sooner, the server may be closing every socket. */
+const STABLE_MS = 5_000;
 /** Received frames after which we say so unasked. Raising it makes the server keep more for a resume. */
 const ACK_EVERY = 32;
 /** Until the server has named its own. */
@@ -83,7 +77,7 @@ const HEARTBEAT_DEFAULT_S = 15;
 /** Tells the server to forget the session (RFC 6455 §7.4.1, normal closure). */
 const SESSION_DONE = 1000;
 /** Requests that may be sent again in a new session, because handling them twice is the same as once. */
-const REPEATABLE = new Set(["call.ringing", "call.accept", "call.decline", "call.cancel", "call.hangup", "call.media"]);
+const REPEATABLE = new Set(["call.ringing", "call.accept", "call.decline", "call.cancel", "call.hangup", "call.media", "call.hold", "call.join", "probe"]);
 
 export class Session extends Emitter<SessionEvents> {
   readonly #options: SessionOptions;
@@ -91,6 +85,8 @@ export class Session extends Emitter<SessionEvents> {
   readonly #unlisten: (() => void)[];
   #state: SessionState = "connecting";
   #socket: Socket | undefined;
+  /** The next socket. The one before is heard until this one is open. */
+  #opening: Opening | undefined;
   #welcome: Welcome | undefined;
   #received = 0;
   #acked = 0;
@@ -99,25 +95,28 @@ export class Session extends Emitter<SessionEvents> {
   #lastError: ErrorBody | undefined;
   #reauthed = false;
   #welcomed = false;
+  #probing: ReturnType<typeof setTimeout>[] = [];
   #retry: ReturnType<typeof setTimeout> | undefined;
   #watchdog: ReturnType<typeof setTimeout> | undefined;
   #drain: ReturnType<typeof setTimeout> | undefined;
+  #stable: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: SessionOptions) {
     super();
     this.#options = options;
     this.#backoff = new Backoff(undefined, options.random);
-    const moved = onNetworkChange((changed) => {
-      if (changed && this.#state === "online") this.#moveNow();
-      else this.#retryNow();
-    });
+    const moved = onNetworkChange((changed) => (changed ? this.moved() : this.#retryNow()));
     // A page that cannot ring must not look as if it could.
     const left = onPageLeft(
-      () => this.#drop(),
+      () => {
+        this.#cancelOpening();
+        this.#drop();
+      },
       () => this.#retryNow(),
     );
-    this.#unlisten = [moved, left];
-    queueMicrotask(() => void this.#open());
+    const woken = onWake(() => (this.#welcomed ? this.probe() : this.moved()));
+    this.#unlisten = [moved, left, woken];
+    queueMicrotask(() => this.#openNext());
   }
 
   get state(): SessionState {
@@ -134,8 +133,27 @@ export class Session extends Emitter<SessionEvents> {
     return new Promise((resolve, reject) => {
       const pending = { id: this.#nextId++, request, sent: false, resolve, reject };
       this.#pending.push(pending);
-      if (this.#state === "online") this.#sendPending(pending);
+      if (this.#welcomed) this.#sendPending(pending);
     });
+  }
+
+  /** Something is wrong with the network: asks whether the socket is alive, and replaces it soon if it does not answer. */
+  probe(): void {
+    this.#probe(SPARE_AFTER_MS);
+  }
+
+  /** The network is another one, or time has passed unseen: whatever was under way starts over. */
+  moved(): void {
+    if (this.#state === "closed") return;
+    this.#backoff.reset();
+    this.#cancelOpening();
+    this.#stopProbing();
+    if (this.#welcomed) {
+      this.#probe(0);
+    } else {
+      this.#dropSocket();
+      this.#openNext();
+    }
   }
 
   /** Ends the session for good. Frames already given to the socket are still sent. */
@@ -143,29 +161,68 @@ export class Session extends Emitter<SessionEvents> {
     this.#end({ why: "closed" });
   }
 
-  async #open(): Promise<void> {
-    let token: string;
-    try {
-      const source = this.#options.token;
-      token = typeof source === "string" ? source : await source(this.#lastError);
-    } catch {
-      if (this.#state !== "closed") this.#again();
-      return;
-    }
-    if (this.#state === "closed") return;
-    const open = this.#options.openSocket ?? ((url, protocol) => new WebSocket(url, protocol) as Socket);
-    const socket = open(this.#options.url, SUBPROTOCOLS.json);
+  /** Opens a socket. An older one stays until this one is open, so that nothing is missed meanwhile. */
+  #openNext(): void {
+    if (this.#state === "closed" || this.#opening) return;
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    const limit = OPEN_TIMEOUTS_MS[Math.min(this.#backoff.attempts, OPEN_TIMEOUTS_MS.length - 1)] ?? 0;
+    this.#opening = new Opening(this.#options, this.#lastError, limit, {
+      ready: (socket, token) => this.#attach(socket, token),
+      failed: (code) => {
+        this.#opening = undefined;
+        // The older one may still be good; if it is not, its end comes here too.
+        if (!this.#socket) this.#onClose(code ?? 0);
+      },
+    });
+  }
+
+  #attach(socket: Socket, token: string): void {
+    this.#opening = undefined;
+    this.#dropSocket();
     this.#socket = socket;
-    this.#welcomed = false;
     this.#lastError = undefined;
     this.#watch(WELCOME_TIMEOUT_MS);
-    socket.onopen = () => this.#send(this.#hello(token));
     socket.onmessage = (event) => {
       if (socket === this.#socket && typeof event.data === "string") this.#onFrame(event.data);
     };
     socket.onclose = (event) => {
       if (socket === this.#socket) this.#onClose(event.code);
     };
+    this.#send(this.#hello(token));
+  }
+
+  #probe(spareAfterMs: number): void {
+    const socket = this.#socket;
+    if (!this.#welcomed || this.#probing.length > 0 || !socket) return;
+    const spare = setTimeout(() => this.#openNext(), spareAfterMs);
+    const limit = setTimeout(() => this.#condemn(socket), PROBE_MS);
+    this.#probing = [spare, limit];
+    const alive = () => {
+      // Answered by the next socket, it proves nothing of this one, which is gone.
+      if (socket !== this.#socket || !this.#probing.includes(limit)) return;
+      this.#stopProbing();
+      this.#cancelOpening();
+    };
+    // A refusal is an answer, too.
+    this.request({ type: "probe" }).then(alive, alive);
+  }
+
+  /** It does not answer: what is asked from now on waits for the next one. */
+  #condemn(socket: Socket): void {
+    if (socket !== this.#socket) return;
+    this.#dropSocket();
+    this.#setState("reconnecting");
+    this.#openNext();
+  }
+
+  #cancelOpening(): void {
+    this.#opening?.cancel();
+    this.#opening = undefined;
+  }
+
+  #stopProbing(): void {
+    for (const timer of this.#probing.splice(0)) clearTimeout(timer);
   }
 
   #hello(token: string): ClientFrame {
@@ -233,7 +290,7 @@ export class Session extends Emitter<SessionEvents> {
   #onWelcome(welcome: Welcome): void {
     this.#welcome = welcome;
     this.#welcomed = true;
-    this.#backoff.reset();
+    this.#stable = setTimeout(() => this.#backoff.reset(), STABLE_MS);
     this.#reauthed = false;
     if (welcome.resumed) {
       for (const pending of this.#pending) pending.sent = pending.sent && pending.id <= welcome.last_request;
@@ -284,32 +341,23 @@ export class Session extends Emitter<SessionEvents> {
   #again(): void {
     this.#dropSocket();
     this.#setState("reconnecting");
-    this.#retry = setTimeout(() => {
-      this.#retry = undefined;
-      void this.#open();
-    }, this.#backoff.next());
+    if (this.#opening) return;
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => this.#openNext(), this.#backoff.next(this.#options.urgent?.()));
   }
 
-  /** There is a network again, or someone looks: waiting longer makes no sense. */
+  /** Someone looks: waiting longer makes no sense. */
   #retryNow(): void {
     if (this.#retry === undefined) return;
-    clearTimeout(this.#retry);
-    this.#retry = undefined;
     this.#backoff.reset();
-    void this.#open();
-  }
-
-  /** The network is another one. The old socket may look alive for half a minute; a resume costs a round trip. */
-  #moveNow(): void {
-    this.#again();
-    this.#retryNow();
+    this.#openNext();
   }
 
   /** Moves to another socket at some moment before the deadline, not all clients at once. */
   #moveBefore(deadlineMs: number): void {
     clearTimeout(this.#drain);
     const wait = (this.#options.random ?? Math.random)() * deadlineMs * 0.8;
-    this.#drain = setTimeout(() => this.#drop(), wait);
+    this.#drain = setTimeout(() => this.#openNext(), wait);
   }
 
   #drop(): void {
@@ -321,26 +369,19 @@ export class Session extends Emitter<SessionEvents> {
     this.#watchdog = setTimeout(() => this.#drop(), ms);
   }
 
-  /** Without a code the server keeps the session for a resume. */
   #dropSocket(code?: number): void {
-    clearTimeout(this.#watchdog);
-    clearTimeout(this.#retry);
-    clearTimeout(this.#drain);
-    this.#retry = undefined;
-    const socket = this.#socket;
+    for (const timer of [this.#watchdog, this.#drain, this.#stable]) clearTimeout(timer);
+    this.#stopProbing();
+    this.#welcomed = false;
+    if (this.#socket) discard(this.#socket, code);
     this.#socket = undefined;
-    if (!socket) return;
-    socket.onopen = socket.onmessage = socket.onclose = null;
-    try {
-      socket.close(code);
-    } catch {
-      // It is closed already.
-    }
   }
 
   #end(cause: CloseCause): void {
     if (this.#state === "closed") return;
     this.#dropSocket(cause.why === "closed" ? SESSION_DONE : undefined);
+    clearTimeout(this.#retry);
+    this.#cancelOpening();
     for (const unlisten of this.#unlisten) unlisten();
     this.#setState("closed");
     for (const pending of this.#pending.splice(0)) pending.reject(TertuliaError.local("closed"));

@@ -1,7 +1,7 @@
 // A server's side of a socket, and as much of WebRTC as signalling can see.
 
 import type { ClientFrame, ServerFrame, Welcome } from "../src/proto.js";
-import type { Socket } from "../src/session.js";
+import type { Socket } from "../src/opening.js";
 
 export class FakeSocket implements Socket {
   onopen: ((event: never) => void) | null = null;

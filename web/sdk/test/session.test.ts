@@ -232,11 +232,16 @@ test("a listener that throws stops neither the others nor the session", async (t
   await until(() => thrown.length === 2);
 });
 
-test("waits double, are spread, and are capped", () => {
-  const low = new Backoff({ firstMs: 100, maxMs: 1_000 }, () => 0);
-  const high = new Backoff({ firstMs: 100, maxMs: 1_000 }, () => 1);
-  assert.deepEqual([low.next(), low.next(), low.next()], [50, 100, 200]);
-  assert.deepEqual([high.next(), high.next(), high.next(), high.next(), high.next()], [100, 200, 400, 800, 1_000]);
+test("the first try comes at once, then waits double, are spread, and are capped", () => {
+  const options = { atOnceMs: 50, firstMs: 100, maxMs: 1_000, urgentMaxMs: 300 };
+  const low = new Backoff(options, () => 0);
+  const high = new Backoff(options, () => 1);
+  assert.deepEqual([low.next(), low.next(), low.next(), low.next()], [0, 50, 100, 200]);
+  assert.deepEqual([0, 1, 2, 3, 4, 5].map(() => high.next()), [50, 100, 200, 400, 800, 1_000]);
+  assert.equal(high.next(true), 300);
   high.reset();
-  assert.equal(high.next(), 100);
+  assert.equal(high.next(), 50);
+  high.reset();
+  high.slow();
+  assert.equal(high.next(), 1_000);
 });
