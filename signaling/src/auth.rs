@@ -1,4 +1,4 @@
-//! Tokens: who is calling.
+//! Tokens of apps: who is calling. (Those of accounts' devices are random: see `authenticate`.)
 //!
 //! A token is a JWT (RFC 7519) signed with an API key: `kid` and `iss` name the key (one of the two is enough, both must
 //! agree), `sub` is the user, `exp` is required, `name` may say how others see them. Invariant: a key is used with the one
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tertulia_common::UserId;
+use tertulia_common::{Timestamp, UserId};
 
 /// How far an app's clock may be behind ours. Raising it lets expired tokens live longer.
 const LEEWAY_S: u64 = 5;
@@ -37,13 +37,17 @@ struct Issuer {
     iss: Option<String>,
 }
 
-/// Who a token speaks for.
+/// What a token says that is signed and has not expired.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Principal {
+pub struct Verified {
     /// The user.
     pub user: UserId,
     /// How others see them, if the token says so.
     pub name: Option<DisplayName>,
+    /// When the token stops counting, leeway included.
+    pub expires_at: Timestamp,
+    /// When it was made, in seconds since the Unix epoch, if it says so.
+    pub issued_at_s: Option<u64>,
 }
 
 /// How others see someone: not empty, bounded, without control characters. Personal data: its `Debug` shows nothing of it.
@@ -178,7 +182,7 @@ impl Keys {
     ///
     /// # Errors
     /// If it is not signed with a key of ours, has expired, never expires, or names no valid user.
-    pub fn verify(&self, token: &str) -> Result<Principal, AuthError> {
+    pub fn verify(&self, token: &str) -> Result<Verified, AuthError> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(AuthError::Invalid("too long"));
         }
@@ -201,7 +205,9 @@ impl Keys {
         validation.validate_aud = false;
         let claims = jsonwebtoken::decode::<Claims>(token, &key.verify, &validation).map_err(|e| refusal(&e))?.claims;
         let user = claims.sub.parse().map_err(|_| AuthError::Invalid("sub is not a user id"))?;
-        Ok(Principal { user, name: claims.name.as_deref().and_then(DisplayName::cut) })
+        let expires_at = Timestamp(claims.exp.saturating_add(LEEWAY_S).saturating_mul(1_000));
+        let name = claims.name.as_deref().and_then(DisplayName::cut);
+        Ok(Verified { user, name, expires_at, issued_at_s: claims.iat })
     }
 
     /// A token for this user, signed with this key.
@@ -215,6 +221,18 @@ impl Keys {
         name: Option<&DisplayName>,
         ttl: Duration,
     ) -> Result<String, MintError> {
+        self.mint_from(key_id, user, name, ttl, 0)
+    }
+
+    /// The same, made no earlier than this second since the Unix epoch.
+    pub(crate) fn mint_from(
+        &self,
+        key_id: &str,
+        user: &UserId,
+        name: Option<&DisplayName>,
+        ttl: Duration,
+        from_s: u64,
+    ) -> Result<String, MintError> {
         let key = self.by_id.get(key_id).ok_or_else(|| MintError::UnknownKey(key_id.to_owned()))?;
         let sign = key.sign.as_ref().ok_or_else(|| MintError::VerifiesOnly(key_id.to_owned()))?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -222,7 +240,7 @@ impl Keys {
             iss: Some(key_id.to_owned()),
             sub: user.as_str().to_owned(),
             exp: now.saturating_add(ttl).as_secs(),
-            iat: Some(now.as_secs()),
+            iat: Some(now.as_secs().max(from_s)),
             name: name.map(|name| name.as_str().to_owned()),
         };
         let header = Header { kid: Some(key_id.to_owned()), ..Header::new(key.algorithm) };

@@ -8,6 +8,7 @@
 //! Invariant: sessions are opened and ended under this lock, so that the calls see devices come and go in the order in
 //! which the registry does. Lock order: exchange, hub, session, registry.
 
+mod expel;
 mod media_events;
 mod names;
 
@@ -191,7 +192,7 @@ impl Exchange {
         let now = self.clock.now();
         let call = CallId::new(now, random());
         let names = callee.as_ref().map(|(user, name)| {
-            let caller = (session.who.endpoint.user.clone(), session.who.name.clone());
+            let caller = (session.who.endpoint.user.clone(), session.name());
             Names::new([caller, (user.clone(), name.clone())])
         });
         let callee = callee.map(|(user, _)| Callee { devices: self.hub.ringing_devices(&user), user });

@@ -19,11 +19,13 @@ use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
+use tertulia_common::{DeviceId, UserId};
 use tertulia_directory::Directory;
 use tertulia_registry::Fence;
 use tertulia_sfu::{Event, Sfu};
+use tertulia_signaling_core::Endpoint;
 use tertulia_signaling_proto::{CloseCode, Drain, ServerFrame};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -52,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) sign_ins: Mutex<Buckets<IpAddr>>,
     draining: AtomicBool,
     closing: AtomicBool,
+    /// How often somebody's access has ended: a `hello` that was under way meanwhile looks again.
+    revocations: AtomicU64,
 }
 
 impl Shared {
@@ -63,6 +67,20 @@ impl Shared {
     /// The drain is over: no new sockets either.
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Relaxed)
+    }
+
+    /// How often somebody's access has ended.
+    pub(crate) fn revocations(&self) -> u64 {
+        self.revocations.load(Ordering::SeqCst)
+    }
+
+    /// These devices of a user have no access any longer: their sessions and calls end. The directory knows already.
+    pub(crate) fn expel(&self, user: &UserId, devices: impl IntoIterator<Item = DeviceId>) {
+        self.revocations.fetch_add(1, Ordering::SeqCst);
+        for device in devices {
+            self.exchange.expel(&Endpoint { user: user.clone(), device });
+        }
+        self.people_changed();
     }
 
     /// Someone has come or gone.
@@ -140,6 +158,7 @@ impl Gateway {
             sign_ins,
             draining,
             closing,
+            revocations: AtomicU64::new(0),
             config,
         };
         let shared = Arc::new(shared);

@@ -1,10 +1,11 @@
 //! The first frame of a socket: who is calling, and does an earlier session go on.
 //!
 //! Invariant: nobody gets a session without a token that counts, and nobody goes on with a session that is not theirs: the
-//! token must name its user, and the secret must be right. A token is looked at here only: a session that is open outlives
-//! it, until its socket breaks and the next `hello` needs a new one.
+//! token must name its user, and the secret must be right. A socket is closed when the token of its `hello` expires, and the
+//! session ends when its device loses its access.
 
-use crate::auth::{AuthError, Principal};
+use crate::auth::DisplayName;
+use crate::authenticate::{Principal, authenticate};
 use crate::clock::random;
 use crate::exchange::Going;
 use crate::gateway::Shared;
@@ -16,7 +17,7 @@ use crate::translate;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::sync::Arc;
-use tertulia_common::{CallId, DeviceId, SessionId, UserId};
+use tertulia_common::{CallId, DeviceId, SessionId, Timestamp, UserId};
 use tertulia_signaling_core::Endpoint;
 use tertulia_signaling_proto::{CallMissed, CloseCode, Codec, ErrorBody, ErrorCode, Hello, Resume, Settings, Welcome};
 
@@ -30,6 +31,8 @@ pub(crate) struct Greeted {
     pub(crate) session: Arc<Session>,
     pub(crate) link: Arc<Link>,
     pub(crate) welcome: Box<Welcome>,
+    /// When the token stops counting.
+    pub(crate) expires_at: Option<Timestamp>,
 }
 
 /// Why not: what the client hears before the close frame, if anything, and how the socket is closed.
@@ -53,21 +56,25 @@ pub(crate) async fn greet(shared: &Shared, hello: Hello, codec: Codec) -> Result
     greeted
 }
 
-async fn try_greet(shared: &Shared, hello: Hello, codec: Codec) -> Result<Greeted, Refused> {
-    let principal = shared.config.keys.verify(&hello.token).map_err(|error| {
-        tracing::debug!(%error, "a token was refused");
-        let code = match error {
-            AuthError::Expired => ErrorCode::TokenExpired,
-            AuthError::Invalid(_) => ErrorCode::TokenInvalid,
-        };
-        Refused::new(code, CloseCode::Unauthenticated)
-    })?;
-    let Principal { user, name } = principal;
-    let known = shared.directory.ensure_user(&user, name.as_ref().map(|name| name.as_str())).await;
+async fn try_greet(shared: &Shared, mut hello: Hello, codec: Codec) -> Result<Greeted, Refused> {
+    let before = shared.revocations();
+    let principal = authenticate(shared, &hello.token).await.map_err(refused)?;
+    let Principal { user, name, device, expires_at, is_account, .. } = principal;
+    // A token of a device speaks for that one alone.
+    if device.is_some() && hello.device_id.is_some() && device != hello.device_id {
+        return Err(Refused::new(ErrorCode::Forbidden, CloseCode::Unauthenticated));
+    }
+    hello.device_id = device.or(hello.device_id);
+    let name = name.as_ref().map(DisplayName::as_str);
+    let known = match is_account {
+        true => shared.directory.user(&user).await,
+        false => shared.directory.ensure_user(&user, name).await.map(Some),
+    };
     let known = known.map_err(|error| {
         tracing::error!(%error, "the directory did not answer a hello");
         Refused::new(ErrorCode::Internal, CloseCode::Busy)
     })?;
+    let known = known.ok_or_else(|| refused(ErrorCode::TokenInvalid))?;
 
     let resumed =
         hello.resume.as_ref().map(|resume| try_resume(shared, &user, hello.device_id.as_ref(), resume, codec));
@@ -79,14 +86,31 @@ async fn try_greet(shared: &Shared, hello: Hello, codec: Codec) -> Result<Greete
     let (session, link, shown) = match resumed {
         Some(Ok(Resumed { session, link, shown })) => (session, link, Some(shown)),
         Some(Err(_)) | None => {
-            let (session, link) = open(shared, user, hello, known.name, codec)?;
+            let (session, link) = open(shared, &user, hello.device_id.take(), hello.caps.rings, known.name, codec)?;
             (session, link, None)
         }
     };
+    // Whoever lost their access meanwhile was looked for before this session was there.
+    if shared.revocations() != before
+        && let Err(code) = authenticate(shared, &hello.token).await
+    {
+        shared.exchange.expel(&session.who.endpoint);
+        return Err(refused(code));
+    }
     shared.metrics.hello(outcome);
     shared.people_changed();
+    if is_account && let Err(error) = shared.directory.device_seen(&user, &session.who.endpoint.device).await {
+        tracing::warn!(%error, "when a device was seen could not be written");
+    }
     let welcome = welcome(shared, &session, shown).await;
-    Ok(Greeted { session, link, welcome })
+    Ok(Greeted { session, link, welcome, expires_at })
+}
+
+fn refused(code: ErrorCode) -> Refused {
+    match code {
+        ErrorCode::Internal => Refused::new(code, CloseCode::Busy),
+        _ => Refused::new(code, CloseCode::Unauthenticated),
+    }
 }
 
 /// A session that goes on, with the missed calls that its client has seen.
@@ -117,20 +141,21 @@ fn try_resume(
 
 fn open(
     shared: &Shared,
-    user: UserId,
-    hello: Hello,
+    user: &UserId,
+    device: Option<DeviceId>,
+    rings: bool,
     name: String,
     codec: Codec,
 ) -> Result<(Arc<Session>, Arc<Link>), Refused> {
     if shared.is_draining() {
         return Err(Refused::new(ErrorCode::Draining, CloseCode::Draining));
     }
-    let device = hello.device_id.unwrap_or_else(new_device);
+    let device = device.unwrap_or_else(new_device);
     let who = Identity {
         id: SessionId::new(shared.clock.now(), random()),
-        endpoint: Endpoint { user, device },
+        endpoint: Endpoint { user: user.clone(), device },
         name,
-        rings: hello.caps.rings,
+        rings,
         codec,
         secret: random().to_le_bytes(),
     };
@@ -168,9 +193,10 @@ async fn welcome(shared: &Shared, session: &Session, shown: Option<Vec<CallId>>)
         rosters.iter().for_each(|roster| shared.hub.tell_session(session, roster));
     }
     let who = &session.who;
+    let settings = settings(shared, &who.endpoint.user).await;
     Box::new(Welcome {
         user_id: who.endpoint.user.clone(),
-        name: who.name.clone(),
+        name: session.name(),
         device_id: who.endpoint.device.clone(),
         session: who.id,
         secret: URL_SAFE_NO_PAD.encode(who.secret),
@@ -185,10 +211,18 @@ async fn welcome(shared: &Shared, session: &Session, shown: Option<Vec<CallId>>)
         ice_servers: shared.config.ice_servers.clone(),
         calls_elsewhere: Vec::new(),
         ice_expires_at: None,
-        settings: Settings::default(),
+        settings,
         instance: shared.instance.clone(),
         demo: shared.config.demo_key.is_some(),
     })
+}
+
+async fn settings(shared: &Shared, user: &UserId) -> Settings {
+    let until = shared.directory.do_not_disturb(user).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a user's settings could not be read");
+        None
+    });
+    Settings { do_not_disturb_until: until }
 }
 
 async fn missed(shared: &Shared, session: &Session, shown: &[CallId]) -> Vec<CallMissed> {

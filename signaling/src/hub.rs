@@ -115,6 +115,11 @@ impl Hub {
         self.registry.release(user, device, session.fence())
     }
 
+    /// The session that has this device.
+    pub(crate) fn session_of(&self, device: &Endpoint) -> Option<Arc<Session>> {
+        self.holder(device)
+    }
+
     fn holder(&self, to: &Endpoint) -> Option<Arc<Session>> {
         let holder = self.registry.holder(&to.user, &to.device)?;
         self.session(holder.session)
@@ -155,6 +160,21 @@ impl Hub {
     pub(crate) fn refuse(&self, session: &Session, id: Option<RequestId>, error: ErrorBody) {
         self.metrics.error(error.code);
         self.tell_session(session, &ServerFrame::Error(ErrorFrame { id, error }));
+    }
+
+    /// Tells every device of a user.
+    pub(crate) fn tell_user(&self, user: &UserId, frame: &ServerFrame) {
+        self.sessions_of(user).iter().for_each(|session| self.count(session.tell(frame)));
+    }
+
+    /// The user goes by another name from now on, in calls that are placed later.
+    pub(crate) fn rename(&self, user: &UserId, name: &str) {
+        self.sessions_of(user).iter().for_each(|session| session.rename(name));
+    }
+
+    /// The user's devices that have a session, with and without a socket.
+    pub(crate) fn devices(&self, user: &UserId) -> Vec<(DeviceId, bool)> {
+        self.registry.devices(user).into_iter().map(|(device, holder)| (device, holder.connected)).collect()
     }
 
     /// Tells every device of a user of a missed call.
@@ -218,7 +238,7 @@ impl Hub {
                 break;
             }
             if self.is_online(user) {
-                online.insert(user.clone(), session.who.name.clone());
+                online.insert(user.clone(), session.name());
             }
         }
         online

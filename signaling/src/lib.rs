@@ -12,6 +12,7 @@
 //! owns the calls behind one lock. The wire's types stay in `socket`, `requests`, `http` and `translate`.
 
 pub mod auth;
+mod authenticate;
 mod bucket;
 mod clock;
 mod config;

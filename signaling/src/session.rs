@@ -85,6 +85,7 @@ pub(crate) enum Told {
 pub(crate) struct Identity {
     pub(crate) id: SessionId,
     pub(crate) endpoint: Endpoint,
+    /// How others see the user, when the session was opened.
     pub(crate) name: String,
     pub(crate) rings: bool,
     pub(crate) codec: Codec,
@@ -116,6 +117,8 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) who: Identity,
+    /// How others see the user now.
+    name: Mutex<String>,
     state: Mutex<State>,
 }
 
@@ -133,7 +136,17 @@ impl Session {
             missed_in_welcome: Vec::new(),
             over: false,
         };
-        Arc::new(Self { who, state: Mutex::new(state) })
+        Arc::new(Self { name: Mutex::new(who.name.clone()), who, state: Mutex::new(state) })
+    }
+
+    /// How others see the user.
+    pub(crate) fn name(&self) -> String {
+        self.name.lock().clone()
+    }
+
+    /// The user goes by another name.
+    pub(crate) fn rename(&self, name: &str) {
+        name.clone_into(&mut self.name.lock());
     }
 
     /// Whether the secret is this session's, in constant time.

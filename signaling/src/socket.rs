@@ -16,12 +16,13 @@ use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use bytes::Bytes;
 use futures_util::SinkExt;
 use std::ops::ControlFlow;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tertulia_signaling_proto::{
     Ack, ClientFrame, CloseCode, Codec, Displaced, ErrorCode, ErrorFrame, Hello, Ping, RequestId, ServerFrame, Welcome,
 };
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Instant, MissedTickBehavior, Sleep, interval_at, sleep_until, timeout};
 use tokio_tungstenite::tungstenite;
 
 /// Frames written between two flushes. Raising it saves system calls for one busy client and holds more memory for it.
@@ -74,7 +75,10 @@ async fn begin(shared: Arc<Shared>, mut ws: WebSocket, codec: Codec) -> Option<(
         }
     };
     match greeted {
-        Ok(Greeted { session, link, welcome }) => Some((Box::new(Socket::new(shared, ws, session, link)), welcome)),
+        Ok(Greeted { session, link, welcome, expires_at }) => {
+            let expiry = expires_at.map(|at| Box::pin(sleep_until(shared.clock.instant(at).into())));
+            Some((Box::new(Socket::new(shared, ws, session, link, expiry)), welcome))
+        }
         Err(Refused { error, close }) => {
             if let Some(error) = error {
                 shared.metrics.error(error.code);
@@ -128,16 +132,24 @@ struct Socket {
     rate_limited: Bucket,
     bad_frames: Bucket,
     pings_missed: u32,
+    /// When the token of its `hello` stops counting.
+    expiry: Option<Pin<Box<Sleep>>>,
 }
 
 impl Socket {
-    fn new(shared: Arc<Shared>, ws: WebSocket, session: Arc<Session>, link: Arc<Link>) -> Self {
+    fn new(
+        shared: Arc<Shared>,
+        ws: WebSocket,
+        session: Arc<Session>,
+        link: Arc<Link>,
+        expiry: Option<Pin<Box<Sleep>>>,
+    ) -> Self {
         let (limits, now) = (&shared.config.limits, shared.clock.now());
         let requests = Bucket::new(limits.requests(), now);
         let rate_limited = Bucket::new(limits.rate_limited(), now);
         let bad_frames = Bucket::new(limits.bad_frames(), now);
         let codec = session.who.codec;
-        Self { shared, ws, codec, session, link, requests, rate_limited, bad_frames, pings_missed: 0 }
+        Self { shared, ws, codec, session, link, requests, rate_limited, bad_frames, pings_missed: 0, expiry }
     }
 
     async fn run(&mut self, welcome: Box<Welcome>) -> End {
@@ -163,6 +175,9 @@ impl Socket {
                 () = self.link.woken() => {}
                 received = self.ws.recv() => self.receive(received)?,
                 _ = heartbeat.tick() => self.beat().await?,
+                () = expired(self.expiry.as_mut()) => {
+                    return ControlFlow::Break(CloseCode::Unauthenticated.into());
+                }
             }
         }
     }
@@ -352,6 +367,14 @@ impl Socket {
                 close_ws(self.ws, code).await;
             }
         }
+    }
+}
+
+/// Comes when the token has expired; never for one that does not.
+async fn expired(expiry: Option<&mut Pin<Box<Sleep>>>) {
+    match expiry {
+        Some(sleep) => sleep.await,
+        None => std::future::pending().await,
     }
 }
 

@@ -43,7 +43,11 @@ fn a2_a_minted_token_says_who_it_is_for() {
     let user = "alice".parse().unwrap();
     let name = DisplayName::parse("Alice A.").unwrap();
     let token = keys().mint("app", &user, Some(&name), Duration::from_secs(60)).unwrap();
-    assert_eq!(keys().verify(&token), Ok(Principal { user, name: Some(name) }));
+    let verified = keys().verify(&token).unwrap();
+    assert_eq!((verified.user, verified.name), (user, Some(name)));
+    let now = u64::try_from(in_s(0)).unwrap();
+    assert!(verified.issued_at_s.is_some_and(|at| at.abs_diff(now) <= 1));
+    assert!(verified.expires_at.as_millis().abs_diff((now + 60 + LEEWAY_S) * 1_000) <= 1_000);
 }
 
 #[test]

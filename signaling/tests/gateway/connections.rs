@@ -6,7 +6,7 @@ use tertulia_signaling_proto::{Ack, Caps, ClientFrame, CloseCode, Codec, ErrorCo
 use tokio_tungstenite::tungstenite::Error;
 
 fn hello(token: String) -> Hello {
-    Hello { token, device_id: None, resume: None, caps: Caps { rings: true } }
+    Hello { token, device_id: None, resume: None, caps: Caps { rings: true, ..Caps::default() } }
 }
 
 fn code(close: CloseCode) -> Option<u16> {

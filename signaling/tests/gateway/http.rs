@@ -73,7 +73,7 @@ async fn a1_signing_in_by_name_gives_a_token_and_everyone_sees_who_is_here() {
     };
     bob.expect("Ana María in the list", online(false)).await;
     let mut ana = Client::connect(server.address, Codec::Msgpack).await.unwrap();
-    let caps = Caps { rings: true };
+    let caps = Caps { rings: true, ..Caps::default() };
     let hello = Hello { token: signed_in.token.clone(), device_id: None, resume: None, caps };
     let welcome = ana.hello_frame(hello).await.unwrap();
     assert!(welcome.demo && welcome.name == "Ana María");

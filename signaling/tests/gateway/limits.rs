@@ -127,7 +127,7 @@ async fn devices_of_one_user_are_bounded_and_the_longest_idle_one_makes_room() {
     let _second = server.client("alice", "2").await;
     let third = async || {
         let mut client = Client::connect(server.address, Codec::Json).await.unwrap();
-        let caps = Caps { rings: true };
+        let caps = Caps { rings: true, ..Caps::default() };
         client.hello_frame(Hello { token: token("alice"), device_id: None, resume: None, caps }).await
     };
     assert_eq!(third().await, Err((Some(ErrorCode::TooManyConnections), Some(CloseCode::Busy.code()))));

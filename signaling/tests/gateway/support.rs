@@ -240,8 +240,12 @@ impl Client {
     }
 
     pub(crate) async fn hello(&mut self, user: &str, device: &str, resume: Option<Resume>) -> Welcome {
-        let hello =
-            Hello { token: token(user), device_id: Some(device.parse().unwrap()), resume, caps: Caps { rings: true } };
+        let hello = Hello {
+            token: token(user),
+            device_id: Some(device.parse().unwrap()),
+            resume,
+            caps: Caps { rings: true, ..Caps::default() },
+        };
         self.hello_frame(hello).await.unwrap_or_else(|refusal| panic!("no welcome: {refusal:?}"))
     }
 
