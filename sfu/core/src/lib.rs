@@ -29,6 +29,13 @@ mod shard;
 mod sync;
 mod timer;
 
+#[doc(hidden)]
+pub mod fuzzing {
+    //! What the fuzz targets reach of this crate. Nothing else uses it.
+
+    pub use crate::forward::fuzzing::forward;
+}
+
 pub use error::ConnectError;
 pub use event::{Connected, Event, GoneReason, PeerQuality, SlotState, Source, TrackQuality};
 pub use limits::Limits;

@@ -1,6 +1,7 @@
 //! One slot of one subscriber: turns a publisher's packets into the slot's own.
 
 mod codec;
+pub(crate) mod fuzzing;
 mod rewrite;
 
 pub(crate) use codec::starts_keyframe;

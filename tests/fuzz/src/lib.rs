@@ -1,0 +1,37 @@
+//! Fuzz targets: one function for everything that reads what a stranger sends.
+//!
+//! A target panics when an invariant of its reader breaks; it says which at its top. `cargo test` replays the seeds and
+//! mutations of them (`tests/replay.rs`); `tests/fuzz/run.sh` lets coverage guide them for as long as one likes.
+
+pub mod mutate;
+mod targets;
+
+pub use targets::{bodies, config, datagrams, forward, frames, offer, tokens};
+
+/// A target: its name, which is the folder of its seeds, and what it does with some bytes.
+#[derive(Clone, Copy)]
+pub struct Target {
+    /// The folder of its seeds.
+    pub name: &'static str,
+    /// Panics if an invariant breaks.
+    pub run: fn(&[u8]),
+    /// Mutations that the short test tries; fewer where one costs more.
+    pub mutations: usize,
+}
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    Target { name: "bodies", run: bodies::target, mutations: 6_000 },
+    Target { name: "config", run: config::target, mutations: 3_000 },
+    Target { name: "datagrams", run: datagrams::target, mutations: 600 },
+    Target { name: "forward", run: forward::target, mutations: 6_000 },
+    Target { name: "frames", run: frames::target, mutations: 6_000 },
+    Target { name: "offer", run: offer::target, mutations: 500 },
+    Target { name: "tokens", run: tokens::target, mutations: 3_000 },
+];
+
+/// The target of this name.
+#[must_use]
+pub fn target(name: &str) -> Option<Target> {
+    TARGETS.iter().copied().find(|target| target.name == name)
+}

@@ -1,0 +1,10 @@
+//! The targets, one file each. What several need of the forwarding unit is in [`shard`].
+
+pub mod bodies;
+pub mod config;
+pub mod datagrams;
+pub mod forward;
+pub mod frames;
+pub mod offer;
+mod shard;
+pub mod tokens;
