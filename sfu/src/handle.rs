@@ -121,7 +121,8 @@ pub fn start(config: Config) -> Result<(Sfu, mpsc::Receiver<Event>), StartError>
         let told = if config.advertise.is_empty() { vec![config.bind] } else { config.advertise.clone() };
         let peers = PeerConfig {
             certificate: certificate.clone(),
-            candidates: told.iter().map(|ip| SocketAddr::new(*ip, bound.port())).collect(),
+            candidates: told.iter().map(|ip| SocketAddr::new(*ip, bound.port()).into()).collect(),
+            tcp: false,
             crypto: Arc::clone(&crypto),
             estimate_initial_bps: config.estimate_initial_bps,
         };

@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tertulia_common::{PeerId, RoomId};
-use tertulia_sfu_core::{ConnectError, Connected, Event, Shard};
+use tertulia_sfu_core::{ConnectError, Connected, Event, Path, Shard};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
@@ -169,7 +169,7 @@ impl Worker {
         for _ in 0..RECEIVES_MAX {
             let received = socket.receive(|source, local_ip, datagram| {
                 let destination = SocketAddr::new(candidate_ip(local_ip, advertised, local_ips), *port);
-                shard.handle_datagram(now, source, destination, datagram);
+                shard.handle_datagram(now, Path::udp(source, destination), datagram);
             });
             match received {
                 Ok(true) => {}

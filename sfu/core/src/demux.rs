@@ -1,11 +1,11 @@
 //! Whose datagram is this?
 //!
-//! A datagram from an address that a peer has proved is that peer's. From any other address only a STUN binding request
+//! A datagram from a far end (a protocol and an address) that a peer has proved is that peer's. From any other address only a STUN binding request
 //! is heard (RFC 8445 §7.3), and its user name leads to the peer: our ICE user fragment carries the peer's place in the
 //! shard, so that no table of names is needed. Whether the request is authentic is for the peer to check.
 
+use crate::path::Remote;
 use rustc_hash::FxHashMap;
-use std::net::SocketAddr;
 
 /// Bytes of random text in a user fragment: 48 bits, beside the 128 of the password.
 const RANDOM_CHARS: usize = 8;
@@ -38,21 +38,21 @@ pub(crate) fn text(mut random: u128, chars: usize) -> String {
 #[derive(Debug, Default)]
 pub(crate) struct Addresses {
     /// The keys are not an attacker's to choose at will: each costs a request that only the peer can sign.
-    places: FxHashMap<SocketAddr, usize>,
+    places: FxHashMap<Remote, usize>,
 }
 
 impl Addresses {
-    pub(crate) fn place(&self, address: &SocketAddr) -> Option<usize> {
+    pub(crate) fn place(&self, address: &Remote) -> Option<usize> {
         self.places.get(address).copied()
     }
 
     /// Binds an address. One that moves from peer to peer (a NAT gave it anew) goes to the newest proof.
-    pub(crate) fn bind(&mut self, address: SocketAddr, place: usize) {
+    pub(crate) fn bind(&mut self, address: Remote, place: usize) {
         self.places.insert(address, place);
     }
 
     /// Unbinds an address if it is still that peer's.
-    pub(crate) fn unbind(&mut self, address: &SocketAddr, place: usize) {
+    pub(crate) fn unbind(&mut self, address: &Remote, place: usize) {
         if self.places.get(address) == Some(&place) {
             self.places.remove(address);
         }
@@ -62,6 +62,7 @@ impl Addresses {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use str0m::net::Protocol;
 
     #[test]
     fn a_user_fragment_leads_to_its_peer() {
@@ -80,11 +81,12 @@ mod tests {
 
     #[test]
     fn an_address_is_only_unbound_by_its_owner() {
-        let address = SocketAddr::from(([127, 0, 0, 1], 9));
+        let address = (Protocol::Udp, ([127, 0, 0, 1], 9).into());
         let mut addresses = Addresses::default();
         addresses.bind(address, 1);
         addresses.bind(address, 2);
         addresses.unbind(&address, 1);
         assert_eq!(addresses.place(&address), Some(2));
+        assert_eq!(addresses.place(&(Protocol::Tcp, address.1)), None, "the same address by the other protocol");
     }
 }

@@ -9,6 +9,10 @@
 //!    that the driver can hand them to the kernel as one.
 //! 3. Take the events from [`Shard::poll_event`], sleep until [`Shard::poll_timeout`].
 //!
+//! Whose a datagram is: see [`Path`] for what the driver says of it. One from a far end that a peer has proved is that
+//! peer's; a STUN request leads to the peer that its user name names, and has to be signed; media from anywhere else is
+//! tried at the one peer that owns its SSRC, and moves nothing. What strangers may cost is bounded and counted.
+//!
 //! Forwarding (RFC 7667 §3.7): a publisher's track is mapped onto a slot of each subscriber. A slot keeps its SSRC for
 //! life; sequence numbers, timestamps and VP8 picture ids continue when it changes its source. Payloads are shared.
 //!
@@ -19,9 +23,12 @@ mod demux;
 mod error;
 mod event;
 mod forward;
+mod guard;
 mod keyframe;
 mod limits;
 mod offer;
+mod owners;
+mod path;
 mod peer;
 mod quality;
 mod room;
@@ -38,10 +45,14 @@ pub mod fuzzing {
 
 pub use error::ConnectError;
 pub use event::{Connected, Event, GoneReason, PeerQuality, SlotState, Source, TrackQuality};
+pub use guard::Rate;
 pub use limits::Limits;
+pub use path::{Path, Told};
 pub use peer::PeerConfig;
 pub use quality::Counters;
 pub use shard::{Randomness, Shard};
 
-/// A datagram to send, as str0m makes it.
+/// What a datagram travels by.
+pub use str0m::net::Protocol;
+/// A datagram to send, as str0m makes it; `source` is the address of ours at which its peer was heard.
 pub use str0m::net::Transmit;

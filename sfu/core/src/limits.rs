@@ -1,5 +1,6 @@
 //! What clients can make a shard hold, each with what raising or lowering it costs.
 
+use crate::guard::Rate;
 use std::time::Duration;
 
 /// The limits of one shard. Every one that refuses or drops something has a counter in [`Counters`](crate::Counters).
@@ -26,6 +27,23 @@ pub struct Limits {
     pub peer_gone_after: Duration,
     /// A peer that has not connected within this time is over.
     pub peer_connect_max: Duration,
+    /// New addresses from which one peer may come. The stack remembers each for as long as the peer lives.
+    pub peer_addresses: Rate,
+    /// Requests with a peer's user name that are not signed with its password: signatures computed in vain for one peer,
+    /// for one remote address (of IPv6: one /64), and in all. Each costs two microseconds.
+    pub unsigned_per_peer: Rate,
+    /// See [`Self::unsigned_per_peer`].
+    pub unsigned_per_address: Rate,
+    /// See [`Self::unsigned_per_peer`].
+    pub unsigned_per_shard: Rate,
+    /// Packets with a peer's SSRC, from no address of its own, that are forged: decrypted in vain for one peer, for one
+    /// remote address, and in all. Each costs some ten microseconds; higher lets a flood cost more, lower lets it keep a
+    /// peer's media from a new address out until that address is proved.
+    pub forged_per_peer: Rate,
+    /// See [`Self::forged_per_peer`].
+    pub forged_per_address: Rate,
+    /// See [`Self::forged_per_peer`].
+    pub forged_per_shard: Rate,
 }
 
 impl Default for Limits {
@@ -41,6 +59,13 @@ impl Default for Limits {
             peer_silence_max: Duration::from_secs(6),
             peer_gone_after: Duration::from_secs(60),
             peer_connect_max: Duration::from_secs(90),
+            peer_addresses: Rate { burst: 30, per_s: 1 },
+            unsigned_per_peer: Rate { burst: 20, per_s: 20 },
+            unsigned_per_address: Rate { burst: 50, per_s: 50 },
+            unsigned_per_shard: Rate { burst: 1_000, per_s: 1_000 },
+            forged_per_peer: Rate { burst: 50, per_s: 50 },
+            forged_per_address: Rate { burst: 100, per_s: 100 },
+            forged_per_shard: Rate { burst: 500, per_s: 500 },
         }
     }
 }

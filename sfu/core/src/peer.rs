@@ -11,7 +11,6 @@ use crate::keyframe::KeyframeGate;
 use crate::offer::{self, Line, Offer};
 use crate::quality::{self, Added, StreamFigures};
 use crate::sync::PublisherClock;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use str0m::bwe::{Bitrate, BweKind};
@@ -22,13 +21,18 @@ use str0m::ice::StunMessage;
 use str0m::media::{KeyframeRequestKind, MediaKind, Mid, Pt};
 use str0m::net::Transmit;
 use str0m::rtp::{RtpPacket, Ssrc, Vp8Descriptor};
-use str0m::{Candidate, IceCreds, Input, Output, PacerReason, Reason, Rtc};
+use str0m::{IceCreds, Input, Output, PacerReason, Reason, Rtc};
 use tertulia_common::{PeerId, RoomId};
 
+mod heartbeat;
+mod remotes;
 mod setup;
 
+pub(crate) use remotes::{Remotes, is_stun};
 pub use setup::PeerConfig;
 pub(crate) use setup::{NewPeer, credentials};
+
+use heartbeat::Heartbeat;
 
 /// Packets of all video slots that wait for a NACK. Each costs about 600 bytes beside its payload, which is shared.
 const RTX_PACKETS: usize = 1_024;
@@ -80,7 +84,14 @@ pub(crate) enum Link {
 pub(crate) enum Signal {
     Up,
     Closed,
-    KeyframeWanted { slot: usize },
+    KeyframeWanted {
+        slot: usize,
+    },
+    /// It sends with this SSRC, and perhaps no longer with that one.
+    Sends {
+        ssrc: u32,
+        not: Option<u32>,
+    },
     Figures(Added, /* of a track, not a slot: */ bool),
 }
 
@@ -92,6 +103,7 @@ pub(crate) struct Drained {
     pub(crate) packets: Vec<(usize, Packet)>,
     pub(crate) signals: Vec<Signal>,
     pub(crate) over_bitrate: u64,
+    pub(crate) heartbeats: u64,
 }
 
 pub(crate) struct Peer {
@@ -108,14 +120,14 @@ pub(crate) struct Peer {
     pub(crate) wake_at: Instant,
     /// What it can receive, bits a second.
     pub(crate) estimate_bps: Option<u64>,
-    /// Proved addresses, oldest first.
-    pub(crate) addresses: Vec<SocketAddr>,
-    /// Where its media goes: the newest address that it nominated.
-    remote: Option<SocketAddr>,
+    /// Packets of it that were authentic and new.
+    pub(crate) authentic: u64,
+    pub(crate) remotes: Remotes,
+    pub(crate) heartbeat: Heartbeat,
     rtc: Rtc,
     crypto: Arc<CryptoProvider>,
-    /// Its ICE password, with which it signs.
-    password: String,
+    /// Our half of its ICE user name, and the password with which it signs.
+    credentials: IceCreds,
     /// `a=fingerprint` of its offer: another one is another connection.
     fingerprint: String,
     /// Which track an SSRC belongs to.
@@ -132,16 +144,14 @@ pub(crate) struct Peer {
     pub(crate) panics: bool,
 }
 
-/// SSRCs that one peer may use before the table is emptied: browsers change them at a re-negotiation only.
+/// SSRCs that one peer may use before the oldest is forgotten: browsers change them at a re-negotiation only.
 const SSRCS_MAX: usize = 32;
 
 impl Peer {
     /// Makes the peer of a first offer. Gives the answer beside it.
     pub(crate) fn new(now: Instant, new: NewPeer<'_>, offer: &Offer) -> Result<(Self, String), ConnectError> {
         let mut rtc = setup::rtc_config(&new, offer).build(now);
-        for address in &new.config.candidates {
-            let candidate =
-                Candidate::host(*address, "udp").map_err(|error| ConnectError::OfferInvalid(error.to_string()))?;
+        for candidate in setup::candidates(new.config)? {
             rtc.add_local_candidate(candidate);
         }
         let mut peer = Self {
@@ -155,11 +165,12 @@ impl Peer {
             dirty: false,
             wake_at: now,
             estimate_bps: None,
-            addresses: Vec::new(),
-            remote: None,
+            authentic: 0,
+            remotes: Remotes::new(new.limits, now),
+            heartbeat: Heartbeat::new(now),
             rtc,
             crypto: Arc::clone(&new.config.crypto),
-            password: new.credentials.pass,
+            credentials: new.credentials,
             fingerprint: fingerprint(&offer.sdp),
             ssrcs: Vec::new(),
             slot_figures: Vec::new(),
@@ -190,7 +201,7 @@ impl Peer {
         }
         // The stack drew new ones, but ours have to lead to this peer.
         let answer = offer::with_credentials(&answer, &credentials.ufrag, &credentials.pass);
-        self.password.clone_from(&credentials.pass);
+        self.credentials.clone_from(&credentials);
         api.set_local_ice_credentials(credentials);
         Ok(answer)
     }
@@ -332,35 +343,23 @@ impl Peer {
         }
     }
 
+    /// The SSRCs with which it sends.
+    pub(crate) fn ssrcs(&self) -> impl Iterator<Item = u32> + '_ {
+        self.ssrcs.iter().map(|(ssrc, _)| **ssrc)
+    }
+
     // === Inputs ===
+
+    /// Whether a STUN user name (`ours:theirs`) is of this peer's connection: not its place alone, the random part too.
+    pub(crate) fn is_named(&self, username: &str) -> bool {
+        username.split(':').next() == Some(self.credentials.ufrag.as_str())
+    }
 
     /// Whether a STUN message was signed with this peer's password (RFC 8489 §9.1). The stack's own check is not enough
     /// here: it takes whatever comes from the address that it sends to.
     pub(crate) fn has_signed(&self, message: &StunMessage<'_>) -> bool {
         let hmac = self.crypto.sha1_hmac_provider;
-        message.verify(self.password.as_bytes(), |key, parts| hmac.sha1_hmac(key, parts))
-    }
-
-    /// Remembers that the peer is heard from `address`; gives an older one that is forgotten for it.
-    pub(crate) fn learn_address(
-        &mut self,
-        address: SocketAddr,
-        nominated: bool,
-        addresses_max: usize,
-    ) -> Option<SocketAddr> {
-        if nominated {
-            self.remote = Some(address);
-        }
-        if self.addresses.contains(&address) {
-            return None;
-        }
-        self.addresses.push(address);
-        (self.addresses.len() > addresses_max).then(|| self.addresses.remove(0))
-    }
-
-    /// Whether media goes elsewhere than to `address`.
-    pub(crate) fn is_elsewhere(&self, address: SocketAddr) -> bool {
-        self.remote.is_some_and(|remote| remote != address)
+        message.verify(self.credentials.pass.as_bytes(), |key, parts| hmac.sha1_hmac(key, parts))
     }
 
     /// Takes a datagram and drains. False if the stack refused it.
@@ -372,6 +371,11 @@ impl Peer {
 
     /// Lets time pass, sends what was written, and drains.
     pub(crate) fn advance(&mut self, now: Instant, drained: &mut Drained) {
+        if self.heartbeat.is_due(now) && self.link == Link::Up {
+            self.heartbeat.said(now); // whether or not it can be: not again at once
+            self.beat();
+            drained.heartbeats += 1;
+        }
         // An error ends the Rtc or is of one datagram; is_over tells which.
         drop(self.rtc.handle_input(Input::Timeout(now)));
         self.drain(now, drained);
@@ -383,11 +387,17 @@ impl Peer {
         let mut near_left = NEAR_MAX;
         loop {
             match self.rtc.poll_output() {
-                Ok(Output::Transmit(transmit)) => drained.transmits.push(self.redirect(transmit)),
+                Ok(Output::Transmit(transmit)) => {
+                    if !is_stun(&transmit.contents) {
+                        self.heartbeat.said(now);
+                    }
+                    drained.transmits.push(self.remotes.redirect(transmit));
+                }
                 Ok(Output::Event(event)) => self.on_event(now, event, drained),
                 Ok(Output::Timeout(at)) => {
                     if at > now + NEAR || near_left == 0 || !self.rtc.is_alive() {
-                        self.wake_at = self.next_wake_up(now, at);
+                        let beat = self.heartbeat.due().filter(|_| self.link == Link::Up);
+                        self.wake_at = self.next_wake_up(now, at).min(beat.unwrap_or(at).max(now));
                         return;
                     }
                     near_left -= 1;
@@ -405,22 +415,13 @@ impl Peer {
     fn next_wake_up(&self, now: Instant, at: Instant) -> Instant {
         let housekeeping = matches!(
             self.rtc.last_timeout_reason(),
-            Reason::Pacer(PacerReason::Handle)
+            // Padding: the stack would fill up to 50 kbit/s, in 200 packets of 30 bytes a second, for as long as it lives.
+            Reason::Pacer(PacerReason::Handle | PacerReason::Padding)
                 | Reason::BweDelayControl
                 | Reason::BweProbeControl
                 | Reason::BweProbeEstimator
         );
         if housekeeping && self.desired_bps == 0 { at.max(now + HOUSEKEEPING_IDLE) } else { at.max(now) }
-    }
-
-    /// Media follows the newest nomination: a browser behind a NAT that gave it a new address nominates again, and
-    /// str0m would keep to the old pair of the same priority until that dies. STUN answers go where they were asked.
-    fn redirect(&self, mut transmit: Transmit) -> Transmit {
-        let is_stun = transmit.contents.first().is_some_and(|byte| *byte < 2);
-        if let Some(remote) = self.remote.filter(|_| !is_stun) {
-            transmit.destination = remote;
-        }
-        transmit
     }
 
     fn on_event(&mut self, now: Instant, event: str0m::Event, drained: &mut Drained) {
@@ -454,10 +455,11 @@ impl Peer {
     }
 
     fn on_packet(&mut self, now: Instant, packet: RtpPacket, drained: &mut Drained) {
+        self.authentic += 1;
         if !self.admitted {
             return; // nothing is forwarded before the call is accepted
         }
-        let Some(track) = self.track_of(packet.header.ssrc) else { return };
+        let Some(track) = self.track_of(packet.header.ssrc, drained) else { return };
         if !self.budget.take(packet.payload.len(), now) {
             drained.over_bitrate += 1;
             return;
@@ -484,15 +486,14 @@ impl Peer {
         drained.packets.push((track, packet));
     }
 
-    fn track_of(&mut self, ssrc: Ssrc) -> Option<usize> {
+    fn track_of(&mut self, ssrc: Ssrc, drained: &mut Drained) -> Option<usize> {
         if let Some((_, track)) = self.ssrcs.iter().find(|(known, _)| *known == ssrc) {
             return Some(*track);
         }
         let mid = self.rtc.direct_api().stream_rx(&ssrc)?.mid();
         let track = self.tracks.iter().position(|track| track.mid == mid)?;
-        if self.ssrcs.len() >= SSRCS_MAX {
-            self.ssrcs.clear();
-        }
+        let forgotten = (self.ssrcs.len() >= SSRCS_MAX).then(|| *self.ssrcs.remove(0).0);
+        drained.signals.push(Signal::Sends { ssrc: *ssrc, not: forgotten });
         self.ssrcs.push((ssrc, track));
         Some(track)
     }

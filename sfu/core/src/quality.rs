@@ -49,6 +49,20 @@ pub struct Counters {
     pub dropped_unknown_address: u64,
     /// Datagrams dropped: STUN for nobody, or not authentic.
     pub dropped_stun: u64,
+    /// Of these, those that named a peer and were not signed with its password.
+    pub stun_unsigned: u64,
+    /// Of these, those whose signature was not looked at: too many others were wrong.
+    pub stun_limited: u64,
+    /// Of these, those that were dropped since the peer came from too many addresses.
+    pub addresses_limited: u64,
+    /// Packets from addresses that nobody has proved, taken since they were authentic.
+    pub trials_passed: u64,
+    /// Packets from such addresses with the SSRC of a peer that were forged, or had come before.
+    pub trials_failed: u64,
+    /// Packets from such addresses that were not tried: too many others were forged.
+    pub trials_limited: u64,
+    /// Packets sent only so that a client hears something.
+    pub heartbeats: u64,
     /// Datagrams dropped: of no protocol that is spoken here, or refused by the peer's stack.
     pub dropped_malformed: u64,
     /// Packets dropped: the peer published more than it may.

@@ -3,12 +3,14 @@
 //! Nothing here waits or locks. A peer is named by its place in a slab; places are re-used, so whoever holds one outside
 //! these files holds it for one call only, and `Room::arrange` clears those in slots and tracks when a peer goes.
 
-use crate::demux::{self, Addresses};
+use crate::demux::Addresses;
 use crate::error::ConnectError;
 use crate::event::{Connected, Event, GoneReason};
 use crate::forward::{Packet, Skip};
+use crate::guard::Guard;
 use crate::limits::Limits;
 use crate::offer::{self, Offer};
+use crate::owners::Owners;
 use crate::peer::{self, Drained, Link, NewPeer, Peer, PeerConfig, Signal};
 use crate::quality::Counters;
 use crate::room::Room;
@@ -16,14 +18,12 @@ use crate::timer::WakeUps;
 use rustc_hash::FxHashMap;
 use slab::Slab;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
-use str0m::Input;
-use str0m::ice::StunMessage;
-use str0m::net::{Protocol, Receive, Transmit};
+use str0m::net::Transmit;
 use tertulia_common::{PeerId, RoomId, ShardId};
 
+mod arrive;
 mod tick;
 
 /// Random bits for the ICE credentials of one offer, from a cryptographic source.
@@ -41,6 +41,11 @@ pub struct Shard {
     by_id: FxHashMap<PeerId, usize>,
     rooms: FxHashMap<RoomId, Room>,
     addresses: Addresses,
+    owners: Owners,
+    /// Of signatures.
+    unsigned: Guard,
+    /// Of media from addresses that nobody has proved.
+    forged: Guard,
     wake_ups: WakeUps,
     /// Peers that were written to or woken since the last flush.
     dirty: Vec<usize>,
@@ -59,6 +64,8 @@ impl Shard {
     #[must_use]
     pub fn new(id: ShardId, config: PeerConfig, limits: Limits, now: Instant) -> Self {
         Self {
+            unsigned: Guard::new(limits.unsigned_per_shard, limits.unsigned_per_address, now),
+            forged: Guard::new(limits.forged_per_shard, limits.forged_per_address, now),
             id,
             limits,
             config,
@@ -66,6 +73,7 @@ impl Shard {
             by_id: FxHashMap::default(),
             rooms: FxHashMap::default(),
             addresses: Addresses::default(),
+            owners: Owners::default(),
             wake_ups: WakeUps::default(),
             dirty: Vec::new(),
             keyframes_due: Vec::new(),
@@ -114,7 +122,9 @@ impl Shard {
         let peer = &mut self.peers[place];
         if !peer.admitted {
             peer.admitted = true;
+            peer.heartbeat.begin();
             let room = peer.room;
+            self.mark_dirty(place);
             self.arrange(now, room);
         }
     }
@@ -146,34 +156,6 @@ impl Shard {
     }
 
     // === Inputs ===
-
-    /// Takes a datagram. `destination` is the candidate address at which it arrived.
-    pub fn handle_datagram(&mut self, now: Instant, source: SocketAddr, destination: SocketAddr, datagram: &[u8]) {
-        self.counters.datagrams_received += 1;
-        self.counters.bytes_received += datagram.len() as u64;
-        let Ok(contents) = datagram.try_into() else {
-            self.counters.dropped_malformed += 1;
-            return;
-        };
-        let input = Input::Receive(now, Receive { proto: Protocol::Udp, source, destination, contents });
-        let is_stun = datagram.first().is_some_and(|byte| *byte < 2);
-        let known = self.addresses.place(&source);
-        let place = if is_stun { self.place_of_stun(source, datagram, known) } else { known };
-        let Some(place) = place else {
-            let counter =
-                if is_stun { &mut self.counters.dropped_stun } else { &mut self.counters.dropped_unknown_address };
-            *counter += 1;
-            return;
-        };
-        self.heard(now, place);
-        let mut drained = std::mem::take(&mut self.drained);
-        let peer = &mut self.peers[place];
-        let taken = contain(|| peer.receive(now, input, &mut drained));
-        if taken == Some(false) {
-            self.counters.dropped_malformed += 1;
-        }
-        self.after_drain(now, place, drained, taken.is_none());
-    }
 
     /// Does what is due at `now`. Call it when [`Self::poll_timeout`] says so; earlier does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
@@ -255,6 +237,9 @@ impl Shard {
         let new = NewPeer { id, room, config: &self.config, limits: &self.limits, credentials };
         let (mut peer, answer) = contain(|| Peer::new(now, new, offer)).ok_or(ConnectError::Panicked)??;
         peer.admitted = admitted;
+        if admitted {
+            peer.heartbeat.begin();
+        }
         // First the new one, at the place that its credentials name; then the old one frees its own.
         let place = self.peers.insert(peer);
         if let Some(replaced) = replaced {
@@ -303,41 +288,6 @@ impl Shard {
 
     // === The way of a datagram ===
 
-    /// Whose STUN message this is: authentic, or nobody's.
-    fn place_of_stun(&mut self, source: SocketAddr, datagram: &[u8], known: Option<usize>) -> Option<usize> {
-        let message = StunMessage::parse(datagram).ok()?;
-        let place = demux::place_of(self.id.0, message.username()?)?;
-        let peer = self.peers.get_mut(place)?;
-        let nominated = message.use_candidate();
-        // A known address with nothing new to say needs no check here: the stack makes its own.
-        let is_new = known != Some(place) || nominated && peer.is_elsewhere(source);
-        if !is_new {
-            peer.learn_address(source, nominated, self.limits.peer_addresses_max);
-            return Some(place);
-        }
-        if !peer.has_signed(&message) {
-            return None;
-        }
-        if nominated && peer.is_elsewhere(source) {
-            self.counters.addresses_changed += 1;
-        }
-        if let Some(forgotten) = peer.learn_address(source, nominated, self.limits.peer_addresses_max) {
-            self.addresses.unbind(&forgotten, place);
-        }
-        self.addresses.bind(source, place);
-        Some(place)
-    }
-
-    fn heard(&mut self, now: Instant, place: usize) {
-        let peer = &mut self.peers[place];
-        peer.last_heard = now;
-        if peer.link == Link::Down {
-            peer.link = Link::Up;
-            self.counters.peers_up += 1;
-            self.events.push_back(Event::Up { room: peer.room, peer: peer.id });
-        }
-    }
-
     /// Takes over what a drain of `place` brought up. `drained` is given back for the next one.
     fn after_drain(&mut self, now: Instant, place: usize, mut drained: Drained, panicked: bool) {
         if panicked {
@@ -346,6 +296,7 @@ impl Shard {
         } else {
             self.transmits.extend(drained.transmits.drain(..));
             self.counters.dropped_over_bitrate += std::mem::take(&mut drained.over_bitrate);
+            self.counters.heartbeats += std::mem::take(&mut drained.heartbeats);
             for (track, packet) in drained.packets.drain(..) {
                 self.route(now, place, track, &packet);
             }
@@ -409,6 +360,13 @@ impl Shard {
                     self.counters.joins += 1;
                     self.counters.join_micros += u64::try_from((now - since).as_micros()).unwrap_or(u64::MAX);
                     self.events.push_back(Event::Up { room: peer.room, peer: peer.id });
+                    self.mark_dirty(place);
+                }
+            }
+            Signal::Sends { ssrc, not } => {
+                self.owners.insert(ssrc, place);
+                if let Some(not) = not {
+                    self.owners.remove(not, place);
                 }
             }
             Signal::Closed => self.gone(now, place, GoneReason::Closed),
@@ -512,8 +470,11 @@ impl Shard {
         if peer.link == Link::Up {
             self.counters.peers_up -= 1;
         }
-        for address in &peer.addresses {
-            self.addresses.unbind(address, place);
+        for far_end in &peer.remotes.proved {
+            self.addresses.unbind(far_end, place);
+        }
+        for ssrc in peer.ssrcs() {
+            self.owners.remove(ssrc, place);
         }
         self.by_id.remove(&peer.id);
         self.wake_ups.clear(place);

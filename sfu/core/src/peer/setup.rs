@@ -2,16 +2,18 @@
 
 use super::RTX_SLOT_PACKETS_MIN;
 use crate::demux;
+use crate::error::ConnectError;
 use crate::limits::Limits;
 use crate::offer::Offer;
-use std::net::SocketAddr;
+use crate::path::Told;
 use std::sync::Arc;
 use std::time::Duration;
 use str0m::bwe::Bitrate;
 use str0m::config::{CryptoProvider, DtlsCert, DtlsVersion};
 use str0m::format::Codec;
+use str0m::net::TcpType;
 use str0m::rtp::Extension;
-use str0m::{IceCreds, Rtc, RtcConfig};
+use str0m::{Candidate, IceCreds, Rtc, RtcConfig};
 use tertulia_common::{PeerId, RoomId};
 
 /// How often the stack sums up its streams.
@@ -26,7 +28,9 @@ pub struct PeerConfig {
     /// The DTLS certificate. One for all: making one costs more than a join.
     pub certificate: DtlsCert,
     /// The addresses that clients are told, with the shard's port.
-    pub candidates: Vec<SocketAddr>,
+    pub candidates: Vec<Told>,
+    /// Clients are told of them for TCP too: there they connect to us (RFC 6544, passive), after UDP has failed.
+    pub tcp: bool,
     /// Signs and verifies.
     pub crypto: Arc<CryptoProvider>,
     /// What a receiver is taken to bear before its feedback says more. Lower holds a caller's first pictures small, higher
@@ -52,6 +56,14 @@ pub(crate) fn credentials(shard: u16, place: usize, random: [u8; 24]) -> IceCred
         ufrag: demux::ufrag(shard, place, u64::from_be_bytes(name)),
         pass: demux::text(u128::from_be_bytes(password), 26),
     }
+}
+
+/// What clients are told: UDP first, by its priority.
+pub(super) fn candidates(config: &PeerConfig) -> Result<Vec<Candidate>, ConnectError> {
+    let udp = config.candidates.iter().map(|told| Candidate::builder().udp().host(told.public).build());
+    let passive = |told: &Told| Candidate::builder().tcp().host(told.public).tcptype(TcpType::Passive).build();
+    let tcp = config.candidates.iter().filter(|_| config.tcp).map(passive);
+    udp.chain(tcp).collect::<Result<_, _>>().map_err(|error| ConnectError::OfferInvalid(error.to_string()))
 }
 
 pub(super) fn rtc_config(new: &NewPeer<'_>, offer: &Offer) -> RtcConfig {

@@ -1,6 +1,7 @@
 //! What can't be brought about from outside: a stack that panics. All else is in `tests/sim`.
 
 use super::*;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use str0m::Rtc;
 use str0m::media::{Direction, MediaKind};
@@ -15,8 +16,8 @@ pub(crate) fn epoch() -> Instant {
 fn shard() -> Shard {
     let crypto = Arc::new(str0m::crypto::from_feature_flags());
     let certificate = crypto.dtls_provider.generate_certificate().unwrap();
-    let candidates = vec![SocketAddr::from(([127, 0, 0, 1], 5_000))];
-    let config = PeerConfig { certificate, candidates, crypto, estimate_initial_bps: 1_000_000 };
+    let candidates = vec![SocketAddr::from(([127, 0, 0, 1], 5_000)).into()];
+    let config = PeerConfig { certificate, candidates, tcp: false, crypto, estimate_initial_bps: 1_000_000 };
     Shard::new(ShardId(0), config, Limits::default(), epoch())
 }
 

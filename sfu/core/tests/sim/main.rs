@@ -1,11 +1,12 @@
 //! Calls through the core in virtual time, over good and bad networks. Every seed that failed stays here.
 
+mod networks;
 mod world;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 use str0m::media::MediaKind;
-use tertulia_sfu_core::{ConnectError, Event, GoneReason, Limits, Source};
+use tertulia_sfu_core::{ConnectError, Event, GoneReason, Limits, Path, Source};
 use world::{Link, ROOM, World, server};
 
 /// Media of both kinds from and to both.
@@ -230,7 +231,7 @@ fn a_stranger_on_the_network_changes_nothing() {
     let rtp = [&[0x80u8, 96, 0, 1][..], &[0; 60]].concat();
     let rtcp = [&[0x80u8, 200, 0, 6][..], &[0; 40]].concat();
     for datagram in [&stun[..], &stun[..10], &rtp, &rtcp, &[255; 40], &[]] {
-        world.shard.handle_datagram(world.now, stranger, server(), datagram);
+        world.shard.handle_datagram(world.now, Path::udp(stranger, server()), datagram);
     }
     world.run(500);
     let after = world.shard.counters();
@@ -250,14 +251,19 @@ fn a_forged_nomination_does_not_redirect_media() {
     let mut world = World::new(14, Link::CLEAN);
     let (_, bob) = world.call();
     assert!(world.run_until(2_000, both_hear));
-    let ufrag = world.clients[bob].rtc.direct_api().local_ice_credentials().ufrag;
-    // The right name (place 1 of shard 0) and a wrong password.
-    let name = format!("000000001aaaaaaaa:{ufrag}");
-    let forged = world::binding_request(&name, "wrong-password", true);
-    let dropped = world.shard.counters().dropped_stun;
-    world.shard.handle_datagram(world.now, "10.9.9.9:1234".parse().unwrap(), server(), &forged);
-    assert_eq!(world.shard.counters().dropped_stun, dropped + 1);
+    let stranger = Path::udp("10.9.9.9:1234".parse().unwrap(), server());
+    // The right place of the right shard, but not its random part; then the whole name. Both with a wrong password.
+    let name = world.clients[bob].username();
+    let guessed = format!("{}aaaaaaaa:{}", &name[..9], name.split(':').nth(1).unwrap());
+    for (name, unsigned) in [(guessed, 0), (name, 1)] {
+        let dropped = world.shard.counters().dropped_stun;
+        let forged = world::binding_request(&name, "wrong-password", true);
+        world.shard.handle_datagram(world.now, stranger, &forged);
+        let counters = world.shard.counters();
+        assert_eq!((counters.dropped_stun, counters.stun_unsigned), (dropped + 1, unsigned), "{name}");
+    }
     assert_eq!(world.shard.counters().addresses_changed, 0);
+    assert!(world.shard.poll_transmit().is_none(), "and nothing is answered");
 }
 
 #[test]

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use str0m::change::SdpAnswer;
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid};
-use str0m::net::{Protocol, Receive};
+use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::RtpWrite;
 use str0m::{Candidate, Event, Input, Output, Rtc};
 use tertulia_common::{PeerId, RoomId, ShardId};
-use tertulia_sfu_core::{Connected, Event as ShardEvent, Limits, PeerConfig, Shard};
+use tertulia_sfu_core::{Connected, Event as ShardEvent, Limits, Path, PeerConfig, Shard};
 
 pub(crate) const ROOM: RoomId = RoomId(7);
 const SERVER: ([u8; 4], u16) = ([10, 0, 0, 1], 5_000);
@@ -57,6 +57,7 @@ impl Link {
 }
 
 struct InFlight {
+    by: Protocol,
     from: SocketAddr,
     to: SocketAddr,
     bytes: Vec<u8>,
@@ -80,6 +81,12 @@ pub(crate) struct Client {
     local: SocketAddr,
     /// As the network shows it: another one after a NAT has forgotten the first.
     pub(crate) seen_as: SocketAddr,
+    /// As it shows its TCP connection.
+    pub(crate) tcp_seen_as: SocketAddr,
+    /// The network drops what it sends and receives by this.
+    pub(crate) blocked: Option<Protocol>,
+    /// The server's answer to its newest offer.
+    pub(crate) answer: String,
     pub(crate) silent: bool,
     sends: Vec<(Mid, MediaKind)>,
     seqs: [u64; 2],
@@ -91,6 +98,10 @@ pub(crate) struct Client {
     pub(crate) sending: bool,
     pub(crate) connected: u32,
     pub(crate) heard: Vec<Heard>,
+    /// When anything but STUN came, and how much of it, by what.
+    pub(crate) packets: Vec<(u64, Protocol)>,
+    /// The RTP packet that it sent last.
+    pub(crate) last_media: Vec<u8>,
     wake_at: Instant,
 }
 
@@ -120,7 +131,13 @@ impl World {
     pub(crate) fn with_limits(seed: u64, link: Link, limits: Limits) -> Self {
         let crypto = Arc::new(str0m::crypto::from_feature_flags());
         let certificate = crypto.dtls_provider.generate_certificate().unwrap();
-        let config = PeerConfig { certificate, candidates: vec![server()], crypto, estimate_initial_bps: 2_500_000 };
+        let config = PeerConfig {
+            certificate,
+            candidates: vec![server().into()],
+            tcp: true,
+            crypto,
+            estimate_initial_bps: 2_500_000,
+        };
         let now = epoch();
         Self {
             now,
@@ -168,6 +185,7 @@ impl World {
         let mut random = [0; 24];
         random.fill_with(|| self.rng.next() as u8);
         let connected = self.shard.connect(self.now, ROOM, client.id, &offer.to_sdp_string(), random)?;
+        client.answer.clone_from(&connected.answer);
         let answer = SdpAnswer::from_sdp_string(&connected.answer).unwrap();
         client.rtc.sdp_api().accept_answer(pending, answer).unwrap();
         for (mid, _) in client.sends.clone() {
@@ -213,7 +231,7 @@ impl World {
         self.poll_clients();
         self.shard.flush(self.now);
         while let Some(transmit) = self.shard.poll_transmit() {
-            self.send(server(), transmit.destination, transmit.contents.to_vec());
+            self.send(transmit.proto, transmit.source, transmit.destination, transmit.contents.to_vec());
         }
         while let Some(event) = self.shard.poll_event() {
             self.trace.extend(traced(&event).map(|what| format!("{} {what}", self.ms())));
@@ -227,18 +245,18 @@ impl World {
         self.shard.handle_timeout(self.now);
     }
 
-    fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
-        let copies = if self.rng.chance(self.link.duplicates) { 2 } else { 1 };
+    fn send(&mut self, by: Protocol, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+        let copies = if self.rng.chance(self.link.duplicates) && by == Protocol::Udp { 2 } else { 1 };
         for _ in 0..copies {
             // All draws for every datagram: what one decides must not shift those after it.
             let (lost, late) = (self.rng.chance(self.link.loss), self.rng.next() % 1_000);
-            if lost {
+            if lost && by == Protocol::Udp {
                 continue;
             }
             let at = self.now + self.link.delay + self.link.jitter.mul_f64(late as f64 / 1_000.0);
             self.sent += 1;
             self.flights.push(Reverse((at, self.sent)));
-            self.in_flight.insert(self.sent, InFlight { from, to, bytes: bytes.clone() });
+            self.in_flight.insert(self.sent, InFlight { by, from, to, bytes: bytes.clone() });
         }
     }
 
@@ -248,11 +266,12 @@ impl World {
                 return;
             }
             self.flights.pop();
-            let InFlight { from, to, bytes } = self.in_flight.remove(&id).unwrap();
+            let InFlight { by, from, to, bytes } = self.in_flight.remove(&id).unwrap();
             if to == server() {
-                self.shard.handle_datagram(self.now, from, to, &bytes);
-            } else if let Some(client) = self.clients.iter_mut().find(|client| client.seen_as == to && !client.silent) {
-                client.receive(self.now, from, &bytes);
+                let path = Path { protocol: by, remote: from, local: to };
+                self.shard.handle_datagram(self.now, path, &bytes);
+            } else if let Some(client) = self.clients.iter_mut().find(|client| client.is_at(by, to) && !client.silent) {
+                client.receive(self.now, by, from, &bytes);
                 let outbox = client.poll(self.now, epoch());
                 self.send_all(outbox);
             }
@@ -271,9 +290,9 @@ impl World {
         }
     }
 
-    fn send_all(&mut self, outbox: Vec<(SocketAddr, SocketAddr, Vec<u8>)>) {
-        for (from, to, bytes) in outbox {
-            self.send(from, to, bytes);
+    fn send_all(&mut self, outbox: Vec<Outgoing>) {
+        for (by, from, to, bytes) in outbox {
+            self.send(by, from, to, bytes);
         }
     }
 }
@@ -302,6 +321,9 @@ pub(crate) fn binding_request(username: &str, password: &str, nominate: bool) ->
     bytes
 }
 
+/// By what, from where, to where, and what.
+type Outgoing = (Protocol, SocketAddr, SocketAddr, Vec<u8>);
+
 impl Client {
     pub(crate) fn new(index: usize, now: Instant) -> Self {
         let local = SocketAddr::from(([10, 0, 1, u8::try_from(index + 1).unwrap()], 6_000));
@@ -313,6 +335,11 @@ impl Client {
             rtc,
             local,
             seen_as: local,
+            tcp_seen_as: local,
+            blocked: None,
+            answer: String::new(),
+            packets: Vec::new(),
+            last_media: Vec::new(),
             silent: false,
             sends: Vec::new(),
             seqs: [100, 5_000],
@@ -336,9 +363,33 @@ impl Client {
         }
     }
 
-    fn receive(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
+    /// It may connect by TCP too.
+    pub(crate) fn may_use_tcp(&mut self) {
+        let active = Candidate::builder().tcp().host(self.local).tcptype(TcpType::Active).build();
+        self.rtc.add_local_candidate(active.unwrap());
+    }
+
+    /// The ICE user name of its requests.
+    pub(crate) fn username(&mut self) -> String {
+        let theirs = self.answer.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).unwrap();
+        format!("{theirs}:{}", self.rtc.direct_api().local_ice_credentials().ufrag)
+    }
+
+    /// The password with which they are signed.
+    pub(crate) fn password(&self) -> &str {
+        self.answer.lines().find_map(|line| line.strip_prefix("a=ice-pwd:")).unwrap()
+    }
+
+    fn is_at(&self, by: Protocol, address: SocketAddr) -> bool {
+        self.blocked != Some(by) && address == if by == Protocol::Udp { self.seen_as } else { self.tcp_seen_as }
+    }
+
+    fn receive(&mut self, now: Instant, by: Protocol, from: SocketAddr, bytes: &[u8]) {
         let Ok(contents) = bytes.try_into() else { return };
-        let receive = Receive { proto: Protocol::Udp, source: from, destination: self.local, contents };
+        if bytes[0] > 1 {
+            self.packets.push((u64::try_from((now - epoch()).as_millis()).unwrap(), by));
+        }
+        let receive = Receive { proto: by, source: from, destination: self.local, contents };
         self.rtc.handle_input(Input::Receive(now, receive)).unwrap();
     }
 
@@ -382,7 +433,7 @@ impl Client {
         self.rtc.handle_input(Input::Timeout(now)).unwrap();
     }
 
-    fn poll(&mut self, now: Instant, epoch: Instant) -> Vec<(SocketAddr, SocketAddr, Vec<u8>)> {
+    fn poll(&mut self, now: Instant, epoch: Instant) -> Vec<Outgoing> {
         let mut outbox = Vec::new();
         if self.wake_at <= now {
             self.rtc.handle_input(Input::Timeout(now)).unwrap();
@@ -394,7 +445,13 @@ impl Client {
                     return outbox;
                 }
                 Output::Transmit(transmit) => {
-                    outbox.push((self.seen_as, transmit.destination, transmit.contents.to_vec()))
+                    if transmit.contents[0] > 127 && !(192..224).contains(&transmit.contents[1]) {
+                        self.last_media = transmit.contents.to_vec();
+                    }
+                    let from = if transmit.proto == Protocol::Udp { self.seen_as } else { self.tcp_seen_as };
+                    if self.blocked != Some(transmit.proto) {
+                        outbox.push((transmit.proto, from, transmit.destination, transmit.contents.to_vec()));
+                    }
                 }
                 Output::Event(Event::Connected) => self.connected += 1,
                 Output::Event(Event::KeyframeRequest(request)) => {

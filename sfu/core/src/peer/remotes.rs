@@ -1,0 +1,95 @@
+//! A peer's far ends: from where it is heard, and where its media goes.
+//!
+//! Media follows the newest nomination, over whichever protocol: a browser behind a NAT that gave it a new address
+//! nominates again, and so does one whose UDP is dropped and who goes on by TCP. str0m would keep to the pair of higher
+//! priority until that dies. Only an authenticated STUN request gets here; media alone never moves anything.
+
+use crate::guard::Bucket;
+use crate::limits::Limits;
+use crate::path::{Path, Remote};
+use std::net::SocketAddr;
+use std::time::Instant;
+use str0m::net::Transmit;
+
+#[derive(Debug)]
+pub(crate) struct Remotes {
+    /// Proved far ends, oldest first.
+    pub(crate) proved: Vec<Remote>,
+    /// Where media goes: the newest one that the peer nominated, and the address of ours at which it did.
+    to: Option<Path>,
+    /// At which address of ours the request arrived that is answered now.
+    asked_at: Option<SocketAddr>,
+    /// Not proved, but its newest media came from there.
+    pub(crate) heard_from: Option<Remote>,
+    /// Requests that named this peer and were not signed with its password.
+    pub(crate) unsigned: Bucket,
+    /// Media that named this peer, from no address of its own, and was not authentic.
+    pub(crate) forged: Bucket,
+    /// Addresses that it may still come from anew.
+    pub(crate) fresh: Bucket,
+}
+
+impl Remotes {
+    pub(crate) fn new(limits: &Limits, now: Instant) -> Self {
+        Self {
+            proved: Vec::new(),
+            to: None,
+            asked_at: None,
+            heard_from: None,
+            unsigned: Bucket::new(limits.unsigned_per_peer, now),
+            forged: Bucket::new(limits.forged_per_peer, now),
+            fresh: Bucket::new(limits.peer_addresses, now),
+        }
+    }
+
+    /// Remembers that the peer is heard from there; gives an older far end that is forgotten for it.
+    pub(crate) fn learn(&mut self, path: Path, nominated: bool, max: usize) -> Option<Remote> {
+        if nominated {
+            self.to = Some(path);
+        }
+        self.asked_at = Some(path.local);
+        let far_end = path.far_end();
+        if self.heard_from == Some(far_end) {
+            self.heard_from = None;
+        }
+        if self.proved.contains(&far_end) {
+            return None;
+        }
+        self.proved.push(far_end);
+        if self.proved.len() <= max {
+            return None;
+        }
+        // Never the one that media goes to: old and in use is better than new and idle.
+        let oldest = self.proved.iter().position(|far_end| !self.is_to(far_end)).unwrap_or(0);
+        Some(self.proved.remove(oldest))
+    }
+
+    /// A TCP connection has ended.
+    pub(crate) fn forget(&mut self, far_end: &Remote) {
+        self.proved.retain(|proved| proved != far_end);
+    }
+
+    /// Whether media goes elsewhere than back on `path`.
+    pub(crate) fn is_elsewhere(&self, path: &Path) -> bool {
+        self.to.is_some_and(|to| to != *path)
+    }
+
+    fn is_to(&self, far_end: &Remote) -> bool {
+        self.to.is_some_and(|to| to.far_end() == *far_end)
+    }
+
+    /// Puts what the stack sends on its way. Answers to STUN go where they were asked.
+    pub(crate) fn redirect(&self, mut transmit: Transmit) -> Transmit {
+        if is_stun(&transmit.contents) {
+            transmit.source = self.asked_at.unwrap_or(transmit.source);
+        } else if let Some(to) = self.to {
+            (transmit.proto, transmit.source, transmit.destination) = (to.protocol, to.local, to.remote);
+        }
+        transmit
+    }
+}
+
+/// RFC 7983 §7, for what is known to be one of the protocols.
+pub(crate) fn is_stun(datagram: &[u8]) -> bool {
+    datagram.first().is_some_and(|byte| *byte < 2)
+}
