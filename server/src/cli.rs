@@ -1,6 +1,7 @@
 //! The command line: `run` (also without a word), `check-config`, `token`.
 
 use crate::config::{Config, api_keys, check_keys, signing_key_id};
+use crate::http::{Files, check_certificate};
 use crate::{logs, run};
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
@@ -83,6 +84,9 @@ pub(crate) fn main() -> anyhow::Result<()> {
         Command::CheckConfig(source) => {
             let config = Config::load(source.config.as_deref())?;
             check_keys(&config)?;
+            if let Some((cert, key)) = config.tls.files() {
+                check_certificate(&Files { cert: cert.to_owned(), key: key.to_owned() })?;
+            }
             let text = toml::to_string(&config)?;
             Ok(write!(std::io::stdout(), "# The configuration holds. In force, defaults included:\n{text}")?)
         }

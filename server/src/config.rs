@@ -10,9 +10,11 @@ mod resolve;
 mod sections;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub(crate) use keys::{INTERNAL_KEY_ID, api_keys, check_keys, make_private_folder, signing_key_id};
 pub(crate) use sections::{Http, Log, LogFormat};
+pub(crate) use tls::{Networks, Tls};
 
 use anyhow::{Context as _, bail};
 use sections::{ApiKey, Calls, Data, Drain, IceServer, Media, Operator};
@@ -23,10 +25,11 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
-    /// Sign-in by name. Absent: only where `http.listen` is loopback.
+    /// Sign-in by name. Absent: only where `http.listen` is loopback, and no proxy is in front.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) demo: Option<bool>,
     pub(crate) http: Http,
+    pub(crate) tls: Tls,
     pub(crate) operator: Operator,
     pub(crate) data: Data,
     pub(crate) calls: Calls,
@@ -66,9 +69,9 @@ impl Config {
     }
 
     fn check(&self) -> anyhow::Result<()> {
-        if self.demo.is_none() && !self.http.listen.ip().is_loopback() && self.api_keys.is_empty() {
+        if self.demo.is_none() && self.is_reached_from_outside() && self.api_keys.is_empty() {
             bail!(
-                "http.listen is {}, beyond this machine, where the demo (sign-in by name, a list of everyone) is not on by \
+                "http.listen is {}, reached from beyond this machine, where the demo (sign-in by name, a list of everyone) is not on by \
                  itself, and there are no API keys: nobody could sign in. Either add [[api_keys]], or say `demo = true` \
                  (TERTULIA_DEMO=true) if everyone who reaches this address may sign in under any name",
                 self.http.listen
@@ -81,6 +84,7 @@ impl Config {
             ("http.header_timeout_ms", self.http.header_timeout_ms),
             ("http.request_timeout_ms", self.http.request_timeout_ms),
             ("http.connection_timeout_ms", self.http.connection_timeout_ms),
+            ("tls.handshake_timeout_ms", self.tls.handshake_timeout_ms),
             ("calls.ring_timeout_ms", self.calls.ring_timeout_ms),
             ("calls.connect_timeout_ms", self.calls.connect_timeout_ms),
             ("calls.grace_ms", self.calls.grace_ms),
@@ -89,6 +93,7 @@ impl Config {
         if let Some((name, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
             bail!("{name} must be at least 1");
         }
+        self.check_tls()?;
         self.media.check()?;
         self.log.filter()?;
         Ok(())
@@ -96,7 +101,7 @@ impl Config {
 
     /// Whether this is a demo: said so, or by itself on loopback.
     pub(crate) fn is_demo(&self) -> bool {
-        self.demo.unwrap_or_else(|| self.http.listen.ip().is_loopback())
+        self.demo.unwrap_or_else(|| !self.is_reached_from_outside())
     }
 
     /// The file of the directory.

@@ -3,16 +3,27 @@
 //! `axum::serve` has no timeouts, so connections are driven here, on hyper. A connection that has not become a WebSocket
 //! has a bounded life: its headers, each request and the whole have their times, and there are at most so many, in all
 //! and of one address. A slow reader or writer is cut off by that, whatever it does. A WebSocket leaves this count when
-//! it is upgraded; from there the gateway's own limits hold.
+//! it is upgraded; from there the gateway's own limits hold. TLS ([`tls`]) is done within the same bounds, and what each
+//! request passes before its route is in [`front`].
 
+mod certificate;
+mod client;
+mod cors;
+mod front;
+mod host;
 mod limits;
+mod tls;
 
+pub(crate) use certificate::{Files, Keeper, check as check_certificate};
+pub(crate) use front::{Front, IsSecure};
+pub(crate) use host::is_host;
 pub(crate) use limits::{Figures, Limits};
+pub(crate) use tls::{Figures as TlsFigures, Tls};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::ConnectInfo;
 use axum::http::{Request, Response, StatusCode};
+use client::{Arrival, Wire};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -24,6 +35,8 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tls::Accepted;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -35,31 +48,36 @@ const HEADERS_MAX: usize = 64;
 /// After a failed accept (out of file descriptors, as a rule): time for others to close theirs.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
+/// What is behind a listener.
+pub(crate) struct Door {
+    pub(crate) front: Front,
+    pub(crate) router: Router,
+    pub(crate) limits: Limits,
+    pub(crate) figures: Arc<Figures>,
+    /// Absent: plain HTTP.
+    pub(crate) tls: Option<Tls>,
+}
+
 /// Serves until `stop`, then lets requests under way finish.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    limits: Limits,
-    figures: Arc<Figures>,
-    stop: CancellationToken,
-) {
-    let places = Places::new(limits, Arc::clone(&figures));
+pub(crate) async fn serve(listener: TcpListener, door: Door, stop: CancellationToken) {
+    let door = Arc::new(door);
+    let places = Places::new(door.limits, Arc::clone(&door.figures));
     let connections = tokio_util::task::TaskTracker::new();
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         let (stream, remote) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                figures.accept_errors.inc();
+                door.figures.accept_errors.inc();
                 tracing::warn!(%error, "a connection could not be accepted");
                 sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
         // Refused by closing: whoever floods the door gets no work out of us.
-        let Some(place) = places.take(remote.ip()) else { continue };
-        let (router, figures, stop) = (router.clone(), Arc::clone(&figures), stop.clone());
+        let Some(place) = places.take(remote.ip(), door.front.is_proxy(remote.ip())) else { continue };
+        let (door, stop) = (Arc::clone(&door), stop.clone());
         connections.spawn(async move {
-            connection(stream, remote, router, limits, &figures, stop).await;
+            connection(stream, remote, &door, stop).await;
             drop(place);
         });
     }
@@ -68,28 +86,43 @@ pub(crate) async fn serve(
     connections.wait().await;
 }
 
-async fn connection(
-    stream: TcpStream,
-    remote: SocketAddr,
-    router: Router,
-    limits: Limits,
-    figures: &Figures,
-    stop: CancellationToken,
-) {
+async fn connection(stream: TcpStream, remote: SocketAddr, door: &Arc<Door>, stop: CancellationToken) {
     // Frames and answers are small and wanted now.
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let service = TowerToHyperService::new(router);
+    let Some(tls) = &door.tls else {
+        return exchange(stream, Arrival { remote, wire: Wire::Plain }, door, stop).await;
+    };
+    match stop.run_until_cancelled(tls.accept(stream)).await.flatten() {
+        Some(Accepted::Tls(stream)) => exchange(*stream, Arrival { remote, wire: Wire::Tls }, door, stop).await,
+        Some(Accepted::Plain(stream)) => {
+            exchange(stream, Arrival { remote, wire: Wire::PlainAtTls }, door, stop).await;
+        }
+        None => {}
+    }
+}
+
+async fn exchange<S>(stream: S, arrival: Arrival, door: &Arc<Door>, stop: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let limits = door.limits;
+    let service = TowerToHyperService::new(door.router.clone());
     let service = service_fn(|mut request: Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(remote));
-        let answer = service.call(request);
+        let (door, service) = (Arc::clone(door), service.clone());
         async move {
-            let response = timeout(limits.request, answer).await.unwrap_or_else(|_| Ok(too_slow()));
-            if let Ok(response) = &response {
-                figures.answered(response.status());
-            }
-            Ok::<_, Infallible>(response.unwrap_or_else(|never| match never {}))
+            let response = match door.front.admit(&mut request, arrival) {
+                Ok(seen) => {
+                    let answer = timeout(limits.request, service.call(request)).await;
+                    let mut response = answer.unwrap_or_else(|_| Ok(too_slow())).unwrap_or_else(|never| match never {});
+                    door.front.dress(&mut response, seen);
+                    response
+                }
+                Err(response) => response,
+            };
+            door.figures.answered(response.status());
+            Ok::<_, Infallible>(response)
         }
     });
     let connection = http1::Builder::new()

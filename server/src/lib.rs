@@ -2,9 +2,12 @@
 //!
 //! A library so that the fuzz targets reach its parsers; `main.rs` is the program, and only calls it.
 
+mod announce;
 mod cli;
 mod config;
+mod figures;
 mod http;
+mod listeners;
 mod logs;
 mod operator;
 mod process;

@@ -3,10 +3,11 @@
 //! Files whose name carries a hash are kept for ever, the rest is asked for again (ETag). A page address that is no file
 //! is the client's own business and gets the page. The content security policy lets nothing in that is not ours.
 
-use axum::Router;
+use crate::http::{IsSecure, is_host};
 use axum::body::Body;
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::{HeaderMap, Method, Response, StatusCode, Uri};
+use axum::{Extension, Router};
 use rust_embed::{Embed, EmbeddedFile};
 use std::fmt::Write as _;
 
@@ -39,13 +40,17 @@ const HEADERS: [(HeaderName, &str); 5] = [
 
 /// Adds the web client to the routes: everything that is not under `/v1`.
 pub(crate) fn with_site(v1: Router) -> Router {
-    v1.fallback(async |method: Method, uri: Uri, headers: HeaderMap| answer(&method, uri.path(), &headers, Files::get))
+    v1.fallback(async |secure: Option<Extension<IsSecure>>, method: Method, uri: Uri, headers: HeaderMap| {
+        let is_secure = secure.is_some_and(|Extension(IsSecure(is_secure))| is_secure);
+        answer(&method, uri.path(), &headers, is_secure, Files::get)
+    })
 }
 
 fn answer(
     method: &Method,
     path: &str,
     headers: &HeaderMap,
+    is_secure: bool,
     find: impl Fn(&str) -> Option<EmbeddedFile>,
 ) -> Response<Body> {
     let mut response = if matches!(*method, Method::GET | Method::HEAD) {
@@ -66,7 +71,7 @@ fn answer(
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
-    if let Ok(policy) = content_security_policy(headers).try_into() {
+    if let Ok(policy) = content_security_policy(headers, is_secure).try_into() {
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     response
@@ -130,12 +135,10 @@ fn text(status: StatusCode, kind: &'static str, body: &'static str) -> Response<
 
 /// Only what is ours, no inline script or style, no frames in either direction. Browsers differ on whether `'self'` covers
 /// a WebSocket to the same host, so that host is named, if it is the name of a host at all.
-fn content_security_policy(headers: &HeaderMap) -> String {
+fn content_security_policy(headers: &HeaderMap, is_secure: bool) -> String {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let is_host = |host: &&str| {
-        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
-    };
-    let socket = host.filter(is_host).map(|host| format!(" ws://{host} wss://{host}")).unwrap_or_default();
+    let scheme = if is_secure { "wss" } else { "ws" };
+    let socket = host.filter(|host| is_host(host)).map(|host| format!(" {scheme}://{host}")).unwrap_or_default();
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self' blob:; \
          font-src 'self'; manifest-src 'self'; worker-src 'self'; connect-src 'self'{socket}; base-uri 'none'; \
@@ -163,7 +166,7 @@ mod tests {
     }
 
     fn get(path: &str, headers: &HeaderMap) -> Response<Body> {
-        answer(&Method::GET, path, headers, file)
+        answer(&Method::GET, path, headers, true, file)
     }
 
     async fn body(response: Response<Body>) -> String {
@@ -216,7 +219,7 @@ mod tests {
         for path in ["/", "/assets/none.js"] {
             let response = get(path, &headers);
             let policy = header(&response, "content-security-policy");
-            assert!(policy.contains("connect-src 'self' ws://calls.example.org:8443 wss://calls.example.org:8443;"));
+            assert!(policy.contains("connect-src 'self' wss://calls.example.org:8443;"), "{policy}");
             assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{policy}");
             assert_eq!(header(&response, "x-content-type-options"), "nosniff");
             assert!(header(&response, "permissions-policy").contains("camera=(self)"));
@@ -227,14 +230,14 @@ mod tests {
 
     #[test]
     fn only_reading_is_allowed() {
-        let response = answer(&Method::POST, "/", &HeaderMap::new(), file);
+        let response = answer(&Method::POST, "/", &HeaderMap::new(), true, file);
         assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
         assert_eq!(header(&response, "allow"), "GET, HEAD");
     }
 
     #[tokio::test]
     async fn without_a_web_client_the_page_says_what_to_run() {
-        let response = answer(&Method::GET, "/", &HeaderMap::new(), |_| None);
+        let response = answer(&Method::GET, "/", &HeaderMap::new(), true, |_| None);
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert!(body(response).await.contains("./x run"));
     }

@@ -119,11 +119,12 @@ fn beyond_loopback_nobody_gets_a_demo_who_did_not_ask_for_it() {
     assert!(said.contains("demo = true") && said.contains("api_keys"), "{said}");
 
     let key = "[[api_keys]]\nid = \"app\"\nalgorithm = \"HS256\"\nsecret = \"a secret of thirty-two bytes, ok\"\n";
-    let program = Program::start_with(key, &[("TERTULIA_HTTP__LISTEN", "0.0.0.0:0")]);
+    let beyond = [("TERTULIA_HTTP__LISTEN", "0.0.0.0:0"), ("TERTULIA_HTTP__TRUSTED_PROXIES", "[\"192.0.2.99\"]")];
+    let program = Program::start_with(key, &beyond);
     let answer = program.post("/v1/demo/sign-in", "{\"name\":\"Mallory\"}");
     assert_eq!(answer.status, 404, "{answer:?}");
 
-    let program = Program::start(&[("TERTULIA_HTTP__LISTEN", "0.0.0.0:0"), ("TERTULIA_DEMO", "true")]);
+    let program = Program::start(&[&beyond[..], &[("TERTULIA_DEMO", "true")]].concat());
     assert_eq!(program.post("/v1/demo/sign-in", "{\"name\":\"Alice\"}").status, 200);
 }
 
@@ -142,7 +143,7 @@ fn a2_a_token_of_the_command_line_opens_the_server() {
 fn a_slow_client_is_cut_off() {
     let program = Program::start(&[("TERTULIA_HTTP__HEADER_TIMEOUT_MS", "200")]);
     // One that says nothing, and one that says a little and stops.
-    for said in ["", "GET / HTTP/1.1\r\nhost: x\r\nx-slow: "] {
+    for said in ["", "GET / HTTP/1.1\r\nhost: localhost\r\nx-slow: "] {
         let mut stream = program.connect();
         stream.write_all(said.as_bytes()).unwrap();
         let mut answer = Vec::new();
@@ -160,7 +161,7 @@ fn a_connection_that_is_no_websocket_does_not_live_for_ever() {
     let start = Instant::now();
     let mut buffer = [0; 4096];
     loop {
-        let asked = stream.write_all(b"GET /v1/nope HTTP/1.1\r\nhost: x\r\n\r\n");
+        let asked = stream.write_all(b"GET /v1/nope HTTP/1.1\r\nhost: localhost\r\n\r\n");
         if asked.is_err() || matches!(stream.read(&mut buffer), Ok(0) | Err(_)) {
             break;
         }
@@ -200,7 +201,7 @@ fn a_websocket_leaves_the_places_of_http() {
     let program =
         Program::start(&[("TERTULIA_HTTP__CONNECTIONS_MAX", "1"), ("TERTULIA_HTTP__CONNECTION_TIMEOUT_MS", "300")]);
     let mut socket = program.connect();
-    let head = "GET /v1/ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+    let head = "GET /v1/ws HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
                 sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-protocol: tertulia.v1.json\r\n\r\n";
     socket.write_all(head.as_bytes()).unwrap();
     let mut answer = [0; 12];

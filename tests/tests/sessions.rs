@@ -198,7 +198,7 @@ async fn demo_sign_in_gives_a_token_and_the_list_of_everyone() -> anyhow::Result
 
 #[tokio::test]
 async fn demo_is_refused_beyond_loopback_unless_it_is_set() -> anyhow::Result<()> {
-    let server = Server::builder().listen("0.0.0.0:0").start().await?;
+    let server = Server::builder().listen("0.0.0.0:0").set("http.trusted_proxies", r#"["192.0.2.99"]"#).start().await?;
     let answer = server.post("/v1/demo/sign-in", None, r#"{"name":"Mallory"}"#).await?;
     ensure!(answer.status == 404, "{answer:?}");
     ensure!(server.get("/v1/demo/people", Some(&token("alice"))).await?.status == 404);

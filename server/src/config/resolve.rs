@@ -146,9 +146,9 @@ mod tests {
 
     #[test]
     fn beyond_loopback_media_is_where_http_is() {
-        let specific = "demo = true\nhttp.listen = \"192.168.7.9:80\"";
+        let specific = "demo = true\nhttp.listen = \"192.168.7.9:80\"\nhttp.trusted_proxies = [\"192.168.7.1\"]";
         assert_eq!(addresses(specific, None).unwrap(), (LAN, vec![LAN]));
-        let any = "demo = true\nhttp.listen = \"0.0.0.0:80\"";
+        let any = "demo = true\nhttp.listen = \"0.0.0.0:80\"\nhttp.trusted_proxies = [\"192.168.7.1\"]";
         assert_eq!(addresses(any, Some(LAN)).unwrap(), (ANY, vec![LAN]));
         assert!(addresses(any, None).unwrap_err().to_string().contains("media.advertise"));
     }

@@ -1,5 +1,6 @@
 //! The sections, one struct each. What a value costs when raised or lowered is told to operators in `tertulia.example.toml`.
 
+use super::Networks;
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -29,6 +30,9 @@ impl Serialize for Secret {
 pub(crate) struct Http {
     pub(crate) listen: SocketAddr,
     pub(crate) allowed_origins: Vec<String>,
+    pub(crate) trusted_proxies: Networks,
+    pub(crate) public_hosts: Vec<String>,
+    pub(crate) hsts_max_age_s: u64,
     pub(crate) connections_max: u32,
     pub(crate) connections_per_address_max: u32,
     pub(crate) header_timeout_ms: u64,
@@ -41,6 +45,9 @@ impl Default for Http {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             allowed_origins: Vec::new(),
+            trusted_proxies: Networks::default(),
+            public_hosts: Vec::new(),
+            hsts_max_age_s: 31_536_000,
             connections_max: 4096,
             connections_per_address_max: 1000,
             header_timeout_ms: 10_000,

@@ -60,7 +60,7 @@ fn a_variable_overrides_the_file_as_the_type_of_its_option() {
 
 #[test]
 fn beyond_loopback_the_demo_is_off_unless_it_is_set() {
-    let listen = "http.listen = \"0.0.0.0:8080\"\n";
+    let listen = "http.listen = \"0.0.0.0:8080\"\nhttp.trusted_proxies = [\"10.0.0.1\"]\n";
     let refused = error(parse(listen));
     assert!(refused.contains("demo = true") && refused.contains("api_keys"), "{refused}");
     assert!(parse(&format!("demo = true\n{listen}")).unwrap().is_demo());
@@ -180,6 +180,9 @@ fn the_example_file_shows_every_option_that_has_no_default() {
     let shown = paths(&toml::from_str::<Table>(&text).unwrap());
     let without_default = [
         "demo",
+        "tls.cert_file",
+        "tls.key_file",
+        "tls.redirect_listen",
         "media.bind_ip",
         "media.advertise",
         "api_keys.id",

@@ -93,14 +93,17 @@ impl Places {
         Arc::new(Self { limits, taken: Mutex::default(), figures })
     }
 
-    /// A place for a connection from there, given back when dropped; none if a limit is reached.
-    pub(super) fn take(self: &Arc<Self>, remote: IpAddr) -> Option<Place> {
+    /// A place for a connection from there, given back when dropped; none if a limit is reached. A proxy stands for many:
+    /// only the limit of all holds for it, and the gateway counts its clients by their own addresses.
+    pub(super) fn take(self: &Arc<Self>, remote: IpAddr, is_proxy: bool) -> Option<Place> {
         let network = network(remote);
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let of_network = taken.by_network.get(&network).copied().unwrap_or(0);
         let reached = match () {
             () if taken.all >= self.limits.connections_max => Some("connections_max"),
-            () if of_network >= self.limits.connections_per_address_max => Some("connections_per_address_max"),
+            () if !is_proxy && of_network >= self.limits.connections_per_address_max => {
+                Some("connections_per_address_max")
+            }
             () => None,
         };
         if let Some(limit) = reached {
@@ -165,11 +168,11 @@ mod tests {
     #[test]
     fn a_place_is_given_back_and_nothing_remains() {
         let places = places(2, 2);
-        let (first, second) = (places.take(ip("10.0.0.1")), places.take(ip("10.0.0.2")));
+        let (first, second) = (places.take(ip("10.0.0.1"), false), places.take(ip("10.0.0.2"), false));
         assert!(first.is_some() && second.is_some());
-        assert!(places.take(ip("10.0.0.3")).is_none());
+        assert!(places.take(ip("10.0.0.3"), false).is_none());
         drop(first);
-        assert!(places.take(ip("10.0.0.3")).is_some());
+        assert!(places.take(ip("10.0.0.3"), false).is_some());
         drop(second);
         assert!(places.taken.lock().unwrap().by_network.is_empty());
     }
@@ -177,12 +180,13 @@ mod tests {
     #[test]
     fn one_address_can_not_take_all_places() {
         let places = places(10, 1);
-        let _first = places.take(ip("2001:db8::1")).unwrap();
-        assert!(places.take(ip("2001:db8::2")).is_none(), "the same /64");
-        assert!(places.take(ip("2001:db8:0:1::1")).is_some());
-        let _v4 = places.take(ip("10.0.0.1")).unwrap();
-        assert!(places.take(ip("::ffff:10.0.0.1")).is_none(), "the same address, mapped");
+        let _first = places.take(ip("2001:db8::1"), false).unwrap();
+        assert!(places.take(ip("2001:db8::2"), false).is_none(), "the same /64");
+        assert!(places.take(ip("2001:db8:0:1::1"), false).is_some());
+        let _v4 = places.take(ip("10.0.0.1"), false).unwrap();
+        assert!(places.take(ip("::ffff:10.0.0.1"), false).is_none(), "the same address, mapped");
         let reached = Limit { limit: "connections_per_address_max" };
         assert_eq!(places.figures.refused.get_or_create(&reached).get(), 2);
+        assert!(places.take(ip("10.0.0.1"), true).is_some(), "a trusted proxy is not one client");
     }
 }

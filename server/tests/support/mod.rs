@@ -140,7 +140,7 @@ impl Program {
     /// A request whose body never comes; it has been seen by the server when this returns.
     pub(crate) fn unfinished_request(&self) -> TcpStream {
         let mut stream = self.connect();
-        let head = "POST /v1/demo/sign-in HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nexpect: 100-continue\r\n\
+        let head = "POST /v1/demo/sign-in HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nexpect: 100-continue\r\n\
                     content-length: 20\r\n\r\n";
         stream.write_all(head.as_bytes()).unwrap();
         // The server asks for the body when it begins to read it.
