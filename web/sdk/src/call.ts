@@ -19,9 +19,9 @@ import { TertuliaError } from "./errors.js";
 import { HoldState } from "./hold.js";
 import { LocalMedia, type MediaFlags } from "./media.js";
 import { Peer, type Connection } from "./peer.js";
-import { gradeOf, type Grade } from "./quality.js";
-import { StatsReader, type CallFigures } from "./stats.js";
+import { Meter } from "./meter.js";
 import type { Session } from "./session.js";
+import type { CallFigures } from "./stats.js";
 import type {
   CallEnded,
   CallSnapshot,
@@ -31,7 +31,6 @@ import type {
   EndReason,
   MediaKind,
   Participant,
-  ParticipantQuality,
   Person,
   RosterEntry,
   ServerFrame,
@@ -39,7 +38,6 @@ import type {
   Source,
 } from "./proto.js";
 
-const QUALITY_EVERY_MS = 2_000;
 const STREAM_OF: Record<Source, keyof RemoteStreams> = { mic: "audio", camera: "camera", screen: "screen" };
 
 export class Call extends Emitter<CallEvents> {
@@ -50,7 +48,7 @@ export class Call extends Emitter<CallEvents> {
   readonly local: LocalMedia;
   readonly remote: RemoteStreams = { audio: new MediaStream(), camera: new MediaStream(), screen: new MediaStream() };
   readonly #context: CallContext;
-  readonly #stats = new StatsReader();
+  readonly #meter: Meter;
   #peer: Peer;
   #id: string | undefined;
   #state: CallPhase;
@@ -58,12 +56,9 @@ export class Call extends Emitter<CallEvents> {
   #answeredAt: number | undefined;
   #roster: RosterEntry[] = [];
   #rosterVersion = -1;
-  #serverQuality: ParticipantQuality[] = [];
-  #figures: CallFigures | undefined;
   #sentFlags = "";
   readonly #hold: HoldState;
   #heldByOther = false;
-  #ticker: ReturnType<typeof setInterval> | undefined;
   #ended: Ended | undefined;
 
   /** Made by `Client`. */
@@ -77,6 +72,15 @@ export class Call extends Emitter<CallEvents> {
     this.#state = init.phase;
     this.#answeredAt = init.answeredAt;
     this.#accepted = init.direction === "outgoing" || isAnswered(init.phase);
+    this.#meter = new Meter({
+      pc: () => this.pc,
+      isMe: (who) => this.#isMe(who),
+      lost: () => {
+        const mine = this.connection === "down";
+        return { mine, theirs: !mine && this.#state === "reconnecting" };
+      },
+      tell: (quality) => this.emit("quality", quality),
+    });
     this.#hold = new HoldState(init.held ?? false, (held) => this.#onHold(held));
     this.local = new LocalMedia(context.prefer, (source, track) => void this.#peer.setTrack(source, track));
     this.local.on("change", (flags) => {
@@ -148,7 +152,7 @@ export class Call extends Emitter<CallEvents> {
 
   /** The last figures. */
   get figures(): CallFigures | undefined {
-    return this.#figures;
+    return this.#meter.figures;
   }
 
   get ended(): Ended | undefined {
@@ -340,7 +344,7 @@ export class Call extends Emitter<CallEvents> {
         this.#peer.setSlots(frame.slots);
         break;
       case "call.quality":
-        this.#serverQuality = frame.participants;
+        this.#meter.told(frame.participants);
         break;
       case "call.ended":
         this.#finish(frame);
@@ -351,12 +355,32 @@ export class Call extends Emitter<CallEvents> {
   }
 
   /** @internal Where the server says the call stands. */
-  follow(state: Pick<CallState, "phase"> & Partial<CallSnapshot>): void {
+  follow(state: Pick<CallState, "phase"> & Partial<CallState>): void {
     if (this.#ended) return;
     if (state.answered_at !== undefined) this.#answeredAt = state.answered_at;
-    if (state.held !== undefined) this.#hold.told(state.held);
     this.#setState(state.phase);
+    this.#listenOrNot();
     if (isAnswered(state.phase)) this.#tellMedia();
+  }
+
+  /** @internal The server's word in a new session: what went unheard meanwhile is in it. */
+  continueFrom(snapshot: CallSnapshot): void {
+    this.follow(snapshot);
+    this.#hold.told(snapshot.held ?? false);
+  }
+
+  /**
+   * @internal The session is a new one, or (`anew`) the server is: the call goes on all the same. Nothing rings again, what
+   * was on stays on; only what the server may have forgotten is told again.
+   */
+  revive(anew: boolean): void {
+    if (!this.#id || this.#ended) return;
+    this.#sentFlags = "";
+    if (anew) this.#rosterVersion = -1;
+    if (!this.#accepted) this.#quietly({ type: "call.ringing", call_id: this.#id });
+    if (anew) this.#peer.rebuild();
+    else this.#peer.restart();
+    this.#tellMedia();
   }
 
   /** @internal The server no longer knows the call. */
@@ -368,8 +392,11 @@ export class Call extends Emitter<CallEvents> {
     const mine = () => peer === this.#peer && !this.#ended;
     peer.on("connection", (connection) => {
       if (!mine()) return;
-      if (connection === "up") this.#startTicker();
+      if (connection === "up") this.#meter.start();
       this.emit("connection", connection);
+    });
+    peer.on("silent", () => {
+      if (mine()) this.#context.session.probe();
     });
     peer.on("slots", (slots) => {
       if (mine()) this.#onSlots(slots);
@@ -385,8 +412,9 @@ export class Call extends Emitter<CallEvents> {
     try {
       await this.#peer.connect();
     } catch (error) {
-      // Where too many devices ring, they connect after accept: `accept` tries again.
-      if (!this.#ended && !early) this.#fail(error);
+      // Where too many devices ring, they connect after accept: `accept` tries again. In a new session `revive` does.
+      const lost = error instanceof TertuliaError && error.code === "session_lost";
+      if (!this.#ended && !early && !lost) this.#fail(error);
     }
   }
 
@@ -404,6 +432,7 @@ export class Call extends Emitter<CallEvents> {
     const heldByOther = this.other?.held ?? false;
     const changed = heldByOther !== this.#heldByOther;
     this.#heldByOther = heldByOther;
+    this.#listenOrNot();
     this.emit("roster", roster);
     if (changed) this.emit("hold", { held: this.held, heldByOther });
   }
@@ -411,8 +440,14 @@ export class Call extends Emitter<CallEvents> {
   #onHold(held: boolean): void {
     if (this.#ended) return;
     void this.local.setHeld(held);
+    this.#listenOrNot();
     this.#onSlots(this.slots);
     this.emit("hold", { held, heldByOther: this.#heldByOther });
+  }
+
+  /** While the call goes on something arrives all the time; on hold it need not. */
+  #listenOrNot(): void {
+    this.#peer.listen(isAnswered(this.#state) && !this.held && !this.#heldByOther);
   }
 
   /** This call goes on: the others are on hold meanwhile, and after it if the server grants the request. */
@@ -443,26 +478,6 @@ export class Call extends Emitter<CallEvents> {
     this.#context.session.request(request).catch(() => {
       this.#sentFlags = "";
     });
-  }
-
-  #startTicker(): void {
-    this.#ticker ??= setInterval(() => void this.#tick(), QUALITY_EVERY_MS);
-  }
-
-  async #tick(): Promise<void> {
-    const report = await this.pc.getStats().catch(() => undefined);
-    if (!report || this.#ended) return;
-    this.#figures = this.#stats.read(report as unknown as Iterable<[string, unknown]>);
-    this.emit("quality", {
-      local: this.#figures,
-      server: this.#serverQuality,
-      mine: this.#grade((entry) => this.#isMe(entry), this.connection === "down"),
-      theirs: this.#grade((entry) => !this.#isMe(entry), this.#state === "reconnecting" && this.connection === "up"),
-    });
-  }
-
-  #grade(whose: (of: Participant) => boolean, lost: boolean): Grade {
-    return lost ? "lost" : gradeOf(this.#serverQuality.find(whose)?.score);
   }
 
   /** For requests whose refusal changes nothing: the call is over already. */
@@ -499,7 +514,7 @@ export class Call extends Emitter<CallEvents> {
     const answered = this.answeredAt;
     const lasted = durationMs ?? (answered === undefined ? 0 : Math.max(0, Date.now() - answered));
     this.#ended = { reason, durationMs: lasted, error };
-    clearInterval(this.#ticker);
+    this.#meter.stop();
     this.local.close();
     this.#peer.close();
     for (const stream of Object.values(this.remote) as MediaStream[]) setTrack(stream, undefined);

@@ -6,6 +6,7 @@ import type { CallContext, CallInit } from "./call-types.js";
 import { Emitter } from "./emitter.js";
 import type { TertuliaError } from "./errors.js";
 import { callHistory, demoPeople } from "./http.js";
+import { IceSource } from "./ice.js";
 import type { MediaPreferences } from "./media.js";
 import type { VideoCodec } from "./peer.js";
 import type { Socket, Token } from "./opening.js";
@@ -94,6 +95,9 @@ export class Client extends Emitter<ClientEvents> {
   /** Frames of a call whose id we are about to learn. */
   #early: CallFrame[] = [];
   #token: string | undefined;
+  readonly #ice: IceSource;
+  /** Which run of the server we are with. */
+  #instance: string | undefined;
   #clockAhead = 0;
   #people: Person[] = [];
   #elsewhere: CallElsewhere[] = [];
@@ -116,6 +120,9 @@ export class Client extends Emitter<ClientEvents> {
       ...(options.openSocket && { openSocket: options.openSocket }),
     });
     this.account = new AccountApi(this.#http, (refused) => this.#bearer(refused));
+    this.#ice = new IceSource((signal) => this.account.iceServers(signal), {
+      serverNow: () => this.serverTime(Date.now()),
+    });
     this.#session.on("state", (state) => this.emit("state", state));
     this.#session.on("welcome", (welcome) => this.#onWelcome(welcome));
     this.#session.on("frame", (frame) => this.#onFrame(frame));
@@ -248,8 +255,13 @@ export class Client extends Emitter<ClientEvents> {
 
   #onWelcome(welcome: Welcome): void {
     this.#clockAhead = welcome.now - Date.now();
+    this.#ice.told(welcome.ice_servers, welcome.ice_expires_at);
+    const anew = this.#instance !== undefined && this.#instance !== welcome.instance;
+    this.#instance = welcome.instance;
     this.emit("welcome", welcome);
+    const before = [...this.#calls.values()];
     if (!welcome.resumed) this.#reconcile(welcome.calls);
+    if (anew || !welcome.resumed) for (const call of before) call.revive(anew);
     this.#onElsewhere(welcome.calls_elsewhere);
     this.#onSettings(welcome.settings);
     if (welcome.missed_calls.length > 0) this.emit("missed", welcome.missed_calls);
@@ -274,7 +286,7 @@ export class Client extends Emitter<ClientEvents> {
     const running: CallSnapshot[] = [];
     for (const snapshot of snapshots) {
       const call = this.#calls.get(snapshot.call_id);
-      if (call) call.follow(snapshot);
+      if (call) call.continueFrom(snapshot);
       else if (!snapshot.outgoing && (snapshot.phase === "offered" || snapshot.phase === "ringing")) {
         this.#announce(this.#adoptSnapshot(snapshot));
       } else running.push(snapshot);
@@ -359,7 +371,7 @@ export class Client extends Emitter<ClientEvents> {
     const context: CallContext = {
       session: this.#session,
       peerOptions: {
-        iceServers: (this.welcome?.ice_servers ?? []) as RTCIceServer[],
+        ice: this.#ice,
         videoCodec: this.#options.videoCodec ?? "VP8",
         red: this.#options.audioRed ?? false,
         iceTransportPolicy: this.#options.iceTransportPolicy ?? "all",

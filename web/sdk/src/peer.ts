@@ -5,14 +5,16 @@
 // What starts and stops later is a track on a line that is there already (`replaceTrack`).
 
 import { Emitter } from "./emitter.js";
+import type { IceSource } from "./ice.js";
 import { onNetworkChange } from "./network.js";
 import type { Slot, Source } from "./proto.js";
 import { fingerprints, orderCodecs, withOpusDtx } from "./sdp.js";
+import { SilenceWatch } from "./silence.js";
 
 export type VideoCodec = "VP8" | "VP9" | "H264" | "AV1";
 
 export interface PeerOptions {
-  iceServers: RTCIceServer[];
+  ice: IceSource;
   videoCodec: VideoCodec;
   red: boolean;
   iceTransportPolicy: RTCIceTransportPolicy;
@@ -27,6 +29,8 @@ export type Connection = "new" | "up" | "down";
 export interface PeerEvents {
   connection: Connection;
   slots: Slot[];
+  /** Nothing arrives; the path is being restarted. */
+  silent: undefined;
   /** The offer was refused. */
   refused: unknown;
 }
@@ -37,8 +41,8 @@ const CAMERA_BPS_MAX = 1_800_000;
 const SCREEN_BPS_MAX = 2_500_000;
 /** ICE heals short gaps by itself. Raising it delays recovery, lowering it restarts for nothing. */
 const DISCONNECTED_PATIENCE_MS = 1_000;
-/** Between one restart and the next, when the first did not help. */
-const RESTART_EVERY_MS = 4_000;
+/** Waits between restarts that did not help. Lowering them breaks off attempts over slow networks that would have worked. */
+const RESTART_AGAIN_MS = [2_000, 3_000, 4_000];
 /** Restarts in vain after which the whole connection is made anew. */
 const RESTARTS_BEFORE_REBUILD = 3;
 
@@ -50,13 +54,18 @@ export class Peer extends Emitter<PeerEvents> {
   readonly #signal: Signal;
   readonly #tracks = new Map<Source, MediaStreamTrack>();
   readonly #unlisten: () => void;
+  readonly #silence: SilenceWatch;
   #senders = new Map<Source, RTCRtpTransceiver>();
   #slots: Slot[] = [];
   #slotsTold = 0;
   #connection: Connection = "new";
   #negotiating: Promise<void> | undefined;
   #restartWanted = false;
+  #rebuildWanted = false;
   #restartsInVain = 0;
+  #iceServers: RTCIceServer[] = [];
+  #listening = false;
+  #quiet = false;
   #answered = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
@@ -65,6 +74,16 @@ export class Peer extends Emitter<PeerEvents> {
     super();
     this.#options = options;
     this.#signal = signal;
+    this.#silence = new SilenceWatch(() => this.#receivers(), {
+      silent: () => {
+        this.#mend();
+        this.emit("silent", undefined);
+      },
+      down: (down) => {
+        this.#quiet = down;
+        this.#tellConnection();
+      },
+    });
     this.#build();
     this.#unlisten = onNetworkChange((changed) => {
       if (changed && this.#answered) this.restart();
@@ -83,35 +102,48 @@ export class Peer extends Emitter<PeerEvents> {
   async connect(): Promise<void> {
     await this.#negotiating?.catch(() => undefined);
     if (this.#closed || this.#answered || this.#negotiating) return;
-    this.#negotiating = this.#negotiate({});
+    const negotiating = this.#negotiate({});
+    this.#negotiating = negotiating;
     try {
-      await this.#negotiating;
+      await negotiating;
     } finally {
       this.#negotiating = undefined;
+      if (this.#restartWanted) this.restart();
     }
-    if (this.#restartWanted) this.restart();
   }
 
-  /** Finds a new path through the network; keys and media stay. */
+  /** Finds a new path through the network; keys and media stay. The old path is used until there is a new one. */
   restart(): void {
     if (this.#closed) return;
     this.#restartWanted = true;
     if (this.#negotiating) return;
     this.#restartWanted = false;
-    if (this.#restartsInVain >= RESTARTS_BEFORE_REBUILD) {
+    if (this.#rebuildWanted || this.#restartsInVain >= RESTARTS_BEFORE_REBUILD) {
       this.#restartsInVain = 0;
-      this.#rebuild();
+      this.#build();
     }
     this.#restartsInVain += 1;
-    this.#negotiating = this.#negotiate({ iceRestart: true })
+    this.#negotiating = this.#negotiate({ iceRestart: this.#answered })
       .catch((error: unknown) => {
         if (!this.#closed) this.emit("refused", error);
       })
       .finally(() => {
         this.#negotiating = undefined;
         if (this.#restartWanted) this.restart();
-        else if (!this.#closed && this.pc.connectionState !== "connected") this.#restartIn(RESTART_EVERY_MS);
+        else if (!this.#closed && this.pc.connectionState !== "connected") this.#restartIn(this.#patience());
       });
+  }
+
+  /** The server has lost our media: connects anew, with the same tracks. */
+  rebuild(): void {
+    this.#rebuildWanted = true;
+    this.restart();
+  }
+
+  /** Whether something ought to arrive: then silence is a fault. */
+  listen(on: boolean): void {
+    this.#listening = on;
+    this.#watch();
   }
 
   /** Puts a track on a line, or takes it off: no SDP, at once. */
@@ -143,6 +175,8 @@ export class Peer extends Emitter<PeerEvents> {
     this.#closed = true;
     clearTimeout(this.#timer);
     this.#unlisten();
+    this.#silence.stop();
+    this.pc.onconnectionstatechange = null;
     this.pc.close();
   }
 
@@ -150,11 +184,24 @@ export class Peer extends Emitter<PeerEvents> {
     return this.pc.getTransceivers().find((transceiver) => transceiver.mid === mid)?.receiver;
   }
 
+  /** The lines that media arrives at. */
+  #receivers(): RTCRtpReceiver[] {
+    return this.pc.getTransceivers().slice(SENDS.length).map((transceiver) => transceiver.receiver);
+  }
+
+  #configuration(): RTCConfiguration {
+    const { iceTransportPolicy } = this.#options;
+    return { iceServers: this.#iceServers, iceTransportPolicy, bundlePolicy: "max-bundle" };
+  }
+
+  /** Starts over with the same tracks, in place of the connection before it. */
   #build(): void {
-    const { iceServers, iceTransportPolicy } = this.#options;
-    const pc = new RTCPeerConnection({ iceServers, iceTransportPolicy, bundlePolicy: "max-bundle" });
+    const old = this.pc as RTCPeerConnection | undefined;
+    this.#iceServers = this.#options.ice.servers;
+    const pc = new RTCPeerConnection(this.#configuration());
     this.pc = pc;
     this.#answered = false;
+    this.#rebuildWanted = false;
     const send = (kind: "audio" | "video", encoding: RTCRtpEncodingParameters): RTCRtpTransceiver =>
       pc.addTransceiver(kind, { direction: "sendonly", sendEncodings: [encoding] });
     this.#senders = new Map([
@@ -171,6 +218,12 @@ export class Peer extends Emitter<PeerEvents> {
     pc.onconnectionstatechange = () => {
       if (pc === this.pc) this.#onConnectionState();
     };
+    if (!old) return;
+    old.onconnectionstatechange = null;
+    old.close();
+    this.#silence.stop();
+    this.#tellConnection();
+    this.#watch();
   }
 
   #preferCodecs(transceiver: RTCRtpTransceiver): void {
@@ -184,6 +237,12 @@ export class Peer extends Emitter<PeerEvents> {
   async #negotiate(options: RTCOfferOptions): Promise<void> {
     const pc = this.pc;
     const told = this.#slotsTold;
+    const iceServers = await this.#options.ice.fresh();
+    if (this.#closed) return;
+    if (iceServers !== this.#iceServers) {
+      this.#iceServers = iceServers;
+      pc.setConfiguration(this.#configuration());
+    }
     const offer = await pc.createOffer(options);
     await pc.setLocalDescription(offer);
     // At once, without candidates: the server is ICE-lite and learns our address from the first check.
@@ -193,21 +252,14 @@ export class Peer extends Emitter<PeerEvents> {
     const sdp = withOpusDtx(answer.sdp);
     if (this.#answered && !samePeer(pc.remoteDescription?.sdp, sdp)) {
       // The server has lost our media and made a new end: meet it with a new one of ours.
-      this.#rebuild();
+      this.#build();
       return this.#negotiate({});
     }
     await pc.setRemoteDescription({ type: "answer", sdp });
     this.#answered = true;
+    this.#silence.mended();
     // What was told meanwhile is newer than the answer; the lines may be new all the same.
     this.setSlots(told === this.#slotsTold ? answer.slots : this.#slots);
-  }
-
-  /** Starts over with the same tracks: for when a restart can't help. */
-  #rebuild(): void {
-    const old = this.pc;
-    this.#build();
-    old.onconnectionstatechange = null;
-    old.close();
   }
 
   #onConnectionState(): void {
@@ -215,31 +267,50 @@ export class Peer extends Emitter<PeerEvents> {
       case "connected":
         clearTimeout(this.#timer);
         this.#restartsInVain = 0;
-        this.#setConnection("up");
         break;
       case "disconnected":
-        this.#setConnection("down");
         this.#restartIn(DISCONNECTED_PATIENCE_MS);
         break;
       case "failed":
-        this.#setConnection("down");
         // ICE is fine but DTLS is not: no restart can mend that.
         if (this.pc.iceConnectionState !== "failed") this.#restartsInVain = RESTARTS_BEFORE_REBUILD;
-        this.restart();
+        this.#mend();
         break;
       default:
         break;
     }
+    this.#tellConnection();
+    this.#watch();
   }
 
   #restartIn(ms: number): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      if (this.pc.connectionState !== "connected") this.restart();
+      if (this.pc.connectionState !== "connected") this.#mend();
     }, ms);
   }
 
-  #setConnection(connection: Connection): void {
+  /** Restarts, unless an offer is on its way already: on a network that is away it goes out as soon as there is one. */
+  #mend(): void {
+    if (!this.#negotiating) this.restart();
+  }
+
+  #patience(): number {
+    return RESTART_AGAIN_MS[Math.min(this.#restartsInVain, RESTART_AGAIN_MS.length) - 1] ?? DISCONNECTED_PATIENCE_MS;
+  }
+
+  /** Silence is looked for where something ought to arrive, once the path stands. */
+  #watch(): void {
+    if (!this.#listening || this.#connection === "new") this.#silence.stop();
+    else this.#silence.start();
+  }
+
+  /** Up: the path stands and something arrives. While it is being restarted it stays what it was. */
+  #tellConnection(): void {
+    const state = this.pc.connectionState;
+    const up = state === "connected" && !this.#quiet;
+    const down = this.#quiet || state === "disconnected" || state === "failed" || state === "new";
+    const connection = up ? "up" : down && this.#connection !== "new" ? "down" : this.#connection;
     if (this.#connection === connection) return;
     this.#connection = connection;
     this.emit("connection", connection);

@@ -1,77 +1,9 @@
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, test } from "node:test";
-import { connect, type Call, type Client, type ConnectOptions } from "../src/index.js";
-import type { CallSnapshot, EndReason, ServerFrame } from "../src/proto.js";
-import { FakePeerConnection, FakeServer, installWebRtc, opened, until, welcome, type FakeSocket } from "./fakes.js";
+import { test } from "node:test";
+import { FakePeerConnection, opened, until, welcome } from "./fakes.js";
+import { answer, bob, CALL, ends, inCall, online, OTHER, rings, setUp, SLOTS } from "./stage.js";
 
-installWebRtc();
-beforeEach(() => {
-  opened.length = 0;
-  FakePeerConnection.all.length = 0;
-});
-
-const clients: Client[] = [];
-afterEach(() => clients.splice(0).forEach((client) => client.close()));
-
-const CALL = "00000000-0000-7000-8000-0000000000ca";
-const OTHER = "00000000-0000-7000-8000-0000000000cb";
-const bob = { user_id: "bob", name: "Bob" };
-const SLOTS = [
-  { mid: "3", participant: { user_id: "bob", device_id: "bob-1" }, source: "mic" },
-  { mid: "4", participant: { user_id: "bob", device_id: "bob-1" }, source: "camera" },
-  { mid: "5" },
-] as const;
-
-async function online(changes: Partial<ConnectOptions> = {}, calls: CallSnapshot[] = []) {
-  const server = new FakeServer();
-  const client = connect({ url: "http://test", token: "t", deviceId: "ana-1", openSocket: server.open, ...changes });
-  clients.push(client);
-  const incoming: Call[] = [];
-  client.on("incoming", (call) => incoming.push(call));
-  const running: CallSnapshot[] = [];
-  client.on("running", (calls) => running.push(...calls));
-  const socket = await server.welcomed({ calls });
-  return { server, client, socket, incoming, running };
-}
-
-/** Waits for a request of this type, and answers it. */
-async function answer(socket: FakeSocket, type: string, with_: Partial<ServerFrame> = {}): Promise<void> {
-  const unanswered = () => socket.sent.find((frame) => frame.type === type && !answered.has(frame));
-  await until(() => unanswered() !== undefined);
-  const frame = unanswered()!;
-  answered.add(frame);
-  socket.receive({ type: "ok", id: (frame as { id: number }).id, ...with_ } as ServerFrame);
-}
-const answered = new WeakSet<object>();
-
-function rings(socket: FakeSocket, call_id = CALL): void {
-  socket.receive({ type: "call.incoming", call_id, from: bob, media: "video", expires_at: Date.now() + 60_000 });
-}
-
-function ends(call: Call): EndReason[] {
-  const reasons: EndReason[] = [];
-  call.on("ended", (ended) => reasons.push(ended.reason as EndReason));
-  return reasons;
-}
-
-async function inCall(): Promise<{
-  client: Client;
-  socket: FakeSocket;
-  call: Call;
-  pc: FakePeerConnection;
-  server: FakeServer;
-}> {
-  const { client, socket, server } = await online();
-  const call = client.call("bob");
-  await answer(socket, "call.invite", { call_id: CALL });
-  await answer(socket, "call.connect", { sdp: "answer", slots: [...SLOTS] });
-  socket.receive({ type: "call.state", call_id: CALL, phase: "connecting", answered_at: Date.now() });
-  socket.receive({ type: "call.state", call_id: CALL, phase: "active", answered_at: Date.now() });
-  const pc = FakePeerConnection.all.at(-1)!;
-  await until(() => pc.remoteDescription !== null && pc.transceivers[0]?.track !== null);
-  pc.become("connected");
-  return { client, socket, call, pc, server };
-}
+setUp();
 
 test("a call offers its six lines in the order the server knows", async () => {
   const { call, pc } = await inCall();

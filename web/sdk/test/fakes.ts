@@ -40,10 +40,12 @@ export class FakeSocket implements Socket {
 /** Hands out sockets, and remembers them. */
 export class FakeServer {
   readonly sockets: FakeSocket[] = [];
+  /** Sockets stay unopened. */
+  slow = false;
   readonly open = (): FakeSocket => {
     const socket = new FakeSocket();
     this.sockets.push(socket);
-    queueMicrotask(() => socket.onopen?.(undefined as never));
+    if (!this.slow) queueMicrotask(() => socket.onopen?.(undefined as never));
     return socket;
   };
 
@@ -97,7 +99,7 @@ export async function until(condition: () => boolean): Promise<void> {
 
 class FakeTransceiver {
   track: unknown = null;
-  readonly receiver: { track: { kind: string }; getSynchronizationSources: () => [] };
+  readonly receiver;
   readonly sender = {
     replaceTrack: (track: unknown) => {
       this.track = track;
@@ -109,8 +111,13 @@ class FakeTransceiver {
     readonly mid: string,
     readonly kind: string,
     readonly direction: string,
+    pc: FakePeerConnection,
   ) {
-    this.receiver = { track: { kind }, getSynchronizationSources: () => [] };
+    this.receiver = {
+      track: { kind },
+      getSynchronizationSources: () => [{ timestamp: pc.rtpAt }],
+      getStats: () => Promise.resolve(new Map([["T", { type: "transport", packetsReceived: pc.packets }]])),
+    };
   }
 
   setCodecPreferences(): void {}
@@ -124,13 +131,18 @@ export class FakePeerConnection {
   onconnectionstatechange: (() => void) | null = null;
   remoteDescription: { sdp: string } | null = null;
   readonly offers: { iceRestart: boolean }[] = [];
+  /** When RTP last came, and how many packets of all kinds. */
+  rtpAt = 0;
+  packets = 0;
+  configuration: RTCConfiguration;
 
-  constructor() {
+  constructor(configuration: RTCConfiguration) {
+    this.configuration = configuration;
     FakePeerConnection.all.push(this);
   }
 
   addTransceiver(kind: string, init: { direction: string }): FakeTransceiver {
-    const transceiver = new FakeTransceiver(String(this.transceivers.length), kind, init.direction);
+    const transceiver = new FakeTransceiver(String(this.transceivers.length), kind, init.direction, this);
     this.transceivers.push(transceiver);
     return transceiver;
   }
@@ -162,6 +174,10 @@ export class FakePeerConnection {
     this.connectionState = state;
     this.iceConnectionState = ice;
     this.onconnectionstatechange?.();
+  }
+
+  setConfiguration(configuration: RTCConfiguration): void {
+    this.configuration = configuration;
   }
 
   close(): void {

@@ -1,0 +1,196 @@
+// Notices within half a second that nothing arrives any more, where the browser's own ICE takes five seconds or more.
+//
+// The server sends something at least every 250 ms while a call is on. So nothing for 500 ms is suspicious, unless the
+// network loses so much that such gaps come and go by themselves: then patience grows.
+// Invariant: it judges only after something has arrived, and acts once per suspicion; again only after a growing wait.
+
+export interface SilenceOptions {
+  /** How often it looks. Raising it delays recovery, lowering it costs processor time. */
+  lookMs: number;
+  /** Silence for so long is acted upon. Raising it delays recovery, lowering it restarts for nothing. */
+  patienceMs: number;
+  /** Patience on networks where gaps heal by themselves. */
+  patienceMaxMs: number;
+  /** Without such gaps for so long, patience is as short as at first. */
+  calmMs: number;
+  /** Silence for so long is shown to people. */
+  downMs: number;
+  /** Waits between one act and the next. Raising them delays recovery, lowering them breaks off attempts that would have worked. */
+  againMs: readonly number[];
+}
+
+export const SILENCE: SilenceOptions = {
+  lookMs: 200,
+  patienceMs: 500,
+  patienceMaxMs: 2_000,
+  calmMs: 20_000,
+  downMs: 1_500,
+  againMs: [2_000, 3_000, 5_000, 8_000],
+};
+
+export interface SilenceEvents {
+  /** Something should be done about it. */
+  silent: () => void;
+  /** It has lasted, or it is over. */
+  down: (down: boolean) => void;
+}
+
+/** Of an RTCRtpReceiver, what is needed. */
+export type Ear = Pick<RTCRtpReceiver, "getSynchronizationSources" | "getStats">;
+
+/** What has arrived by a reading of getStats, as numbers that rise. */
+interface Arrived {
+  /** Packets or bytes of media and of what belongs to it. */
+  media: number;
+  /** Answers to ICE checks: they prove the way, but no media. */
+  checks: number;
+}
+
+export class SilenceWatch {
+  readonly #ears: () => Ear[];
+  readonly #events: SilenceEvents;
+  readonly #options: SilenceOptions;
+  readonly #now: () => number;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #looking = false;
+  #rtpAt = 0;
+  #before: Arrived | undefined;
+  /** When something last arrived; undefined until something has. */
+  #aliveAt: number | undefined;
+  #patience: number;
+  #calmSince = 0;
+  #acts = 0;
+  #actAgainAt = 0;
+  #mended = false;
+  #down = false;
+
+  /** `ears` are the receivers that media arrives at now; the first one is asked for what the others can't tell. */
+  constructor(ears: () => Ear[], events: SilenceEvents, options = SILENCE, now: () => number = () => performance.now()) {
+    this.#ears = ears;
+    this.#events = events;
+    this.#options = options;
+    this.#now = now;
+    this.#patience = options.patienceMs;
+  }
+
+  /** Something is expected to arrive from now on. */
+  start(): void {
+    this.#timer ??= setInterval(() => void this.look(), this.#options.lookMs);
+  }
+
+  /** Nothing need arrive: the call is on hold, or over. */
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#forget();
+    this.#acts = 0;
+    this.#tellDown(false);
+  }
+
+  /** A restart has been answered: what arrives from now on is its merit. */
+  mended(): void {
+    this.#mended = true;
+  }
+
+  /** One look. Called by the timer; judges by the clock, so that a late timer judges right. */
+  async look(): Promise<void> {
+    if (this.#looking) return;
+    this.#looking = true;
+    try {
+      if (this.#heard()) {
+        this.#before = undefined;
+        this.#alive();
+        return;
+      }
+      const now = await this.#read();
+      if (this.#timer === undefined || !now) return;
+      const before = this.#before;
+      this.#before = now;
+      if (before && now.media > before.media) this.#alive();
+      else if (before && this.#acts > 0 && now.checks > before.checks) this.#proven();
+      else this.#nothing();
+    } finally {
+      this.#looking = false;
+    }
+  }
+
+  /** Whether RTP has arrived since the last look. This costs next to nothing; while people talk no more is needed. */
+  #heard(): boolean {
+    let newest = 0;
+    for (const ear of this.#ears()) {
+      for (const source of ear.getSynchronizationSources()) newest = Math.max(newest, source.timestamp);
+    }
+    const heard = newest > this.#rtpAt;
+    this.#rtpAt = Math.max(newest, this.#rtpAt);
+    return heard;
+  }
+
+  async #read(): Promise<Arrived | undefined> {
+    const report = await this.#ears()[0]?.getStats().catch(() => undefined);
+    return report && arrived(report as unknown as Iterable<[string, unknown]>);
+  }
+
+  #alive(): void {
+    const now = this.#now();
+    const gap = this.#aliveAt === undefined ? 0 : now - this.#aliveAt;
+    const { patienceMs, patienceMaxMs, calmMs } = this.#options;
+    if (this.#acts > 0) {
+      // It came back before anything could have helped: this network has such gaps.
+      if (!this.#mended) this.#patience = Math.min(this.#patience * 2, patienceMaxMs);
+      this.#acts = 0;
+    }
+    if (gap >= patienceMs) this.#calmSince = now;
+    else if (now - this.#calmSince > calmMs) this.#patience = patienceMs;
+    this.#aliveAt = now;
+    this.#tellDown(false);
+  }
+
+  /** The way is there, there is only nothing to send: the other side is away. Judge again when something has arrived. */
+  #proven(): void {
+    this.#acts = 0;
+    this.#forget();
+    this.#tellDown(false);
+  }
+
+  #nothing(): void {
+    if (this.#aliveAt === undefined) return;
+    const now = this.#now();
+    const gap = now - this.#aliveAt;
+    if (gap >= this.#options.downMs && this.#acts > 0) this.#tellDown(true);
+    if (gap < this.#patience || now < this.#actAgainAt) return;
+    const waits = this.#options.againMs;
+    this.#actAgainAt = now + (waits[Math.min(this.#acts, waits.length - 1)] ?? 0);
+    this.#acts += 1;
+    this.#mended = false;
+    this.#events.silent();
+  }
+
+  #forget(): void {
+    this.#aliveAt = undefined;
+    this.#before = undefined;
+  }
+
+  #tellDown(down: boolean): void {
+    if (this.#down === down) return;
+    this.#down = down;
+    this.#events.down(down);
+  }
+}
+
+/** W3C webrtc-stats. Chrome tells packets of the transport; Firefox bytes of the pair. */
+function arrived(report: Iterable<[string, unknown]>): Arrived {
+  let [transport, pairs, streams, checks] = [0, 0, 0, 0];
+  for (const [, entry] of report) {
+    const { type, packetsReceived, bytesReceived, responsesReceived } = entry as Record<string, unknown>;
+    if (type === "transport") transport += number(packetsReceived ?? bytesReceived);
+    else if (type === "candidate-pair") {
+      pairs += number(bytesReceived);
+      checks += number(responsesReceived);
+    } else if (type === "inbound-rtp") streams += number(packetsReceived);
+  }
+  return { media: transport || pairs || streams, checks };
+}
+
+function number(value: unknown): number {
+  return typeof value === "number" ? value : 0;
+}

@@ -1,0 +1,272 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { CloseCause, ErrorBody } from "../src/index.js";
+import type { CallSnapshot } from "../src/proto.js";
+import { FakePeerConnection, opened, until, welcome } from "./fakes.js";
+import { answer, bob, CALL, ends, inCall, online, OTHER, rings, setUp, SLOTS } from "./stage.js";
+
+setUp();
+
+const snapshot: CallSnapshot = { call_id: CALL, peer: bob, outgoing: true, media: "voice", phase: "reconnecting" };
+const resumed = (last_request: number) => welcome({ resumed: true, last_request });
+
+/** Packets come until told to stop. */
+function traffic(pc: FakePeerConnection): () => void {
+  const timer = setInterval(() => (pc.packets += 5), 50);
+  return () => clearInterval(timer);
+}
+
+/** Enough looks at the traffic for silence to mean something. */
+async function armed(pc: FakePeerConnection): Promise<() => void> {
+  const stop = traffic(pc);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  return stop;
+}
+
+test("c6_silence_restarts_ice_once_and_probes_the_socket", async () => {
+  const { socket, call, pc, server } = await inCall();
+  const stop = await armed(pc);
+  stop();
+  await until(() => socket.of("probe").length > 0);
+  assert.deepEqual(
+    pc.offers.map((offer) => offer.iceRestart),
+    [false, true],
+  );
+  await answer(socket, "probe");
+  await answer(socket, "call.connect", { sdp: "answer", slots: [...SLOTS] });
+  const again = traffic(pc);
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  again();
+  assert.equal(pc.offers.length, 2);
+  assert.equal(socket.of("probe").length, 1);
+  assert.equal(server.sockets.filter((one) => !one.closed).length, 1);
+  assert.equal(call.pc, pc as unknown);
+  assert.equal(call.connection, "up");
+});
+
+test("c6_on_hold_silence_means_nothing", async () => {
+  const { socket, call, pc } = await inCall();
+  const stop = await armed(pc);
+  const holding = call.hold();
+  await answer(socket, "call.hold");
+  await holding;
+  stop();
+  await new Promise((resolve) => setTimeout(resolve, 900));
+  assert.equal(socket.of("probe").length, 0);
+  assert.equal(pc.offers.length, 1);
+});
+
+test("c6_a_socket_that_does_not_answer_a_probe_is_replaced_and_the_session_resumes", async () => {
+  const { socket, call, pc, server } = await inCall();
+  const stop = await armed(pc);
+  stop();
+  await until(() => socket.of("probe").length > 0);
+  const asked = Date.now();
+  const next = await server.socket(1);
+  assert.ok(Date.now() - asked < 500, "the next socket opens before the first is given up");
+  assert.ok(socket.closed);
+  assert.ok(next.of("hello")[0]?.resume);
+  // What the old socket swallowed is asked again: the offer goes out as soon as the session is back.
+  next.receive(resumed(socket.of("call.connect")[0]!.id));
+  await until(() => next.of("call.connect").length === 1);
+  assert.equal(pc.offers.length, 2);
+  assert.equal(call.state, "active");
+});
+
+test("c6_the_old_socket_is_heard_until_the_next_one_is_open", async () => {
+  const { client, socket, server, call } = await inCall();
+  server.slow = true;
+  socket.receive({ type: "drain", deadline_ms: 0 });
+  await until(() => server.sockets.length === 2);
+  socket.receive({ type: "call.state", call_id: CALL, phase: "reconnecting" });
+  assert.equal(call.state, "reconnecting");
+  assert.equal(client.state, "online");
+  assert.ok(!socket.closed);
+  server.sockets[1]!.onopen?.(undefined as never);
+  assert.ok(socket.closed);
+  assert.equal(server.sockets[1]!.of("hello")[0]?.resume?.received, 6);
+});
+
+test("c6_another_run_of_the_server_rebuilds_the_media_and_nothing_rings_again", async () => {
+  const { client, socket, call, pc, server, incoming } = await inCall({}, {}, true);
+  await answer(socket, "call.media");
+  const reasons = ends(call);
+  const states: string[] = [];
+  call.on("state", (state) => states.push(state));
+  const before = opened.length;
+  socket.break(4002);
+  const next = await server.socket(1);
+  next.receive(welcome({ instance: "run-2", calls: [snapshot] }));
+  await until(() => next.of("call.connect").length === 1);
+  const fresh = FakePeerConnection.all.at(-1)!;
+  assert.notEqual(fresh, pc);
+  assert.equal(pc.connectionState, "closed");
+  assert.equal(call.connection, "down");
+  await answer(next, "call.connect", { sdp: "a=fingerprint:sha-256 CC\n", slots: [...SLOTS] });
+  fresh.become("connected");
+  await until(() => call.remote.audio.getTracks().length === 1);
+  assert.equal(call.connection, "up");
+  assert.equal(call.pc, fresh as unknown);
+  // The same microphone and camera, told anew.
+  assert.ok(fresh.transceivers[0]!.track && fresh.transceivers[1]!.track);
+  assert.equal(opened.length, before);
+  assert.deepEqual(next.of("call.media").map(({ mic, camera }) => [mic, camera]), [[true, true]]);
+  next.receive({ type: "call.roster", call_id: CALL, version: 1, participants: [] });
+  next.receive({ type: "call.state", call_id: CALL, phase: "active" });
+  assert.deepEqual(states, ["reconnecting", "active"]);
+  assert.deepEqual(incoming, []);
+  assert.deepEqual(reasons, []);
+  assert.deepEqual(client.calls, [call]);
+});
+
+test("c6_rosters_of_another_run_are_believed_though_they_count_from_one", async () => {
+  const { socket, call, server } = await inCall();
+  const entry = { user_id: "bob", device_id: "bob-1", name: "Bob", mic: true, camera: false, screen: false };
+  socket.receive({ type: "call.roster", call_id: CALL, version: 9, participants: [entry] });
+  socket.break();
+  const next = await server.socket(1);
+  next.receive(welcome({ instance: "run-2", calls: [snapshot] }));
+  next.receive({ type: "call.roster", call_id: CALL, version: 1, participants: [{ ...entry, camera: true }] });
+  assert.equal(call.other?.camera, true);
+});
+
+test("c6_a_new_session_of_the_same_run_keeps_the_connection_and_restarts_ice", async () => {
+  const { socket, call, pc, server } = await inCall();
+  socket.break();
+  const next = await server.socket(1);
+  next.receive(welcome({ session: OTHER, calls: [{ ...snapshot, phase: "active", held: true }] }));
+  await until(() => next.of("call.connect").length === 1);
+  assert.deepEqual(
+    pc.offers.map((offer) => offer.iceRestart),
+    [false, true],
+  );
+  assert.equal(call.pc, pc as unknown);
+  assert.equal(call.state, "active");
+  assert.equal(call.held, true);
+});
+
+test("c6_an_offer_that_was_lost_with_its_session_does_not_end_the_call", async () => {
+  const { client, socket, server } = await online();
+  const call = client.call("bob");
+  await answer(socket, "call.invite", { call_id: CALL });
+  await until(() => socket.of("call.connect").length === 1);
+  socket.break();
+  const next = await server.socket(1);
+  next.receive(welcome({ instance: "run-2", calls: [{ ...snapshot, phase: "ringing" }] }));
+  await answer(next, "call.connect", { sdp: "answer", slots: [...SLOTS] });
+  const pc = FakePeerConnection.all.at(-1)!;
+  await until(() => pc.remoteDescription !== null);
+  assert.equal(call.ended, undefined);
+  assert.equal(call.state, "ringing");
+});
+
+test("c6_a_call_that_rang_here_rings_on_in_another_run_and_tells_so", async () => {
+  const { socket, server, incoming } = await online();
+  rings(socket);
+  socket.break();
+  const next = await server.socket(1);
+  next.receive(welcome({ instance: "run-2", calls: [{ ...snapshot, outgoing: false, phase: "ringing" }] }));
+  await until(() => next.of("call.ringing").length > 0 && next.of("call.connect").length === 1);
+  assert.equal(incoming.length, 1);
+  assert.equal(opened.length, 0);
+});
+
+test("c6_a_call_that_the_server_knows_no_more_ends_as_lost", async () => {
+  const { socket, call, server } = await inCall();
+  const reasons = ends(call);
+  socket.break();
+  (await server.socket(1)).receive(welcome({ instance: "run-2" }));
+  assert.deepEqual(reasons, ["lost"]);
+  assert.ok(opened.every((track) => track.stopped));
+});
+
+test("c6_the_first_try_to_come_back_is_made_at_once", async () => {
+  const { server } = await inCall();
+  const broke = Date.now();
+  server.sockets[0]!.break();
+  await server.socket(1);
+  assert.ok(Date.now() - broke < 200);
+});
+
+test("c6_sockets_that_are_welcomed_and_closed_at_once_are_not_tried_without_a_pause", async () => {
+  const { socket, server } = await online();
+  socket.break();
+  for (let n = 1; n < 4; n += 1) {
+    const next = await server.socket(n);
+    next.receive(resumed(0));
+    next.break();
+  }
+  const since = Date.now();
+  await server.socket(4);
+  assert.ok(Date.now() - since > 300);
+});
+
+function iceServers(answer: () => Promise<unknown>): { asked: () => number; restore: () => void } {
+  const real = globalThis.fetch;
+  let asked = 0;
+  globalThis.fetch = (async (url: URL) => {
+    assert.equal(url.pathname, "/v1/ice-servers");
+    asked += 1;
+    return new Response(JSON.stringify(await answer()));
+  }) as unknown as typeof fetch;
+  return { asked: () => asked, restore: () => void (globalThis.fetch = real) };
+}
+
+const turn = (username: string) => ({ urls: ["turn:turn.test"], username, credential: "c" });
+
+test("a5_turn_credentials_about_to_end_are_replaced_before_an_offer", async (t) => {
+  const fetched = iceServers(async () => ({ ice_servers: [turn("new")], expires_at: Date.now() + 3_600_000 }));
+  t.after(fetched.restore);
+  const { socket, pc } = await inCall({}, { ice_servers: [turn("old")], ice_expires_at: Date.now() + 5_000 });
+  assert.equal(fetched.asked(), 1);
+  assert.deepEqual(pc.configuration.iceServers, [turn("new")]);
+  pc.become("failed");
+  await until(() => socket.of("call.connect").length === 2);
+  assert.equal(fetched.asked(), 1);
+});
+
+test("a5_an_offer_does_not_wait_for_credentials_that_do_not_come", async (t) => {
+  const fetched = iceServers(() => new Promise(() => undefined));
+  t.after(fetched.restore);
+  const since = Date.now();
+  const { pc } = await inCall({}, { ice_servers: [turn("old")], ice_expires_at: Date.now() + 5_000 });
+  assert.ok(Date.now() - since < 1_000);
+  assert.deepEqual(pc.configuration.iceServers, [turn("old")]);
+});
+
+test("a5_credentials_that_do_not_end_are_not_asked_for", async (t) => {
+  const fetched = iceServers(async () => ({ ice_servers: [] }));
+  t.after(fetched.restore);
+  await inCall({ iceTransportPolicy: "relay" }, { ice_servers: [turn("old")] });
+  assert.equal(fetched.asked(), 0);
+  assert.equal(FakePeerConnection.all[0]?.configuration.iceTransportPolicy, "relay");
+});
+
+test("a3_a_session_whose_token_has_expired_resumes_with_a_fresh_one", async () => {
+  const asked: (string | undefined)[] = [];
+  const token = (last: ErrorBody | undefined) => `t${asked.push(last?.code)}`;
+  const { socket, server, call, client } = await inCall({ token });
+  const expired = { code: "token_expired", class: "reauth", message: "The token has expired." } as const;
+  socket.receive({ type: "error", error: expired });
+  socket.break(4501);
+  const next = await server.socket(1);
+  assert.equal(next.of("hello")[0]?.token, "t2");
+  assert.deepEqual(asked, [undefined, "token_expired"]);
+  assert.ok(next.of("hello")[0]?.resume);
+  next.receive(resumed(10));
+  assert.equal(client.state, "online");
+  assert.equal(call.state, "active");
+  assert.equal(call.ended, undefined);
+});
+
+test("a3_a_device_whose_access_has_ended_does_not_come_back", async () => {
+  const { socket, server, call, client } = await inCall();
+  const causes: CloseCause[] = [];
+  client.on("closed", (cause) => causes.push(cause));
+  socket.break(4506);
+  assert.deepEqual(causes, [{ why: "revoked" }]);
+  assert.equal(call.state, "ended");
+  assert.equal(client.state, "closed");
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  assert.equal(server.sockets.length, 1);
+});
