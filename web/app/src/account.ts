@@ -1,11 +1,16 @@
 // Who is signed in. Kept for the next visit; a tab's own sign-in comes before that of the browser.
 
+import { forgetContacts } from "./contacts.js";
+import { loadJson } from "./stored.js";
+
 export interface Account {
   userId: string;
   name: string;
   token: string;
   /** Signed in by name alone: a fresh token is one request away. */
   demo: boolean;
+  /** The device that the token is for: it has an account here, by a PIN or by a link. Absent otherwise. */
+  deviceId?: string;
 }
 
 const KEY = "tertulia.account";
@@ -13,12 +18,8 @@ const LAST_NAME = "tertulia.name";
 
 export function loadAccount(): Account | undefined {
   for (const storage of [sessionStorage, localStorage]) {
-    try {
-      const account = JSON.parse(storage.getItem(KEY) ?? "null") as Account | null;
-      if (account && typeof account.token === "string" && typeof account.userId === "string") return account;
-    } catch {
-      storage.removeItem(KEY);
-    }
+    const account = loadJson<Account>(storage, KEY);
+    if (account && typeof account.token === "string" && typeof account.userId === "string") return account;
   }
   return undefined;
 }
@@ -30,9 +31,14 @@ export function saveAccount(account: Account): void {
   if (account.demo) localStorage.setItem(LAST_NAME, account.name);
 }
 
+/** Another tab's account stays, where this tab's is another one. */
 export function forgetAccount(): void {
+  const mine = loadJson<Account>(sessionStorage, KEY);
+  const kept = loadJson<Account>(localStorage, KEY);
   sessionStorage.removeItem(KEY);
+  if (mine && kept && kept.userId !== mine.userId) return;
   localStorage.removeItem(KEY);
+  forgetContacts();
 }
 
 export function lastName(): string {
@@ -55,13 +61,68 @@ export function accountOf(token: string): Account | undefined {
 
 /** Takes a token out of the address (`#token=` or `?token=`), so that it is neither shown nor kept in the history. */
 export function takeTokenFromAddress(): string | undefined {
+  return takeFromAddress("token");
+}
+
+/** Takes the code of a device that wants to be linked out of the address (`#link=`), where its QR code has led here. */
+export function takeLinkFromAddress(): string | undefined {
+  return takeFromAddress("link");
+}
+
+/** What the QR code of a device that wants to be linked says: this page, with its code. */
+export function linkAddress(origin: string, code: string): string {
+  return `${origin}/#link=${encodeURIComponent(code)}`;
+}
+
+/** The code in what a camera has read or a person has pasted: a whole address, or the code alone. */
+export function codeIn(text: string): string {
+  const link = /[#&?]link=([^&\s]+)/.exec(text)?.[1];
+  try {
+    return (link === undefined ? text : decodeURIComponent(link)).trim();
+  } catch {
+    return text.trim();
+  }
+}
+
+function takeFromAddress(name: string): string | undefined {
   const url = new URL(location.href);
   const fragment = new URLSearchParams(url.hash.slice(1));
-  const token = fragment.get("token") ?? url.searchParams.get("token");
-  if (token === null) return undefined;
-  fragment.delete("token");
-  url.searchParams.delete("token");
+  const value = fragment.get(name) ?? url.searchParams.get(name);
+  if (value === null) return undefined;
+  fragment.delete(name);
+  url.searchParams.delete(name);
   url.hash = fragment.toString();
   history.replaceState(null, "", url);
-  return token.trim();
+  return value.trim();
+}
+
+/** How this browser is listed among one's devices: "Firefox on Android". */
+export function deviceName(agent: string = navigator.userAgent, touch = navigator.maxTouchPoints > 1): string {
+  const pick = (names: [RegExp, string][], otherwise: string) =>
+    names.find(([pattern]) => pattern.test(agent))?.[1] ?? otherwise;
+  const browser = pick(
+    [
+      [/\bEdg(e|A|iOS)?\//, "Edge"],
+      [/\bOPR\//, "Opera"],
+      [/SamsungBrowser\//, "Samsung Internet"],
+      [/Firefox\/|FxiOS\//, "Firefox"],
+      [/Chrome\/|CriOS\//, "Chrome"],
+      [/Safari\//, "Safari"],
+    ],
+    "Browser",
+  );
+  const system = pick(
+    [
+      [/Android/, "Android"],
+      [/iPhone/, "iPhone"],
+      [/iPad/, "iPad"],
+      [/CrOS/, "Chromebook"],
+      [/Windows/, "Windows"],
+      // An iPad says that it is a Mac; no Mac has a touch screen.
+      [/Mac OS X/, touch ? "iPad" : "Mac"],
+      [/Linux/, "Linux"],
+    ],
+    "",
+  );
+  return system ? `${browser} on ${system}` : browser;
 }

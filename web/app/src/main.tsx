@@ -1,5 +1,5 @@
 import { render } from "preact";
-import { loadAccount, takeTokenFromAddress } from "./account.js";
+import { loadAccount, takeLinkFromAddress, takeTokenFromAddress } from "./account.js";
 import { Store } from "./store.js";
 import { App } from "./ui/App.js";
 
@@ -12,14 +12,28 @@ Object.defineProperty(window, "tertulia", {
       return store.client;
     },
     get call() {
-      return store.call ?? store.incoming;
+      return store.calls.current ?? store.calls.incoming;
+    },
+    get heldCall() {
+      return store.calls.aside;
+    },
+    get waitingCall() {
+      return store.calls.incoming;
     },
   },
 });
 
 const token = takeTokenFromAddress();
+const link = takeLinkFromAddress();
 const account = loadAccount();
-if (token) void store.signInByToken(token);
+if (link) store.mine.keepLink(link);
+if (token) void store.entry.byToken(token);
 else if (account) void store.start(account);
+void store.entry.ask();
+// A code that is scanned while the page is open already.
+addEventListener("hashchange", () => {
+  const code = takeLinkFromAddress();
+  if (code) void store.askLink(code);
+});
 const root = document.getElementById("app");
 if (root) render(<App store={store} />, root);

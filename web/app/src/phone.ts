@@ -69,6 +69,32 @@ export function internationalNumber(typed: string, region: string): string | und
   return country ? `+${country.code}${withoutTrunk(digits, country)}` : digits;
 }
 
+/** Of countries that share a calling code, the one that is meant most often. */
+const MAIN: Record<string, string> = {
+  "1": "US",
+  "7": "RU",
+  "39": "IT",
+  "44": "GB",
+  "47": "NO",
+  "61": "AU",
+  "212": "MA",
+  "246": "IO",
+  "262": "RE",
+  "290": "SH",
+  "358": "FI",
+  "590": "GP",
+  "599": "CW",
+};
+
+/** The country that a number in international form is of, as far as its calling code tells; of several, the preferred one. */
+export function regionOf(number: string, preferred?: string): string | undefined {
+  const plain = number.normalize("NFKC").replace(/[^\d+]/g, "").replace(/^00/, "+");
+  const code = plain.startsWith("+") ? codeOf(plain) : undefined;
+  if (code === undefined) return undefined;
+  if (countryOf(preferred)?.code === code) return preferred;
+  return MAIN[code] ?? allCountries().find((country) => country.code === code)?.region;
+}
+
 /** Whether this looks like a phone number rather than a name. */
 export function looksLikeNumber(typed: string): boolean {
   return /^[+(]?[\d\s().\-/]{4,}$/.test(typed.trim()) && typed.replace(/\D/g, "").length >= 4;

@@ -22,12 +22,25 @@ const RING: Pattern = {
 /** It rings on the other side. */
 const RINGBACK: Pattern = { notes: [{ hz: 425, at: 0, for: 1 }], everyS: 4, gain: 0.05 };
 
+/** Someone calls while one is talking: two soft notes, seldom. */
+const WAITING: Pattern = {
+  notes: [
+    { hz: 880, at: 0, for: 0.25 },
+    { hz: 740, at: 0.22, for: 0.35 },
+  ],
+  everyS: 4,
+  gain: 0.05,
+};
+
+const PATTERNS = { ring: RING, ringback: RINGBACK, waiting: WAITING };
+type Sound = keyof typeof PATTERNS;
+
 let audio: AudioContext | undefined;
 let timer: ReturnType<typeof setInterval> | undefined;
-let playing: "ring" | "ringback" | undefined;
+let playing: Sound | undefined;
 
-/** Plays one of the two, or none. */
-export function play(what: "ring" | "ringback" | undefined): void {
+/** Plays one of them, or none. */
+export function play(what: Sound | undefined): void {
   if (what === playing) return;
   playing = what;
   clearInterval(timer);
@@ -38,8 +51,8 @@ export function play(what: "ring" | "ringback" | undefined): void {
     audio = undefined;
     return;
   }
-  const pattern = what === "ring" ? RING : RINGBACK;
-  const once = () => strike(pattern, what === "ring");
+  const pattern = PATTERNS[what];
+  const once = () => strike(pattern, what !== "ringback");
   once();
   timer = setInterval(once, pattern.everyS * 1000);
 }

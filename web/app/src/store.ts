@@ -1,23 +1,30 @@
 // The app's state and what can be done with it. Views read it and call its methods; nothing else changes it.
+//
+// It is made of parts: `entry` (signing in), `calls`, `mine` (devices, settings, people). What they share is here: who is
+// signed in, the connection, the history of calls, and what is said in passing.
 
 import {
   connect,
   demoSignIn,
   TertuliaError,
-  type Call,
+  type AccountApi,
   type CallRecord,
-  type CallSnapshot,
   type Client,
   type CloseCause,
   type MediaPreferences,
   type Person,
+  type Profile,
   type SessionState,
+  type Settings,
+  type Welcome,
 } from "@tertulia/sdk";
-import { accountOf, forgetAccount, saveAccount, type Account } from "./account.js";
-import { callForAttention, stopCalling, titleOf } from "./attention.js";
+import { forgetAccount, saveAccount, type Account } from "./account.js";
+import { Calls } from "./calls.js";
 import { claimDevice } from "./device.js";
-import { play } from "./sound.js";
-import { sayEnded, sayError, sayProblem, type Saying } from "./words.js";
+import { FOR_EVER, Mine } from "./mine.js";
+import { SignIn } from "./sign-in.js";
+import { loadJson } from "./stored.js";
+import { sayError, type Saying } from "./words.js";
 
 export interface Toast {
   id: number;
@@ -30,9 +37,14 @@ export interface Preferences extends MediaPreferences {
   speaker?: string | undefined;
 }
 
+/** What one looks at when no call is on. */
+export type View = "home" | "settings";
+
 const SEEN = "tertulia.seen";
 const PREFER = "tertulia.prefer";
 const HISTORY_PAGE = 30;
+/** The record of a call is written a little after its end. */
+const RECORDED_MS = 1_500;
 const TOAST_MS = 6_000;
 const TOASTS_MAX = 4;
 
@@ -47,26 +59,34 @@ export class Store {
   history: CallRecord[] | undefined;
   historyNext: string | undefined;
   seenUntil = Number(localStorage.getItem(SEEN) ?? 0);
-  incoming: Call | undefined;
-  call: Call | undefined;
-  /** A call that goes on since before this page was loaded. */
-  running: CallSnapshot | undefined;
+  /** The server has said that it is about to go; it is not back yet. */
+  draining = false;
   /** Another page has taken this device's place. */
   displaced = false;
+  view: View = viewOfAddress();
   toasts: Toast[] = [];
   /** For screen readers. */
   announcement = "";
-  signInError: string | undefined;
-  /** Which of the two ways to sign in is shown. */
-  signInWith: "name" | "token" = "name";
-  /** This server is no demo: a name is not enough here. */
-  nameRefused = false;
   readonly prefer: Preferences;
+  readonly entry: SignIn;
+  readonly calls: Calls;
+  readonly mine: Mine;
   readonly #listeners = new Set<() => void>();
   #toastId = 0;
+  #instance: string | undefined;
 
   constructor() {
-    this.prefer = readPreferences();
+    this.prefer = loadJson<Preferences>(localStorage, PREFER) ?? {};
+    this.entry = new SignIn(
+      (account, profile) => this.start(account, profile),
+      () => this.changed(),
+    );
+    this.calls = new Calls(this);
+    this.mine = new Mine(this);
+    addEventListener("popstate", () => {
+      this.view = viewOfAddress();
+      this.changed();
+    });
   }
 
   subscribe(listener: () => void): () => void {
@@ -74,50 +94,40 @@ export class Store {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Missed calls that were not looked at. */
-  get unseen(): number {
-    return (this.history ?? []).filter((record) => isMissed(record) && record.started_at > this.seenUntil).length;
+  changed(): void {
+    for (const listener of this.#listeners) listener();
   }
 
-  async signInByName(name: string): Promise<void> {
-    this.signInError = undefined;
-    try {
-      const { user_id, token } = await demoSignIn(location.origin, name);
-      await this.start({ userId: user_id, name, token, demo: true });
-    } catch (error) {
-      const code = error instanceof TertuliaError ? error.code : undefined;
-      this.nameRefused = code === "not_found" || code === "forbidden";
-      if (this.nameRefused) this.signInWith = "token";
-      else this.signInError = error instanceof TertuliaError ? sayError(error, "") : "Something went wrong";
-      this.#changed();
-    }
+  // ── who is signed in ──
+
+  get api(): AccountApi | undefined {
+    return this.client?.account;
   }
 
-  chooseSignIn(way: "name" | "token"): void {
-    this.signInWith = way;
-    this.signInError = undefined;
-    this.#changed();
+  get userId(): string | undefined {
+    return this.account?.userId;
   }
 
-  async signInByToken(token: string): Promise<void> {
-    const account = accountOf(token);
-    if (account) {
-      await this.start(account);
-    } else {
-      this.signInError = "This does not look like a token";
-      this.#changed();
-    }
+  /** This person has an account on this server, and this device is one of theirs. */
+  get registered(): boolean {
+    return this.account?.deviceId !== undefined;
+  }
+
+  serverTime(localMs: number): number {
+    return this.client?.serverTime(localMs) ?? localMs;
   }
 
   /** Connects as this account. */
-  async start(account: Account): Promise<void> {
+  async start(account: Account, profile?: Profile): Promise<void> {
     this.client?.close();
     this.account = account;
     this.displaced = false;
-    this.signInError = undefined;
     saveAccount(account);
-    this.#changed();
-    const deviceId = await claimDevice();
+    this.mine.begin(profile);
+    this.changed();
+    // A device with an account is named by its token.
+    const deviceId = account.deviceId ?? (await claimDevice());
+    if (this.account !== account) return;
     const client = connect({
       url: location.origin,
       token: (last) => this.#token(last !== undefined),
@@ -127,46 +137,54 @@ export class Store {
     this.client = client;
     this.connection = client.state;
     this.#listen(client);
-    this.#changed();
+    this.changed();
   }
 
+  /** Leaves; a device with an account gives its access back. */
   signOut(): void {
-    this.client?.close();
+    const { client, account } = this;
+    if (client && account?.deviceId) client.account.unlink(account.deviceId).catch(() => undefined);
     this.#forget();
+    this.entry.reset();
+    client?.close();
   }
 
-  place(userId: string, name: string, video: boolean): void {
-    if (!this.client || this.call) return;
-    const call = this.client.call(userId, { name, video });
-    this.#enter(call);
-    play("ringback");
+  /** Shows another page; the way back is the browser's own. */
+  show(view: View): void {
+    if (view === this.view) return;
+    this.view = view;
+    if (view === "home") history.replaceState(null, "", location.pathname);
+    else history.pushState(null, "", `#${view}`);
+    this.changed();
   }
 
-  accept(video: boolean): void {
-    const call = this.incoming;
-    if (!call) return;
-    this.#stopRinging();
-    this.incoming = undefined;
-    this.#enter(call);
-    void call.accept({ video });
+  /** A code was followed here: it is looked at now, or after signing in. */
+  async askLink(code: string): Promise<void> {
+    if (this.connection === "online") await this.mine.askLink(code);
+    else this.mine.keepLink(code);
+    this.changed();
   }
 
-  decline(): void {
-    this.incoming?.decline();
+  /** The account and all of it is gone. */
+  async deleteAccount(): Promise<void> {
+    const { client } = this;
+    if (!(await this.mine.deleteAccount())) return;
+    this.#forget();
+    client?.close();
+    this.entry.reset(undefined, "Your account is deleted. Thank you for having been here");
   }
 
-  rejoin(): void {
-    const snapshot = this.running;
-    if (!snapshot || !this.client || this.call) return;
-    this.running = undefined;
-    this.#enter(this.client.rejoin(snapshot));
+  setPreference(change: Preferences): void {
+    Object.assign(this.prefer, change);
+    localStorage.setItem(PREFER, JSON.stringify(this.prefer));
+    this.changed();
   }
 
-  leaveRunning(): void {
-    const snapshot = this.running;
-    this.running = undefined;
-    this.#changed();
-    if (snapshot) this.client?.leave(snapshot).catch((error: unknown) => this.#toastError(error, snapshot.peer.name));
+  // ── calls that were ──
+
+  /** Missed calls that were not looked at. */
+  get unseen(): number {
+    return (this.history ?? []).filter((record) => isMissed(record) && record.started_at > this.seenUntil).length;
   }
 
   async moreHistory(): Promise<void> {
@@ -174,7 +192,7 @@ export class Store {
     if (!page) return;
     this.history = [...(this.history ?? []), ...page.calls];
     this.historyNext = page.next;
-    this.#changed();
+    this.changed();
   }
 
   /** The list of calls has been looked at. */
@@ -182,14 +200,28 @@ export class Store {
     if (this.unseen === 0) return;
     this.seenUntil = Math.max(...(this.history ?? []).map((record) => record.started_at));
     localStorage.setItem(SEEN, String(this.seenUntil));
-    this.#changed();
+    this.changed();
   }
 
-  setPreference(change: Preferences): void {
-    Object.assign(this.prefer, change);
-    localStorage.setItem(PREFER, JSON.stringify(this.prefer));
-    this.#changed();
+  recorded(): void {
+    void this.#loadHistory();
+    setTimeout(() => void this.#loadHistory(), RECORDED_MS);
   }
+
+  /** Nobody whom one has called, talked to before, or whose number one has looked up. */
+  isStranger(person: Person): boolean {
+    const { contacts } = this.mine;
+    if (this.demo || this.mine.isBlocked(person.user_id)) return false;
+    if (contacts.some((contact) => contact.user_id === person.user_id)) return false;
+    const before = (this.history ?? []).filter((record) => record.peer.user_id === person.user_id);
+    return before.filter((record) => record.direction === "outgoing" || record.duration_ms > 0).length <= 1;
+  }
+
+  block(person: Person): void {
+    void this.mine.block(person);
+  }
+
+  // ── what is said in passing ──
 
   toast(text: string, tone: Toast["tone"] = "plain", action?: Toast["action"]): void {
     const id = ++this.#toastId;
@@ -200,18 +232,20 @@ export class Store {
     this.toasts = this.toasts.slice(-TOASTS_MAX);
     // Something to press or to read twice stays longer.
     setTimeout(() => this.dismiss(id), action || tone === "bad" ? TOAST_MS * 2 : TOAST_MS);
-    this.#changed();
+    this.changed();
   }
 
   dismiss(id: number): void {
     this.toasts = this.toasts.filter((toast) => toast.id !== id);
-    this.#changed();
+    this.changed();
   }
 
   announce(text: string): void {
     this.announcement = text;
-    this.#changed();
+    this.changed();
   }
+
+  // ── what the client tells ──
 
   /** The token for a socket; a fresh one where the last was refused and a name is enough. */
   async #token(refused: boolean): Promise<string> {
@@ -231,7 +265,7 @@ export class Store {
       (value: T) => {
         if (client !== this.client) return;
         handle(value);
-        this.#changed();
+        this.changed();
       };
     client.on(
       "state",
@@ -239,13 +273,7 @@ export class Store {
     );
     client.on(
       "welcome",
-      mine((welcome) => {
-        this.demo = welcome.demo;
-        if (this.account) this.account = { ...this.account, userId: welcome.user_id, name: welcome.name };
-        if (!welcome.resumed) this.running = undefined;
-        void this.#loadHistory();
-        if (welcome.demo) void client.fetchPeople().catch(() => undefined);
-      }),
+      mine((welcome) => this.#onWelcome(client, welcome)),
     );
     client.on(
       "people",
@@ -253,11 +281,23 @@ export class Store {
     );
     client.on(
       "incoming",
-      mine((call) => this.#onIncoming(call)),
+      mine((call) => this.calls.onIncoming(call)),
     );
     client.on(
       "running",
-      mine((calls) => (this.running = calls[0])),
+      mine((running) => (this.calls.running = running)),
+    );
+    client.on(
+      "elsewhere",
+      mine((calls) => (this.calls.elsewhere = calls)),
+    );
+    client.on(
+      "devices",
+      mine((devices) => (this.mine.devices = devices)),
+    );
+    client.on(
+      "settings",
+      mine((settings) => this.#onSettings(client, settings)),
     );
     client.on(
       "missed",
@@ -274,84 +314,50 @@ export class Store {
     );
   }
 
-  #onIncoming(call: Call): void {
-    if (this.call || this.incoming) {
-      call.decline("busy");
-      return;
+  #onWelcome(client: Client, welcome: Welcome): void {
+    this.demo = welcome.demo;
+    if (this.account) {
+      this.account = { ...this.account, userId: welcome.user_id, name: welcome.name };
+      saveAccount(this.account);
     }
-    this.incoming = call;
-    this.announcement = `${call.peer.name} is calling you`;
-    play("ring");
-    callForAttention(call.peer.name, call.kind === "video");
-    this.#watchEnd(call);
+    if (!welcome.resumed) this.calls.running = [];
+    const restarted = this.#instance !== undefined && this.#instance !== welcome.instance;
+    this.#instance = welcome.instance;
+    if (restarted && this.calls.current) this.toast("The server was restarted. Your call goes on");
+    void this.#loadHistory();
+    void this.mine.refresh(this.registered);
+    if (welcome.demo) void client.fetchPeople().catch(() => undefined);
+    if (this.mine.linkAsked && !this.mine.linkAsked.found) void this.mine.askLink(this.mine.linkAsked.code);
   }
 
-  #enter(call: Call): void {
-    this.call = call;
-    this.running = undefined;
-    titleOf(call.peer.name);
-    call.on("state", () => {
-      if (call.state !== "inviting" && call.state !== "offered" && call.state !== "ringing") play(undefined);
-      this.#changed();
-    });
-    for (const event of ["connection", "roster", "media", "remote"] as const) call.on(event, () => this.#changed());
-    call.on("problem", (problem) => this.toast(sayProblem(problem), "bad"));
-    if (call.direction === "outgoing" || call.accepted) this.#watchEnd(call);
-    this.#changed();
-  }
-
-  #watchEnd(call: Call): void {
-    call.on("ended", (ended) => {
-      if (this.incoming === call) {
-        this.#stopRinging();
-        this.incoming = undefined;
-      }
-      if (this.call === call) {
-        play(undefined);
-        this.call = undefined;
-        titleOf(undefined);
-      }
-      const saying = sayEnded(call, ended);
-      if (saying) {
-        const retry = {
-          label: "Call again",
-          run: () => this.place(call.peer.user_id, call.peer.name, call.kind === "video"),
-        };
-        this.toast(saying.text, saying.tone, saying.again ? retry : undefined);
-        this.announcement = saying.text;
-      }
-      this.#changed();
-      // The record is written after the call has ended for us.
-      void this.#loadHistory();
-      setTimeout(() => void this.#loadHistory(), 1_500);
-    });
-  }
-
-  #stopRinging(): void {
-    play(undefined);
-    stopCalling();
+  #onSettings(client: Client, { do_not_disturb_until: until }: Settings): void {
+    this.mine.disturbNotUntil = until === undefined || until >= FOR_EVER ? until : client.localTime(until);
   }
 
   #onClosed(cause: CloseCause): void {
     if (cause.why === "displaced") {
       this.displaced = true;
-    } else if (cause.why === "refused") {
-      this.signInWith = this.account?.demo ? "name" : "token";
+    } else if (cause.why === "revoked") {
       this.#forget();
-      this.signInError = cause.error
-        ? sayError(new TertuliaError(cause.error), "")
-        : `The server has ended the connection (${cause.code})`;
+      this.entry.reset(undefined, "This device’s access has ended. Sign in to use it again");
+    } else if (cause.why === "refused") {
+      const way = this.registered ? undefined : this.account?.demo ? "demo" : "token";
+      this.#forget();
+      const why = cause.error ? sayError(new TertuliaError(cause.error), "") : undefined;
+      this.entry.reset(way, why ?? `The server has ended the connection (${cause.code})`);
     }
   }
 
   #forget(): void {
     forgetAccount();
-    this.account = this.client = this.incoming = this.call = this.running = this.history = undefined;
+    this.account = this.client = this.history = this.historyNext = this.#instance = undefined;
     this.people = [];
-    this.historyNext = undefined;
     this.displaced = false;
-    this.#stopRinging();
-    this.#changed();
+    this.calls.forget();
+    this.mine.begin();
+    this.show("home");
+    void this.entry.ask();
+    this.changed();
   }
 
   async #loadHistory(): Promise<void> {
@@ -360,15 +366,7 @@ export class Store {
     if (!page || client !== this.client) return;
     this.history = page.calls;
     this.historyNext = page.next;
-    this.#changed();
-  }
-
-  #toastError(error: unknown, who: string): void {
-    if (error instanceof TertuliaError) this.toast(sayError(error, who), "bad");
-  }
-
-  #changed(): void {
-    for (const listener of this.#listeners) listener();
+    this.changed();
   }
 }
 
@@ -377,10 +375,6 @@ export function isMissed(record: CallRecord): boolean {
   return record.direction === "incoming" && (record.reason === "missed" || record.reason === "cancelled");
 }
 
-function readPreferences(): Preferences {
-  try {
-    return (JSON.parse(localStorage.getItem(PREFER) ?? "{}") as Preferences | null) ?? {};
-  } catch {
-    return {};
-  }
+function viewOfAddress(): View {
+  return location.hash === "#settings" ? "settings" : "home";
 }

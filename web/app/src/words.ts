@@ -22,6 +22,45 @@ export function when(at: number, now = Date.now()): string {
   return date.toLocaleDateString(undefined, { day: "numeric", month: "short" });
 }
 
+/** `just now`, `5 minutes ago`, `yesterday`, `3 Mar`. */
+export function ago(at: number, now = Date.now()): string {
+  const minutes = Math.floor((now - at) / 60_000);
+  const of = (n: number, unit: string) => `${n} ${unit}${n === 1 ? "" : "s"} ago`;
+  if (minutes < 1) return "just now";
+  if (minutes < 60) return of(minutes, "minute");
+  if (minutes < 12 * 60) return of(Math.floor(minutes / 60), "hour");
+  return when(at, now);
+}
+
+/** `40 seconds`, `12 minutes`, `2 hours`: how long to wait, never less than it is. */
+export function sayWait(ms: number): string {
+  const seconds = Math.max(1, Math.ceil(ms / 1000));
+  const of = (n: number, unit: string) => `${n} ${unit}${n === 1 ? "" : "s"}`;
+  if (seconds < 90) return of(seconds, "second");
+  if (seconds < 90 * 60) return of(Math.ceil(seconds / 60), "minute");
+  return of(Math.ceil(seconds / 3600), "hour");
+}
+
+/** `until 17:30`, `until tomorrow, 8:00`, `until Friday, 8:00`, or until one turns it off. */
+export function sayUntil(at: number, forEver: number, now = Date.now()): string {
+  if (at >= forEver) return "until you turn it off";
+  const [date, midnight] = [new Date(at), new Date(now)];
+  midnight.setHours(0, 0, 0, 0);
+  const days = Math.floor((at - midnight.getTime()) / 86_400_000);
+  const time = date.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
+  if (days <= 0) return `until ${time}`;
+  if (days === 1) return `until tomorrow, ${time}`;
+  if (days < 7) return `until ${date.toLocaleDateString(undefined, { weekday: "long" })}, ${time}`;
+  return `until ${date.toLocaleDateString(undefined, { day: "numeric", month: "short", year: "numeric" })}`;
+}
+
+/** The next time that it is this hour, tomorrow at the earliest. */
+export function tomorrowAt(hour: number, now = Date.now()): number {
+  const date = new Date(now);
+  date.setDate(date.getDate() + 1);
+  return date.setHours(hour, 0, 0, 0);
+}
+
 export interface Saying {
   text: string;
   tone: "plain" | "bad";
@@ -55,6 +94,8 @@ export function sayEnded(call: Pick<Call, "peer" | "direction" | "accepted">, en
     case "failed":
       if (!ended.error) return bad(`The call with ${who} could not be connected`, true);
       return bad(sayError(ended.error, who), MENDS_ITSELF.has(ended.error.class));
+    case "handed_over":
+      return plain("Continued on your other device");
     case "merged":
       return undefined;
   }
@@ -80,7 +121,13 @@ export function sayError(error: TertuliaError, who: string): string {
     case "token_expired":
       return "Your sign-in has expired. Sign in again";
     case "token_invalid":
-      return "This token is not valid here";
+      return "Your sign-in is not valid any more. Sign in again";
+    case "primary_only":
+      return "Only your main device may do this: the one you signed in on by phone";
+    case "account_only":
+      return "This needs an account on this server";
+    case "tls_required":
+      return "This server is reached by https only. Open this page with https://";
     case "too_many_connections":
       return "You are signed in on too many devices";
     case "unreachable":
@@ -112,7 +159,11 @@ export function sayProblem(problem: Pick<MediaProblem, "source" | "reason">): st
 }
 
 /** What the call view says about where the call stands. */
-export function sayState(call: Pick<Call, "state" | "direction" | "connection" | "peer">): string {
+export function sayState(
+  call: Pick<Call, "state" | "direction" | "connection" | "peer"> & Partial<Pick<Call, "held" | "heldByOther">>,
+): string {
+  if (call.state === "active" && call.held) return "On hold";
+  if (call.state === "active" && call.heldByOther) return `On hold by ${call.peer.name}`;
   switch (call.state) {
     case "inviting":
     case "offered":

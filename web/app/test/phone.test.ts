@@ -6,6 +6,7 @@ import {
   internationalNumber,
   likelyRegion,
   looksLikeNumber,
+  regionOf,
   spacedNumber,
 } from "../src/phone.js";
 
@@ -44,6 +45,15 @@ test("a1_the_country_is_the_servers_or_else_the_browsers", () => {
   assert.equal(likelyRegion("es", []), "ES");
   assert.equal(likelyRegion(undefined, ["en", "de-AT"]), "AT");
   assert.equal(likelyRegion("ZZ", ["not a language"]), "US");
+});
+
+test("a1_a_number_with_its_code_chooses_the_country", () => {
+  assert.equal(regionOf("+34 6"), "ES");
+  assert.equal(regionOf("0044 79"), "GB");
+  assert.equal(regionOf("+1 416", "CA"), "CA");
+  assert.equal(regionOf("+1 415", "ES"), "US");
+  assert.equal(regionOf("612 345 678", "ES"), undefined);
+  assert.equal(regionOf("+", "ES"), undefined);
 });
 
 test("a1_every_country_has_a_code_and_a_name", () => {

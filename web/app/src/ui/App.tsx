@@ -3,25 +3,34 @@ import { Home } from "./Home.js";
 import { Icon } from "./Icon.js";
 import { InCall } from "./InCall.js";
 import { Incoming } from "./Incoming.js";
-import { SignIn } from "./SignIn.js";
+import { LinkAsked } from "./LinkAsked.js";
+import { Settings } from "./Settings.js";
+import { FirstName, SignIn } from "./SignIn.js";
 import { useStore } from "./hooks.js";
 
 export function App({ store }: { store: Store }) {
   useStore(store);
-  const { account, call, incoming } = store;
-  // What lies behind a call, or behind someone who rings, is out of reach for keys and screen readers too.
+  const { account, calls, mine } = store;
+  // Who rings while one talks does so in the call's own view, and takes nothing away.
+  const rings = calls.current ? undefined : calls.incoming;
+  // What lies behind someone who rings is out of reach for keys and screen readers too.
   return (
     <>
-      <div class="page" inert={Boolean(incoming)}>
+      <div class="page" inert={rings !== undefined}>
         {!account ? (
           <SignIn store={store} />
-        ) : call ? (
-          <InCall key={callKey(call)} store={store} call={call} />
+        ) : calls.current ? (
+          <InCall key={callKey(calls.current)} store={store} call={calls.current} />
+        ) : mine.needsName && store.registered ? (
+          <FirstName store={store} />
+        ) : store.view === "settings" ? (
+          <Settings store={store} />
         ) : (
           <Home store={store} />
         )}
+        {account && mine.linkAsked && !calls.current && <LinkAsked store={store} asked={mine.linkAsked} />}
       </div>
-      {incoming && <Incoming store={store} call={incoming} />}
+      {rings && <Incoming store={store} call={rings} />}
       <Toasts store={store} />
       <p class="hidden" role="status" aria-live="polite">
         {store.announcement}
@@ -50,6 +59,7 @@ function Toasts({ store }: { store: Store }) {
             <button
               type="button"
               class="action"
+              data-testid="toast-action"
               onClick={() => {
                 store.dismiss(toast.id);
                 toast.action?.run();

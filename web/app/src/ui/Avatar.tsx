@@ -2,17 +2,25 @@
 
 const HUES = 8;
 
-export function Avatar({ id, name, online }: { id: string; name: string; online?: boolean | undefined }) {
+interface Props {
+  id: string;
+  name: string;
+  online?: boolean | undefined;
+  /** The account is gone: nobody in particular. */
+  deleted?: boolean | undefined;
+}
+
+export function Avatar({ id, name, online, deleted }: Props) {
   return (
-    <span class={`avatar hue-${hueOf(id)}`} aria-hidden="true">
-      {initials(name)}
+    <span class={deleted ? "avatar gone" : `avatar hue-${hueOf(id)}`} aria-hidden="true">
+      {deleted ? "–" : initials(name)}
       {online !== undefined && <span class={online ? "dot on" : "dot"} />}
     </span>
   );
 }
 
 function initials(name: string): string {
-  const words = name.trim().split(/\s+/);
+  const words = name.trim().replace(/^[+\d\s…·]+(?=\d\d$)/, "").split(/\s+/);
   const first = [...(words[0] ?? "")][0] ?? "?";
   const last = words.length > 1 ? ([...(words.at(-1) ?? "")][0] ?? "") : "";
   return (first + last).toLocaleUpperCase();

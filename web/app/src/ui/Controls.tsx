@@ -43,6 +43,16 @@ export function Controls({ store, call }: { store: Store; call: Call }) {
           onClick={() => void call.shareScreen(!screen)}
         />
       )}
+      {call.answeredAt !== undefined && (
+        <Control
+          icon={call.held ? "resume" : "pause"}
+          label={call.held ? "Go on" : "Hold"}
+          testId="hold"
+          lit={call.held}
+          hint="h"
+          onClick={() => store.calls.hold(!call.held)}
+        />
+      )}
       <div class="menu-anchor">
         <Control icon="tune" label="Devices" testId="devices" expanded={menu} onClick={() => setMenu(!menu)} />
         {menu && <DeviceMenu store={store} call={call} close={() => setMenu(false)} />}

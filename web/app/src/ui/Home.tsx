@@ -1,8 +1,11 @@
 import { useEffect, useRef, useState } from "preact/hooks";
+import type { CallElsewhere } from "@tertulia/sdk";
 import { canAskToNotify } from "../attention.js";
 import type { Store } from "../store.js";
 import { Avatar } from "./Avatar.js";
+import { DisturbButton } from "./DoNotDisturb.js";
 import { Icon, Logo } from "./Icon.js";
+import { Insecure } from "./Insecure.js";
 import { People } from "./People.js";
 import { Recent } from "./Recent.js";
 
@@ -26,7 +29,11 @@ export function Home({ store }: { store: Store }) {
           </p>
         )}
         {store.displaced && <Displaced store={store} />}
-        {store.running && <Running store={store} />}
+        <Insecure />
+        {store.calls.running.length > 0 && <Running store={store} />}
+        {store.calls.elsewhere.map((call) => (
+          <Elsewhere key={call.call_id} store={store} call={call} />
+        ))}
         <div class="columns">
           <People store={store} />
           <Recent store={store} shown={tab === "recent"} />
@@ -70,9 +77,10 @@ function Header({ store }: { store: Store }) {
     <header class="top">
       <h1 class="brand">
         <Logo />
-        Tertulia
+        <span class="brand-name">Tertulia</span>
       </h1>
       <div class="me">
+        <DisturbButton store={store} />
         {askable && (
           <button
             type="button"
@@ -92,12 +100,12 @@ function Header({ store }: { store: Store }) {
         <button
           type="button"
           class="round quiet"
-          data-testid="sign-out"
-          aria-label="Sign out"
-          title="Sign out"
-          onClick={() => store.signOut()}
+          data-testid="settings"
+          aria-label="Settings"
+          title="Settings"
+          onClick={() => store.show("settings")}
         >
-          <Icon name="leave" />
+          <Icon name="gear" />
         </button>
       </div>
     </header>
@@ -115,21 +123,48 @@ function Displaced({ store }: { store: Store }) {
   );
 }
 
-/** After the page was loaded anew in the middle of a call. */
+/** After the page was loaded anew in the middle of a call; or of two, one of them on hold. */
 function Running({ store }: { store: Store }) {
   const box = useRef<HTMLDivElement>(null);
-  const running = store.running;
+  const { running } = store.calls;
+  const first = running.find((call) => !call.held) ?? running[0];
   useEffect(() => box.current?.focus(), []);
-  if (!running) return null;
+  if (!first) return null;
+  const names = running.map((call) => call.peer.name).join(" and with ");
+  const several = running.length > 1;
   return (
     <div class="notice" ref={box} tabIndex={-1} role="group" aria-labelledby="running" data-testid="running">
-      <Avatar id={running.peer.user_id} name={running.peer.name} />
-      <p id="running">Your call with {running.peer.name} goes on.</p>
-      <button type="button" class="danger small" data-testid="running-hangup" onClick={() => store.leaveRunning()}>
+      <Avatar id={first.peer.user_id} name={first.peer.name} />
+      <p id="running">
+        {several ? "Your calls" : "Your call"} with {names} {several ? "go" : "goes"} on.
+      </p>
+      <button type="button" class="danger small" data-testid="running-hangup" onClick={() => store.calls.leaveRunning()}>
         Hang up
       </button>
-      <button type="button" class="primary small" data-testid="rejoin" onClick={() => store.rejoin()}>
+      <button type="button" class="primary small" data-testid="rejoin" onClick={() => store.calls.rejoin()}>
         Rejoin
+      </button>
+    </div>
+  );
+}
+
+/** A call of this person on another device of theirs. */
+function Elsewhere({ store, call }: { store: Store; call: CallElsewhere }) {
+  const { peer, device_name: device } = call;
+  return (
+    <div class="notice" role="group" aria-labelledby={`elsewhere-${call.call_id}`} data-testid="elsewhere">
+      <Avatar id={peer.user_id} name={peer.name} />
+      <p id={`elsewhere-${call.call_id}`}>
+        In a call with {peer.name} on {device ?? "another device"}
+      </p>
+      <button
+        type="button"
+        class="primary small"
+        data-testid="join-here"
+        disabled={store.displaced}
+        onClick={() => store.calls.join(call)}
+      >
+        <Icon name={call.media === "video" ? "camera" : "phone"} size={20} /> Join here
       </button>
     </div>
   );

@@ -6,25 +6,30 @@ import type { Store } from "../store.js";
 import { clock, sayState } from "../words.js";
 import { Avatar } from "./Avatar.js";
 import { Controls } from "./Controls.js";
-import { QualityBadge } from "./Quality.js";
+import { HeldCall, OnHold, WaitingCall } from "./TwoCalls.js";
+import { PeerBadge, QualityBadge } from "./Quality.js";
 import { Audio, Video } from "./Stream.js";
-import { useNow } from "./hooks.js";
+import { useNow, useQuality, type Quality } from "./hooks.js";
 
 export function InCall({ store, call }: { store: Store; call: Call }) {
   const view = useRef<HTMLElement>(null);
   const [unblock, setUnblock] = useState<(() => void) | undefined>();
   useEffect(() => view.current?.focus(), []);
-  useShortcuts(call);
+  const quality = useQuality(call);
+  const { incoming, aside } = store.calls;
+  useShortcuts(store, call);
   useWakeLock();
   const state = sayState(call);
   useEffect(() => store.announce(`${call.peer.name}: ${state}`), [state]);
-  const screen = call.other?.screen === true;
-  const camera = call.other?.camera === true;
+  // On hold nothing flows: what is left of a picture would only look broken.
+  const paused = call.held || call.heldByOther;
+  const screen = !paused && call.other?.screen === true;
+  const camera = !paused && call.other?.camera === true;
   const broken = call.state === "reconnecting" || call.connection === "down";
   const gone = call.answeredAt !== undefined && (broken || store.connection !== "online");
   return (
     <section
-      class={`call ${camera || screen ? "with-picture" : "with-voice"} ${screen ? "with-screen" : ""}`}
+      class={`call ${paused ? "paused" : ""} ${camera || screen ? "with-picture" : "with-voice"} ${screen ? "with-screen" : ""}`}
       ref={view}
       tabIndex={-1}
       aria-label={`Call with ${call.peer.name}`}
@@ -47,23 +52,26 @@ export function InCall({ store, call }: { store: Store; call: Call }) {
           hidden={!camera}
         />
         {!camera && !screen && <Face call={call} />}
+        {paused && <OnHold store={store} call={call} />}
       </div>
       <SelfView call={call} />
       <header class="call-head">
         <div class="call-who">
           <strong>{call.peer.name}</strong>
-          <Status call={call} state={state} />
+          <Status call={call} state={state} quality={quality} />
         </div>
-        <QualityBadge call={call} />
+        <QualityBadge call={call} quality={quality} />
       </header>
       <div class="call-notes">
+        {incoming && <WaitingCall store={store} call={incoming} />}
+        {aside && <HeldCall store={store} call={aside} />}
         {gone && (
           <p class="banner" data-testid="reconnecting" role="status">
             <span class="spinner" aria-hidden="true" />
-            {broken ? state : "The server can’t be reached. The call goes on meanwhile"}
+            {sayTrouble(broken, state, store.draining)}
           </p>
         )}
-        {call.other?.mic === false && call.state === "active" && <p class="note">{call.peer.name} is muted</p>}
+        {!paused && call.other?.mic === false && call.state === "active" && <p class="note">{call.peer.name} is muted</p>}
         {unblock && (
           <button
             type="button"
@@ -82,7 +90,13 @@ export function InCall({ store, call }: { store: Store; call: Call }) {
   );
 }
 
-function Status({ call, state }: { call: Call; state: string }) {
+/** Which side is in trouble, and what becomes of the call. */
+function sayTrouble(broken: boolean, state: string, restarting: boolean): string {
+  if (restarting) return "The server is restarting: your call goes on";
+  return broken ? state : "The server can’t be reached. The call goes on meanwhile";
+}
+
+function Status({ call, state, quality }: { call: Call; state: string; quality: Quality | undefined }) {
   const now = useNow(500);
   const since = call.answeredAt;
   const running = since !== undefined && call.state !== "connecting";
@@ -96,6 +110,7 @@ function Status({ call, state }: { call: Call; state: string }) {
           {clock(now - since)}
         </span>
       )}
+      <PeerBadge call={call} quality={quality} />
     </span>
   );
 }
@@ -118,7 +133,7 @@ function Face({ call }: { call: Call }) {
   }, [call]);
   const waiting = call.answeredAt === undefined;
   return (
-    <div class={waiting ? "face waiting" : "face"} ref={face}>
+    <div class={waiting ? "face ringing" : "face"} ref={face}>
       <Avatar id={call.peer.user_id} name={call.peer.name} />
     </div>
   );
@@ -186,16 +201,18 @@ function useWakeLock(): void {
   }, []);
 }
 
-/** `m` mutes, `v` switches the camera; nothing ends a call by a slip of the finger. */
-function useShortcuts(call: Call): void {
+/** `m` mutes, `v` switches the camera, `h` holds, `w` goes to who is waiting; nothing ends a call by a slip of the finger. */
+function useShortcuts(store: Store, call: Call): void {
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
       if ((event.target as HTMLElement).closest("input, select, textarea")) return;
       if (event.key === "m") void call.setMic(!call.media.mic);
       else if (event.key === "v") void call.setCamera(!call.media.camera);
+      else if (event.key === "h") store.calls.hold(!call.held);
+      else if (event.key === "w") document.getElementById("waiting-accept")?.focus();
     };
     document.addEventListener("keydown", onKey);
     return () => document.removeEventListener("keydown", onKey);
-  }, [call]);
+  }, [store, call]);
 }

@@ -37,7 +37,7 @@ export function Incoming({ store, call }: { store: Store; call: Call }) {
             testId="incoming-decline"
             label="Decline"
             icon="hangup"
-            onClick={() => store.decline()}
+            onClick={() => store.calls.decline()}
           />
           {video && (
             <Answer
@@ -45,7 +45,7 @@ export function Incoming({ store, call }: { store: Store; call: Call }) {
               testId="incoming-accept-voice"
               label="Voice only"
               icon="phone"
-              onClick={() => store.accept(false)}
+              onClick={() => store.calls.accept(false)}
             />
           )}
           {!video && (
@@ -54,7 +54,7 @@ export function Incoming({ store, call }: { store: Store; call: Call }) {
               testId="incoming-accept-video"
               label="With video"
               icon="camera"
-              onClick={() => store.accept(true)}
+              onClick={() => store.calls.accept(true)}
             />
           )}
           <Answer
@@ -62,7 +62,7 @@ export function Incoming({ store, call }: { store: Store; call: Call }) {
             testId="incoming-accept"
             label="Accept"
             icon={video ? "camera" : "phone"}
-            onClick={() => store.accept(video)}
+            onClick={() => store.calls.accept(video)}
           />
         </div>
       </div>

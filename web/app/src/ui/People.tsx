@@ -1,18 +1,32 @@
+// Whom one can call: in a demo everyone, elsewhere those one knows, and anyone whose number or id one types.
+
 import { useState } from "preact/hooks";
-import type { Person } from "@tertulia/sdk";
+import { TertuliaError, type Person } from "@tertulia/sdk";
+import { internationalNumber, likelyRegion, looksLikeNumber, regionOf, spacedNumber } from "../phone.js";
 import type { Store } from "../store.js";
+import { sayError } from "../words.js";
 import { Avatar } from "./Avatar.js";
 import { Icon } from "./Icon.js";
+import { Menu } from "./Menu.js";
+import { blockItem } from "./blocking.js";
+
+interface Known extends Person {
+  phone?: string;
+}
 
 export function People({ store }: { store: Store }) {
   const [search, setSearch] = useState("");
   const wanted = search.trim();
   const all = knownPeople(store);
   const found = all.filter((person) => matches(person, wanted));
-  // Where nobody is listed, one calls by the name that one knows.
-  const typed = !store.demo && wanted !== "" && !all.some((person) => person.user_id === wanted);
+  const byNumber = store.registered;
+  const phone = byNumber && looksLikeNumber(wanted) ? internationalNumber(wanted, homeRegion(store)) : undefined;
+  const known = phone !== undefined && all.some((person) => person.phone === phone);
+  // Where nobody is listed, one calls by the id that one knows.
+  const typed = !store.demo && !byNumber && wanted !== "" && !all.some((person) => person.user_id === wanted);
   const people = typed ? [...found, { user_id: wanted, name: wanted }] : found;
   const online = all.filter((person) => person.online).length;
+  const hint = store.demo ? "Search" : byNumber ? "Name or phone number" : "Search, or type a user id";
   return (
     <section class="panel people" aria-labelledby="people-title">
       <div class="panel-head">
@@ -27,10 +41,12 @@ export function People({ store }: { store: Store }) {
           data-testid="people-search"
           value={search}
           onInput={(event) => setSearch(event.currentTarget.value)}
-          placeholder={store.demo ? "Search" : "Search, or type a user id"}
+          placeholder={hint}
           autocapitalize="none"
+          autocomplete="off"
         />
       </label>
+      {phone !== undefined && !known && <NumberRow key={phone} store={store} phone={phone} />}
       {people.length > 0 ? (
         <ul class="rows">
           {people.map((person) => (
@@ -38,31 +54,52 @@ export function People({ store }: { store: Store }) {
           ))}
         </ul>
       ) : (
-        <Nobody store={store} searching={wanted !== ""} />
+        phone === undefined && <Nobody store={store} searching={wanted !== ""} />
       )}
     </section>
   );
 }
 
-function PersonRow({ store, person }: { store: Store; person: Person }) {
+function PersonRow({ store, person }: { store: Store; person: Known }) {
   const { user_id: id, name, online } = person;
-  const place = (video: boolean) => store.place(id, name, video);
-  const about = online === undefined ? (id === name ? "" : id) : online ? "Online" : "Away";
+  const blocked = store.mine.isBlocked(id);
   return (
     <li class="row" data-testid={`person-${id}`}>
       <Avatar id={id} name={name} online={online} />
       <span class="who">
         <span class="name">{name}</span>
-        {about && <span class="about">{about}</span>}
+        <span class="about">{blocked ? "Blocked" : about(store, person)}</span>
       </span>
+      <CallButtons store={store} name={name} onCall={(video) => store.calls.place({ user_id: id, name }, video)} />
+      <Menu label={`More about ${name}`} items={blockItem(store, { user_id: id, name })} />
+    </li>
+  );
+}
+
+function about(store: Store, { user_id: id, name, online, phone }: Known): string {
+  if (online !== undefined) return online ? "Online" : "Away";
+  if (phone !== undefined) return spacedNumber(phone);
+  return id === name || store.registered ? "" : id;
+}
+
+interface CallButtonsProps {
+  store: Store;
+  name: string;
+  busy?: boolean;
+  onCall: (video: boolean) => void;
+}
+
+function CallButtons({ store, name, busy = false, onCall }: CallButtonsProps) {
+  return (
+    <>
       <button
         type="button"
         class="round tint"
         data-testid="call-voice"
         aria-label={`Call ${name} by voice`}
         title="Voice call"
-        disabled={store.displaced}
-        onClick={() => place(false)}
+        disabled={store.displaced || busy}
+        onClick={() => onCall(false)}
       >
         <Icon name="phone" size={20} />
       </button>
@@ -72,18 +109,84 @@ function PersonRow({ store, person }: { store: Store; person: Person }) {
         data-testid="call-video"
         aria-label={`Call ${name} by video`}
         title="Video call"
-        disabled={store.displaced}
-        onClick={() => place(true)}
+        disabled={store.displaced || busy}
+        onClick={() => onCall(true)}
       >
         <Icon name="camera" size={22} />
       </button>
-    </li>
+    </>
   );
 }
 
+/** A number that was typed: who has it is asked when it is called, not with every digit. */
+function NumberRow({ store, phone }: { store: Store; phone: string }) {
+  const [state, setState] = useState<"new" | "asking" | "nobody">("new");
+  const number = spacedNumber(phone);
+  const call = async (video: boolean) => {
+    setState("asking");
+    try {
+      const person = await store.mine.lookUp(phone);
+      if (person) store.calls.place(person, video);
+      setState(person ? "new" : "nobody");
+    } catch (error) {
+      setState("new");
+      if (error instanceof TertuliaError) store.toast(sayLookup(error), "bad");
+    }
+  };
+  return (
+    <>
+      <div class="row number-row" data-testid="call-number">
+        <span class="sign" aria-hidden="true">
+          <Icon name="phone" size={20} />
+        </span>
+        <span class="who">
+          <span class="name number">{number}</span>
+          <span class="about">{state === "asking" ? "Looking them up…" : "Call this number"}</span>
+        </span>
+        <CallButtons store={store} name={number} busy={state === "asking"} onCall={(video) => void call(video)} />
+      </div>
+      {state === "nobody" && (
+        <div class="empty" role="status" data-testid="number-unknown">
+          <p>
+            Nobody with this number is here yet. Look at it once more; if it is right, send them the address of this
+            page, so that they can sign up and you can talk.
+          </p>
+          <CopyAddress store={store} />
+        </div>
+      )}
+    </>
+  );
+}
+
+function sayLookup(error: TertuliaError): string {
+  if (error.code === "phone_invalid") return "This does not look like a phone number. Look again, with its country code";
+  if (error.code === "rate_limited") return "You have looked up many numbers. Wait a while, then try again";
+  return sayError(error, "");
+}
+
 function Nobody({ store, searching }: { store: Store; searching: boolean }) {
+  if (store.registered) {
+    return (
+      <p class="empty">
+        {searching ? "Nobody you know by that name. " : "Whom would you like to talk to? "}
+        Type their phone number to call them.
+      </p>
+    );
+  }
   if (searching) return <p class="empty">Nobody here by that name.</p>;
   if (!store.demo) return <p class="empty">Type the id of someone who uses this server, and call them.</p>;
+  return (
+    <div class="empty">
+      <p>
+        The table is set, and you are the first. Open this page in another browser, or send its address to someone, and
+        sign in with another name.
+      </p>
+      <CopyAddress store={store} />
+    </div>
+  );
+}
+
+function CopyAddress({ store }: { store: Store }) {
   const copy = async () => {
     try {
       await navigator.clipboard.writeText(location.origin);
@@ -93,28 +196,37 @@ function Nobody({ store, searching }: { store: Store; searching: boolean }) {
     }
   };
   return (
-    <div class="empty">
-      <p>
-        The table is set, and you are the first. Open this page in another browser, or send its address to someone, and
-        sign in with another name.
-      </p>
-      <button type="button" class="secondary" onClick={() => void copy()}>
-        <Icon name="link" size={20} /> Copy the address
-      </button>
-    </div>
+    <button type="button" class="secondary" onClick={() => void copy()}>
+      <Icon name="link" size={20} /> Copy the address
+    </button>
   );
 }
 
-/** In a demo everyone who has signed in, elsewhere those whom one has talked to. */
-function knownPeople(store: Store): Person[] {
+/** In a demo everyone who has signed in, elsewhere those whom one has talked to or looked up. */
+function knownPeople(store: Store): Known[] {
   const me = store.account?.userId;
   if (store.demo) return store.people.filter((person) => person.user_id !== me);
-  const known = new Map<string, Person>();
-  for (const { peer } of store.history ?? []) known.set(peer.user_id, peer);
+  const known = new Map<string, Known>();
+  for (const contact of store.mine.contacts) known.set(contact.user_id, contact);
+  for (const { peer } of store.history ?? []) {
+    const phone = known.get(peer.user_id)?.phone;
+    if (!peer.deleted) known.set(peer.user_id, phone === undefined ? peer : { ...peer, phone });
+    else known.delete(peer.user_id);
+  }
+  known.delete(me ?? "");
   return [...known.values()].sort((a, b) => a.name.localeCompare(b.name));
 }
 
-function matches(person: Person, search: string): boolean {
+/** Numbers without a country code are of one's own country. */
+function homeRegion(store: Store): string {
+  const region = likelyRegion(store.entry.info?.phone_region, navigator.languages);
+  return regionOf(store.mine.profile?.phone ?? "", region) ?? region;
+}
+
+function matches(person: Known, search: string): boolean {
   const plain = (text: string) => text.normalize("NFD").replace(/\p{M}/gu, "").toLocaleLowerCase();
-  return search === "" || plain(person.name).includes(plain(search)) || plain(person.user_id).includes(plain(search));
+  if (search === "" || plain(person.name).includes(plain(search))) return true;
+  const digits = looksLikeNumber(search) ? search.replace(/\D/g, "").replace(/^0+/, "") : "";
+  if (digits !== "" && person.phone?.includes(digits)) return true;
+  return plain(person.user_id).includes(plain(search));
 }

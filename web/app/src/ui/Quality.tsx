@@ -1,16 +1,17 @@
+// How well a call goes, for each of the two: a sign and a word, and the figures behind them.
+
 import { useState } from "preact/hooks";
-import type { Call, CallFigures, ParticipantQuality, StreamFigures } from "@tertulia/sdk";
+import type { Call, CallFigures, Grade, ParticipantQuality, StreamFigures } from "@tertulia/sdk";
+import { currentRows, sayGrade, sayMs, sayPercent, sayRate } from "../figures.js";
 import { Bars } from "./Icon.js";
-import { useDismiss, useQuality, type Quality } from "./hooks.js";
+import { useDismiss, type Quality } from "./hooks.js";
 
-const WORDS = { good: "Good", fair: "Fair", poor: "Poor", unknown: "Measuring" } as const;
-
-/** How well the call goes, in a word; pressed, in figures. */
-export function QualityBadge({ call }: { call: Call }) {
+/** One's own side; pressed, in figures. What the browser measures fills in until the server has a score. */
+export function QualityBadge({ call, quality }: { call: Call; quality: Quality | undefined }) {
   const [open, setOpen] = useState(false);
-  const quality = useQuality(call);
   if (call.answeredAt === undefined) return null;
-  const level = call.connection === "down" ? "poor" : (quality?.local.level ?? "unknown");
+  const measured: Grade = quality && quality.mine !== "unknown" ? quality.mine : (quality?.local.level ?? "unknown");
+  const level: Grade = call.connection === "down" ? "lost" : measured;
   return (
     <div class="quality">
       <button
@@ -19,15 +20,28 @@ export function QualityBadge({ call }: { call: Call }) {
         data-testid="quality"
         data-level={level}
         aria-expanded={open}
-        aria-label={`Connection: ${WORDS[level]}`}
+        aria-label={`Your connection: ${sayGrade(level)}`}
         title="How the connection is"
         onClick={() => setOpen(!open)}
       >
         <Bars level={level} />
-        <span class="label">{WORDS[level]}</span>
+        <span class="label">You: {sayGrade(level).toLowerCase()}</span>
       </button>
       {open && <Details call={call} quality={quality} close={() => setOpen(false)} />}
     </div>
+  );
+}
+
+/** The other side, beside their name. */
+export function PeerBadge({ call, quality }: { call: Call; quality: Quality | undefined }) {
+  const level = quality?.theirs ?? "unknown";
+  if (call.answeredAt === undefined || level === "unknown") return null;
+  return (
+    <span class="peer-quality" data-testid="quality-peer" data-level={level} title={`Connection of ${call.peer.name}`}>
+      <Bars level={level} />
+      <span class="hidden">Connection of {call.peer.name}: </span>
+      {sayGrade(level)}
+    </span>
   );
 }
 
@@ -45,12 +59,11 @@ function Details({ call, quality, close }: { call: Call; quality: Quality | unde
     >
       {figures ? (
         <>
-          <table>
+          <Sides call={call} server={quality.server} />
+          <table class="table-plain">
             <thead>
               <tr>
-                <th scope="col">
-                  <span class="hidden">What</span>
-                </th>
+                <td />
                 <th scope="col">You send</th>
                 <th scope="col">You receive</th>
               </tr>
@@ -58,16 +71,40 @@ function Details({ call, quality, close }: { call: Call; quality: Quality | unde
             <tbody>{rows(figures)}</tbody>
           </table>
           <dl>
-            <Pair name="Round trip" value={ms(figures.rttMs)} />
-            <Pair name="Can send" value={rate(figures.availableBps)} />
+            <Pair name="Can send" value={sayRate(figures.availableBps)} />
             <Pair name="Path" value={figures.transport?.toUpperCase() ?? "–"} />
-            <Pair name={`Round trip of ${call.peer.name}`} value={ms(theirs(call, quality.server)?.rtt_ms)} />
           </dl>
         </>
       ) : (
         <p>The first figures come in a moment.</p>
       )}
     </div>
+  );
+}
+
+/** As the server measures it, for both. */
+function Sides({ call, server }: { call: Call; server: ParticipantQuality[] }) {
+  const theirs = server.find((it) => it.user_id === call.other?.user_id && it.device_id === call.other.device_id);
+  const mine = server.find((it) => it !== theirs);
+  return (
+    <table class="table-plain">
+      <thead>
+        <tr>
+          <td />
+          <th scope="col">You</th>
+          <th scope="col">{call.peer.name}</th>
+        </tr>
+      </thead>
+      <tbody>
+        {currentRows(mine, theirs).map((row) => (
+          <tr key={row.name}>
+            <th scope="row">{row.name}</th>
+            <td>{row.mine}</td>
+            <td>{row.theirs}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
   );
 }
 
@@ -81,13 +118,13 @@ function rows(figures: CallFigures) {
     </tr>
   );
   return [
-    row("Voice", (s) => rate(s.bitrateBps)),
-    row("Voice lost", (s) => percent(s.loss)),
-    row("Voice jitter", (s) => ms(s.jitterMs)),
-    row("Picture", (s) => rate(s.bitrateBps), videoUp, videoDown),
+    row("Voice", (s) => sayRate(s.bitrateBps)),
+    row("Voice lost", (s) => sayPercent(s.loss)),
+    row("Voice jitter", (s) => sayMs(s.jitterMs)),
+    row("Picture", (s) => sayRate(s.bitrateBps), videoUp, videoDown),
     row("Size", size, videoUp, videoDown),
     row("Frames", (s) => (s.fps === undefined ? "–" : `${Math.round(s.fps)}/s`), videoUp, videoDown),
-    row("Picture lost", (s) => percent(s.loss), videoUp, videoDown),
+    row("Picture lost", (s) => sayPercent(s.loss), videoUp, videoDown),
     row("Codec", (s) => s.codec ?? "–", videoUp, videoDown),
     row("Freezes", (s) => (s.freezes === undefined ? "–" : String(s.freezes)), videoUp, videoDown),
   ];
@@ -100,23 +137,6 @@ function Pair({ name, value }: { name: string; value: string }) {
       <dd>{value}</dd>
     </div>
   );
-}
-
-function theirs(call: Call, server: ParticipantQuality[]): ParticipantQuality | undefined {
-  return server.find((it) => it.user_id === call.other?.user_id && it.device_id === call.other.device_id);
-}
-
-function rate(bps: number | undefined): string {
-  if (bps === undefined) return "–";
-  return bps >= 1_000_000 ? `${(bps / 1_000_000).toFixed(1)} Mbit/s` : `${Math.round(bps / 1000)} kbit/s`;
-}
-
-function ms(value: number | undefined): string {
-  return value === undefined ? "–" : `${Math.round(value)} ms`;
-}
-
-function percent(value: number): string {
-  return `${(value * 100).toFixed(value > 0 && value < 0.1 ? 1 : 0)} %`;
 }
 
 function size(stream: StreamFigures): string {

@@ -1,9 +1,15 @@
-import { useEffect, useRef } from "preact/hooks";
-import type { CallRecord } from "@tertulia/sdk";
+// The calls that were: with whom, how it ended, and how it was.
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { gradeOf, type CallRecord } from "@tertulia/sdk";
 import { isMissed, type Store } from "../store.js";
 import { clock, when } from "../words.js";
+import { sayGrade } from "../figures.js";
 import { Avatar } from "./Avatar.js";
-import { Icon, type IconName } from "./Icon.js";
+import { HowWasIt } from "./HowWasIt.js";
+import { Bars, Icon, type IconName } from "./Icon.js";
+import { Menu } from "./Menu.js";
+import { blockItem } from "./blocking.js";
 import { useNow } from "./hooks.js";
 
 /** Looked at for this long, missed calls are no news any more. */
@@ -11,6 +17,7 @@ const LOOKED_AT_MS = 4_000;
 
 export function Recent({ store, shown }: { store: Store; shown: boolean }) {
   const panel = useRef<HTMLElement>(null);
+  const [asked, setAsked] = useState<CallRecord | undefined>();
   const unseen = store.unseen;
   useNow(60_000);
   useEffect(() => {
@@ -31,7 +38,7 @@ export function Recent({ store, shown }: { store: Store; shown: boolean }) {
       {history && history.length > 0 && (
         <ul class="rows">
           {history.map((record) => (
-            <RecordRow key={record.call_id} store={store} record={record} />
+            <RecordRow key={record.call_id} store={store} record={record} ask={() => setAsked(record)} />
           ))}
         </ul>
       )}
@@ -40,36 +47,65 @@ export function Recent({ store, shown }: { store: Store; shown: boolean }) {
           Show earlier calls
         </button>
       )}
+      {asked && <HowWasIt store={store} record={asked} close={() => setAsked(undefined)} />}
     </section>
   );
 }
 
-function RecordRow({ store, record }: { store: Store; record: CallRecord }) {
+function RecordRow({ store, record, ask }: { store: Store; record: CallRecord; ask: () => void }) {
   const { peer, media, direction } = record;
   const missed = isMissed(record);
   const icon: IconName = missed ? "missed" : direction;
   const kind = media === "video" ? "video" : "voice";
+  const measured = record.quality ?? record.peer_quality;
   return (
-    <li class={missed ? "row missed" : "row"}>
-      <Avatar id={peer.user_id} name={peer.name} />
+    <li class={missed ? "row missed" : "row"} data-testid={`record-${record.call_id}`}>
+      <Avatar id={peer.user_id} name={peer.name} deleted={peer.deleted} />
       <span class="who">
-        <span class="name">{peer.name}</span>
+        <span class={peer.deleted ? "name gone" : "name"}>{peer.name}</span>
         <span class="about">
           <Icon name={icon} size={16} />
-          {outcome(record)} · {when(record.started_at)}
+          <span class="outcome">
+            {outcome(record)} · {when(record.started_at)}
+          </span>
+          {measured && <Mark record={record} ask={ask} />}
         </span>
       </span>
-      <button
-        type="button"
-        class="round tint"
-        aria-label={`Call ${peer.name} back by ${kind}`}
-        title={`Call back by ${kind}`}
-        disabled={store.displaced}
-        onClick={() => store.place(peer.user_id, peer.name, media === "video")}
-      >
-        <Icon name={media === "video" ? "camera" : "phone"} size={20} />
-      </button>
+      {!peer.deleted && (
+        <>
+          <button
+            type="button"
+            class="round tint"
+            aria-label={`Call ${peer.name} back by ${kind}`}
+            title={`Call back by ${kind}`}
+            disabled={store.displaced}
+            onClick={() => store.calls.place(peer, media === "video")}
+          >
+            <Icon name={media === "video" ? "camera" : "phone"} size={20} />
+          </button>
+          <Menu label={`More about ${peer.name}`} items={blockItem(store, peer)} />
+        </>
+      )}
     </li>
+  );
+}
+
+/** How the call was, in a sign and a word; pressed, in figures. */
+function Mark({ record, ask }: { record: CallRecord; ask: () => void }) {
+  const grade = gradeOf((record.quality ?? record.peer_quality)?.score);
+  return (
+    <button
+      type="button"
+      class="mark"
+      data-testid="how-was-it"
+      data-level={grade}
+      aria-label={`How was it: ${sayGrade(grade)}`}
+      title="How was it"
+      onClick={ask}
+    >
+      <Bars level={grade} />
+      <span class="word">{sayGrade(grade)}</span>
+    </button>
   );
 }
 

@@ -1,11 +1,51 @@
+// The door: every way in that this server knows, one at a time.
+
+import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { lastName } from "../account.js";
+import type { Step } from "../sign-in.js";
 import type { Store } from "../store.js";
 import { Logo } from "./Icon.js";
+import { LinkForm } from "./SignInLink.js";
+import { PhoneForm, PinForm } from "./SignInPhone.js";
 import { Table } from "./Table.js";
 
+const TITLES: Record<Step, string> = {
+  phone: "Pull up a chair",
+  demo: "Pull up a chair",
+  token: "Sign in with a token",
+  pin: "Check your messages",
+  link: "Link this device",
+};
+
+/** What leads to each way from the others. */
+const LEADS: Partial<Record<Step, string>> = {
+  phone: "Sign in by phone number",
+  link: "Link this device instead",
+  demo: "Sign in by name",
+  token: "I have a token",
+};
+
 export function SignIn({ store }: { store: Store }) {
-  const byToken = store.signInWith === "token";
+  const { entry } = store;
+  const { step } = entry;
+  useEffect(() => void entry.ask(), []);
+  if (!step) return <Knocking store={store} />;
+  return (
+    <Door title={TITLES[step]}>
+      {store.mine.linkAsked && <p class="hint">To link the other device, sign in here first.</p>}
+      {step === "phone" && <PhoneForm store={store} />}
+      {step === "pin" && <PinForm store={store} />}
+      {step === "link" && <LinkForm store={store} />}
+      {step === "demo" && <NameForm store={store} />}
+      {step === "token" && <TokenForm store={store} />}
+      <OtherWays store={store} step={step} />
+    </Door>
+  );
+}
+
+/** The page around what is asked before one is in. */
+export function Door({ title, children }: { title: string; children: ComponentChildren }) {
   return (
     <main class="sign-in">
       <div class="welcome" aria-hidden="true">
@@ -16,34 +56,63 @@ export function SignIn({ store }: { store: Store }) {
           <Logo size={44} />
           <span>Tertulia</span>
         </div>
-        <h1 id="sign-in-title">{byToken ? "Sign in with a token" : "Pull up a chair"}</h1>
-        {byToken ? <TokenForm store={store} /> : <NameForm store={store} />}
-        {!store.nameRefused && (
-          <button type="button" class="link" onClick={() => store.chooseSignIn(byToken ? "name" : "token")}>
-            {byToken ? "Sign in by name" : "I have a token"}
-          </button>
-        )}
+        <h1 id="sign-in-title">{title}</h1>
+        {children}
       </section>
     </main>
   );
 }
 
+/** Until the server has said which ways there are. */
+function Knocking({ store }: { store: Store }) {
+  const { unreachable } = store.entry;
+  return (
+    <Door title="Pull up a chair">
+      <p class="lead" role="status">
+        {unreachable ? "The server can’t be reached. Are you online?" : "One moment…"}
+      </p>
+      {unreachable && (
+        <button type="button" class="primary" onClick={() => void store.entry.ask()}>
+          Try again
+        </button>
+      )}
+    </Door>
+  );
+}
+
+function OtherWays({ store, step }: { store: Store; step: Step }) {
+  const { ways } = store.entry;
+  const known: Step[] = ways.flatMap((way): Step[] => (way === "phone" ? ["phone", "link"] : [way]));
+  const others = known.filter((way) => way !== step && !(step === "pin" && way !== "link"));
+  if (others.length === 0) return null;
+  return (
+    <div class="other-ways">
+      {others.map((way) => (
+        <button
+          key={way}
+          type="button"
+          class="link"
+          data-testid={`sign-in-by-${way}`}
+          onClick={() => store.entry.go(way)}
+        >
+          {LEADS[way]}
+        </button>
+      ))}
+    </div>
+  );
+}
+
 function NameForm({ store }: { store: Store }) {
   const [name, setName] = useState(lastName());
-  const [busy, setBusy] = useState(false);
   const input = useFocus();
   const submit = async (event: Event) => {
     event.preventDefault();
-    if (name.trim() !== "") {
-      setBusy(true);
-      await store.signInByName(name.trim());
-      setBusy(false);
-    }
+    if (name.trim() !== "") await store.entry.byName(name.trim());
     input.current?.focus();
   };
   return (
     <form onSubmit={(event) => void submit(event)}>
-      <p class="lead">Good conversation, by voice or face to face, on a server of your own.</p>
+      <Lead />
       <label for="name">What shall we call you?</label>
       <input
         id="name"
@@ -55,12 +124,10 @@ function NameForm({ store }: { store: Store }) {
         maxLength={40}
         required
         placeholder="Your name"
-        aria-describedby={store.signInError ? "sign-in-error" : undefined}
+        aria-describedby={PROBLEM}
       />
-      <Problem text={store.signInError} />
-      <button type="submit" class="primary" data-testid="sign-in-submit" disabled={busy}>
-        {busy ? "One moment…" : "Come in"}
-      </button>
+      <Problem text={store.entry.problem} />
+      <Submit store={store} testId="sign-in-submit" label="Come in" />
     </form>
   );
 }
@@ -72,14 +139,10 @@ function TokenForm({ store }: { store: Store }) {
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        void store.signInByToken(token.trim());
+        void store.entry.byToken(token.trim());
       }}
     >
-      <p class="lead">
-        {store.nameRefused
-          ? "On this server a name is not enough. Paste the token that your app, or whoever runs the server, has given you."
-          : "Paste the token that your app, or whoever runs the server, has given you."}
-      </p>
+      <p class="lead">Paste the token that your app, or whoever runs the server, has given you.</p>
       <label for="token">Token</label>
       <input
         id="token"
@@ -91,26 +154,80 @@ function TokenForm({ store }: { store: Store }) {
         autocomplete="off"
         spellcheck={false}
         required
-        aria-describedby={store.signInError ? "sign-in-error" : undefined}
+        aria-describedby={PROBLEM}
       />
-      <Problem text={store.signInError} />
-      <button type="submit" class="primary" data-testid="sign-in-token-submit">
-        Sign in
-      </button>
+      <Problem text={store.entry.problem} />
+      <Submit store={store} testId="sign-in-token-submit" label="Sign in" />
     </form>
   );
 }
 
-function Problem({ text }: { text: string | undefined }) {
+/** A new account's first question: until now it is called by the end of its number. */
+export function FirstName({ store }: { store: Store }) {
+  const [name, setName] = useState("");
+  const [busy, setBusy] = useState(false);
+  const input = useFocus();
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    if (name.trim() === "") return;
+    setBusy(true);
+    await store.mine.rename(name.trim());
+    setBusy(false);
+  };
   return (
-    <p id="sign-in-error" class="problem" role="alert">
+    <Door title="What shall we call you?">
+      <form onSubmit={(event) => void submit(event)}>
+        <p class="lead">This is what people see when you call them. You can change it at any time.</p>
+        <label for="first-name">Your name</label>
+        <input
+          id="first-name"
+          ref={input}
+          data-testid="account-name"
+          value={name}
+          onInput={(event) => setName(event.currentTarget.value)}
+          autocomplete="name"
+          maxLength={40}
+          required
+        />
+        <p class="problem" />
+        <button type="submit" class="primary" data-testid="account-name-submit" disabled={busy}>
+          {busy ? "One moment…" : "Come in"}
+        </button>
+      </form>
+      <div class="other-ways">
+        <button type="button" class="link" data-testid="account-name-skip" onClick={() => store.mine.skipName()}>
+          Later
+        </button>
+      </div>
+    </Door>
+  );
+}
+
+export const PROBLEM = "sign-in-error";
+
+export function Lead() {
+  return <p class="lead">Good conversation, by voice or face to face, on a server of your own.</p>;
+}
+
+export function Problem({ text }: { text: string | undefined }) {
+  return (
+    <p id={PROBLEM} class="problem" role="alert" data-testid="sign-in-problem">
       {text}
     </p>
   );
 }
 
+export function Submit({ store, testId, label }: { store: Store; testId: string; label: string }) {
+  const { busy } = store.entry;
+  return (
+    <button type="submit" class="primary" data-testid={testId} disabled={busy}>
+      {busy ? "One moment…" : label}
+    </button>
+  );
+}
+
 /** The one field of the page takes the focus, where that opens no keyboard over half of it. */
-function useFocus() {
+export function useFocus() {
   const input = useRef<HTMLInputElement>(null);
   useEffect(() => {
     if (matchMedia("(hover: hover)").matches) input.current?.focus();

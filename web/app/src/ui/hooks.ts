@@ -1,7 +1,7 @@
 // Small hooks that more than one view needs.
 
 import { useEffect, useReducer, useRef, useState } from "preact/hooks";
-import type { Call, CallFigures, ParticipantQuality } from "@tertulia/sdk";
+import type { Call, CallEvents } from "@tertulia/sdk";
 import type { Store } from "../store.js";
 
 /** Renders again whenever the store has changed. */
@@ -20,10 +20,7 @@ export function useNow(everyMs: number): number {
   return now;
 }
 
-export interface Quality {
-  local: CallFigures;
-  server: ParticipantQuality[];
-}
+export type Quality = CallEvents["quality"];
 
 export function useQuality(call: Call): Quality | undefined {
   const [quality, setQuality] = useState<Quality | undefined>();

@@ -1,0 +1,213 @@
+// The calls of this page: who rings, the call one is in, and the one on hold beside it.
+//
+// Invariant: at most one call is shown (`current`), at most one waits on hold behind it (`aside`), at most one rings.
+
+import {
+  TertuliaError,
+  type Call,
+  type CallElsewhere,
+  type CallSnapshot,
+  type Client,
+  type Ended,
+  type Person,
+} from "@tertulia/sdk";
+import { callForAttention, stopCalling, titleOf } from "./attention.js";
+import { play } from "./sound.js";
+import { sayEnded, sayError, sayProblem, type Saying } from "./words.js";
+
+interface Host {
+  readonly client: Client | undefined;
+  changed(): void;
+  announce(text: string): void;
+  toast(text: string, tone?: Saying["tone"], action?: { label: string; run: () => void }): void;
+  /** A call has ended: its record is, or soon will be, in the history. */
+  recorded(): void;
+  /** Whether this person is new here: to block them is at hand. */
+  isStranger(person: Person): boolean;
+  block(person: Person): void;
+}
+
+export class Calls {
+  incoming: Call | undefined;
+  current: Call | undefined;
+  aside: Call | undefined;
+  /** Calls that go on since before this page was loaded. */
+  running: CallSnapshot[] = [];
+  /** Calls of this person on their other devices. */
+  elsewhere: CallElsewhere[] = [];
+  readonly #host: Host;
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  place(person: Person, video: boolean): void {
+    const { client } = this.#host;
+    if (!client || this.current) return;
+    this.#enter(client.call(person.user_id, { name: person.name, video }));
+    play("ringback");
+  }
+
+  /** Answers who rings. A call that is on goes on hold: the client sees to that. */
+  accept(video: boolean): void {
+    const call = this.incoming;
+    if (!call) return;
+    this.#stopRinging();
+    this.incoming = undefined;
+    this.#enter(call);
+    void call.accept({ video });
+  }
+
+  decline(): void {
+    const call = this.incoming;
+    if (!call) return;
+    call.decline();
+    this.#offerBlock(call, `You declined ${call.peer.name}’s call`);
+  }
+
+  hold(on: boolean): void {
+    const call = this.current;
+    call?.hold(on).catch((error: unknown) => this.#sayError(error, call.peer.name));
+  }
+
+  /** Goes on with the call that is aside; the one that is on goes on hold. */
+  swap(): void {
+    const { current, aside } = this;
+    if (!aside) return;
+    this.current = aside;
+    this.aside = current;
+    titleOf(aside.peer.name);
+    this.#host.announce(`Now talking to ${aside.peer.name}`);
+    this.#host.changed();
+    aside.hold(false).catch((error: unknown) => this.#sayError(error, aside.peer.name));
+  }
+
+  /** Goes back into what went on while the page was loaded anew: the one that was on, and the one on hold. */
+  rejoin(): void {
+    const { client } = this.#host;
+    if (!client || this.current) return;
+    const snapshots = [...this.running].sort((a, b) => Number(b.held ?? false) - Number(a.held ?? false));
+    this.running = [];
+    for (const snapshot of snapshots) this.#enter(client.rejoin(snapshot));
+  }
+
+  leaveRunning(): void {
+    const snapshots = this.running;
+    this.running = [];
+    this.#host.changed();
+    for (const snapshot of snapshots) {
+      this.#host.client?.leave(snapshot).catch((error: unknown) => this.#sayError(error, snapshot.peer.name));
+    }
+  }
+
+  /** Takes a call over from another device of this person. */
+  join(call: CallElsewhere): void {
+    const { client } = this.#host;
+    if (!client || this.current) return;
+    this.#enter(client.join(call));
+  }
+
+  // ── what the client tells ──
+
+  onIncoming(call: Call): void {
+    // One rings at a time; who comes third finds a device that is taken.
+    if (this.incoming || (this.current && this.aside)) {
+      call.decline("busy");
+      return;
+    }
+    this.incoming = call;
+    this.#host.announce(
+      this.current ? `${call.peer.name} is calling you while you are in a call` : `${call.peer.name} is calling you`,
+    );
+    if (!this.current) play("ring");
+    else play("waiting");
+    callForAttention(call.peer.name, call.kind === "video");
+    this.#watchEnd(call);
+  }
+
+  forget(): void {
+    this.incoming = this.current = this.aside = undefined;
+    this.running = [];
+    this.elsewhere = [];
+    this.#stopRinging();
+  }
+
+  #enter(call: Call): void {
+    if (this.current) this.aside = this.current;
+    this.current = call;
+    titleOf(call.peer.name);
+    call.on("state", () => {
+      if (call.state !== "inviting" && call.state !== "offered" && call.state !== "ringing" && !this.incoming) {
+        play(undefined);
+      }
+      this.#host.changed();
+    });
+    for (const event of ["connection", "roster", "media", "remote"] as const) {
+      call.on(event, () => this.#host.changed());
+    }
+    call.on("hold", ({ heldByOther }) => {
+      this.#onHold(call);
+      if (call === this.current && heldByOther) this.#host.announce(`${call.peer.name} has put the call on hold`);
+    });
+    call.on("problem", (problem) => this.#host.toast(sayProblem(problem), "bad"));
+    if (call.direction === "outgoing" || call.accepted) this.#watchEnd(call);
+    this.#host.changed();
+  }
+
+  /** What is on is what is shown, also where the server has changed which that is. */
+  #onHold(call: Call): void {
+    if (call === this.aside && !call.held && this.current?.held) {
+      this.aside = this.current;
+      this.current = call;
+      titleOf(call.peer.name);
+    }
+    this.#host.changed();
+  }
+
+  #watchEnd(call: Call): void {
+    call.on("ended", (ended) => {
+      if (this.incoming === call) {
+        this.#stopRinging();
+        this.incoming = undefined;
+      }
+      if (this.aside === call) this.aside = undefined;
+      if (this.current === call) {
+        if (!this.incoming) play(undefined);
+        this.current = this.aside;
+        this.aside = undefined;
+        titleOf(this.current?.peer.name);
+      }
+      this.#sayEnded(call, ended);
+      this.#host.changed();
+      this.#host.recorded();
+    });
+  }
+
+  #sayEnded(call: Call, ended: Ended): void {
+    const saying = sayEnded(call, ended);
+    if (!saying) return;
+    this.#host.announce(saying.text);
+    if (call.direction === "incoming" && ended.reason === "hangup" && this.#offerBlock(call, saying.text)) return;
+    const { peer, kind } = call;
+    const retry = { label: "Call again", run: () => this.place(peer, kind === "video") };
+    this.#host.toast(saying.text, saying.tone, saying.again && !this.current ? retry : undefined);
+  }
+
+  /** Whoever calls for the first time may be somebody one does not want to hear from again. */
+  #offerBlock({ peer }: Call, text: string): boolean {
+    if (!this.#host.isStranger(peer)) return false;
+    this.#host.toast(text, "plain", { label: "Block", run: () => this.#host.block(peer) });
+    return true;
+  }
+
+  #stopRinging(): void {
+    play(undefined);
+    stopCalling();
+    // Its tab said who is calling.
+    titleOf(this.current?.peer.name);
+  }
+
+  #sayError(error: unknown, who: string): void {
+    if (error instanceof TertuliaError) this.#host.toast(sayError(error, who), "bad");
+  }
+}

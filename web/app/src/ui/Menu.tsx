@@ -1,0 +1,68 @@
+// What else can be done with a row: a button with three dots, and a short list below or above it.
+
+import { useRef, useState } from "preact/hooks";
+import { Icon, type IconName } from "./Icon.js";
+import { useDismiss } from "./hooks.js";
+
+export interface MenuItem {
+  label: string;
+  icon: IconName;
+  testId: string;
+  run: () => void;
+  bad?: boolean;
+}
+
+/** Space that the list wants below its button. */
+const ROOM_PX = 220;
+
+export function Menu({ label, items }: { label: string; items: MenuItem[] }) {
+  const [open, setOpen] = useState(false);
+  const [up, setUp] = useState(false);
+  const button = useRef<HTMLButtonElement>(null);
+  if (items.length === 0) return null;
+  const toggle = () => {
+    const below = innerHeight - (button.current?.getBoundingClientRect().bottom ?? 0);
+    setUp(below < ROOM_PX);
+    setOpen(!open);
+  };
+  return (
+    <div class="menu-anchor">
+      <button
+        type="button"
+        ref={button}
+        class="round quiet"
+        data-testid="more"
+        aria-label={label}
+        title={label}
+        aria-expanded={open}
+        onClick={toggle}
+      >
+        <Icon name="more" />
+      </button>
+      {open && <List items={items} up={up} label={label} close={() => setOpen(false)} />}
+    </div>
+  );
+}
+
+function List({ items, up, label, close }: { items: MenuItem[]; up: boolean; label: string; close: () => void }) {
+  const box = useDismiss(true, close);
+  return (
+    <div class={up ? "popover row-menu up" : "popover row-menu"} ref={box} tabIndex={-1} role="group" aria-label={label}>
+      {items.map((item) => (
+        <button
+          key={item.testId}
+          type="button"
+          class={item.bad ? "bad" : ""}
+          data-testid={item.testId}
+          onClick={() => {
+            close();
+            item.run();
+          }}
+        >
+          <Icon name={item.icon} size={20} />
+          {item.label}
+        </button>
+      ))}
+    </div>
+  );
+}
