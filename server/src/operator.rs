@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,8 +45,11 @@ impl Health {
 }
 
 /// The routes.
-pub(crate) fn router(health: Arc<Health>, registry: Registry) -> Router {
-    let metrics = Router::new().route("/metrics", get(metrics)).with_state(Arc::new(registry));
+pub(crate) fn router(health: Arc<Health>, mut registry: Registry) -> Router {
+    let ready_figure = Gauge::default();
+    registry.register("tertulia_ready", "1 if it can take calls, as /readyz says, else 0", ready_figure.clone());
+    let figures = Figures { registry, health: Arc::clone(&health), ready: ready_figure };
+    let metrics = Router::new().route("/metrics", get(metrics)).with_state(Arc::new(figures));
     let ready = Router::new().route("/readyz", get(ready)).with_state(health);
     metrics.merge(ready).route("/healthz", get(async || "ok\n"))
 }
@@ -57,9 +61,18 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
     }
 }
 
-async fn metrics(State(registry): State<Arc<Registry>>) -> Response {
+/// What a scrape reads.
+struct Figures {
+    registry: Registry,
+    health: Arc<Health>,
+    /// Looked up at each scrape.
+    ready: Gauge,
+}
+
+async fn metrics(State(figures): State<Arc<Figures>>) -> Response {
+    figures.ready.set(figures.health.trouble().await.is_none().into());
     let mut text = String::new();
-    match prometheus_client::encoding::text::encode(&mut text, &registry) {
+    match prometheus_client::encoding::text::encode(&mut text, &figures.registry) {
         Ok(()) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(header::CONTENT_TYPE, kind)], text).into_response()
