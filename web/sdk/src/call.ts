@@ -299,7 +299,8 @@ export class Call extends Emitter<CallEvents> {
     try {
       await this.#instead(this.#context.session.request({ type: "call.join", call_id: this.#id }));
     } catch (error) {
-      this.#fail(error);
+      // No hang-up: it goes on where it is.
+      this.#end("failed", error instanceof TertuliaError ? error : undefined);
       return;
     }
     void this.#connect();

@@ -214,7 +214,7 @@ function iceServers(answer: () => Promise<unknown>): { asked: () => number; rest
 
 const turn = (username: string) => ({ urls: ["turn:turn.test"], username, credential: "c" });
 
-test("a5_turn_credentials_about_to_end_are_replaced_before_an_offer", async (t) => {
+test("c6_turn_credentials_about_to_end_are_replaced_before_an_offer", async (t) => {
   const fetched = iceServers(async () => ({ ice_servers: [turn("new")], expires_at: Date.now() + 3_600_000 }));
   t.after(fetched.restore);
   const { socket, pc } = await inCall({}, { ice_servers: [turn("old")], ice_expires_at: Date.now() + 5_000 });
@@ -225,7 +225,7 @@ test("a5_turn_credentials_about_to_end_are_replaced_before_an_offer", async (t) 
   assert.equal(fetched.asked(), 1);
 });
 
-test("a5_an_offer_does_not_wait_for_credentials_that_do_not_come", async (t) => {
+test("c6_an_offer_does_not_wait_for_credentials_that_do_not_come", async (t) => {
   const fetched = iceServers(() => new Promise(() => undefined));
   t.after(fetched.restore);
   const since = Date.now();
@@ -234,7 +234,7 @@ test("a5_an_offer_does_not_wait_for_credentials_that_do_not_come", async (t) => 
   assert.deepEqual(pc.configuration.iceServers, [turn("old")]);
 });
 
-test("a5_credentials_that_do_not_end_are_not_asked_for", async (t) => {
+test("c6_credentials_that_do_not_end_are_not_asked_for", async (t) => {
   const fetched = iceServers(async () => ({ ice_servers: [] }));
   t.after(fetched.restore);
   await inCall({ iceTransportPolicy: "relay" }, { ice_servers: [turn("old")] });
