@@ -360,7 +360,8 @@ export class Call extends Emitter<CallEvents> {
     if (this.#ended) return;
     if (state.answered_at !== undefined) this.#answeredAt = state.answered_at;
     this.#setState(state.phase);
-    this.#listenOrNot();
+    // The server says something all the time from the answer on, even to a call on hold.
+    if (isAnswered(state.phase)) this.#peer.listen();
     if (isAnswered(state.phase)) this.#tellMedia();
   }
 
@@ -433,7 +434,6 @@ export class Call extends Emitter<CallEvents> {
     const heldByOther = this.other?.held ?? false;
     const changed = heldByOther !== this.#heldByOther;
     this.#heldByOther = heldByOther;
-    this.#listenOrNot();
     this.emit("roster", roster);
     if (changed) this.emit("hold", { held: this.held, heldByOther });
   }
@@ -441,14 +441,8 @@ export class Call extends Emitter<CallEvents> {
   #onHold(held: boolean): void {
     if (this.#ended) return;
     void this.local.setHeld(held);
-    this.#listenOrNot();
     this.#onSlots(this.slots);
     this.emit("hold", { held, heldByOther: this.#heldByOther });
-  }
-
-  /** While the call goes on something arrives all the time; on hold it need not. */
-  #listenOrNot(): void {
-    this.#peer.listen(isAnswered(this.#state) && !this.held && !this.#heldByOther);
   }
 
   /** This call goes on: the others are on hold meanwhile, and after it if the server grants the request. */

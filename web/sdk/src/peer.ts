@@ -140,9 +140,9 @@ export class Peer extends Emitter<PeerEvents> {
     this.restart();
   }
 
-  /** Whether something ought to arrive: then silence is a fault. */
-  listen(on: boolean): void {
-    this.#listening = on;
+  /** From now on something ought to arrive: silence is a fault. */
+  listen(): void {
+    this.#listening = true;
     this.#watch();
   }
 

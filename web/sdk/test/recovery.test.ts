@@ -44,16 +44,23 @@ test("c6_silence_restarts_ice_once_and_probes_the_socket", async () => {
   assert.equal(call.connection, "up");
 });
 
-test("c6_on_hold_silence_means_nothing", async () => {
-  const { socket, call, pc } = await inCall();
-  const stop = await armed(pc);
+test("c6_a_dead_path_is_noticed_on_hold_too_but_not_before_the_answer", async () => {
+  const { client, socket } = await online();
+  const call = client.call("bob");
+  await answer(socket, "call.invite", { call_id: CALL });
+  await answer(socket, "call.connect", { sdp: "answer", slots: [...SLOTS] });
+  const pc = FakePeerConnection.all.at(-1)!;
+  await until(() => pc.remoteDescription !== null);
+  pc.become("connected");
+  (await armed(pc))();
+  await new Promise((resolve) => setTimeout(resolve, 900));
+  assert.equal(socket.of("probe").length, 0);
+  socket.receive({ type: "call.state", call_id: CALL, phase: "active", answered_at: Date.now() });
   const holding = call.hold();
   await answer(socket, "call.hold");
   await holding;
-  stop();
-  await new Promise((resolve) => setTimeout(resolve, 900));
-  assert.equal(socket.of("probe").length, 0);
-  assert.equal(pc.offers.length, 1);
+  (await armed(pc))();
+  await until(() => socket.of("probe").length === 1);
 });
 
 test("c6_a_socket_that_does_not_answer_a_probe_is_replaced_and_the_session_resumes", async () => {
