@@ -6,7 +6,7 @@
 pub mod mutate;
 mod targets;
 
-pub use targets::{bodies, config, datagrams, forward, frames, offer, tokens};
+pub use targets::{bodies, config, datagrams, forward, frames, media, offer, tokens};
 
 /// A target: its name, which is the folder of its seeds, and what it does with some bytes.
 #[derive(Clone, Copy)]
@@ -26,6 +26,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "datagrams", run: datagrams::target, mutations: 600 },
     Target { name: "forward", run: forward::target, mutations: 6_000 },
     Target { name: "frames", run: frames::target, mutations: 6_000 },
+    Target { name: "media", run: media::target, mutations: 60 },
     Target { name: "offer", run: offer::target, mutations: 500 },
     Target { name: "tokens", run: tokens::target, mutations: 3_000 },
 ];

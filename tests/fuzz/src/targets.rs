@@ -5,6 +5,7 @@ pub mod config;
 pub mod datagrams;
 pub mod forward;
 pub mod frames;
+pub mod media;
 pub mod offer;
 mod shard;
 pub mod tokens;

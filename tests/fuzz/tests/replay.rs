@@ -87,6 +87,7 @@ replays! {
     datagrams_harm_no_shard: "datagrams",
     packets_keep_their_distance_in_a_slot: "forward",
     frames_are_the_same_in_both_codecs: "frames",
+    c6_forged_media_ends_nobodys_call: "media",
     offers_are_answered_or_refused: "offer",
     a2_tokens_speak_for_nobody_unless_signed: "tokens",
 }

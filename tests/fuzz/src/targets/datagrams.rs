@@ -4,10 +4,11 @@
 //! The input is a list of records: `kind port len-high len-low bytes`. A random generator signs no STUN, so the target
 //! does: it gets past the signature, to where attributes are used.
 
-use super::shard::Desk;
+use super::shard::{Desk, SERVER};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
-use tertulia_sfu_core::Connected;
+use std::net::SocketAddr;
+use tertulia_sfu_core::{Connected, Path};
 
 /// A browser's offer of a video call.
 const OFFER: &str = include_str!("../../seeds/offer/chromium-video-call");
@@ -31,15 +32,15 @@ pub fn target(data: &[u8]) {
         let len = usize::from(u16::from_be_bytes([*high, *low]));
         let (bytes, next) = after.split_at(len.min(after.len()));
         rest = next;
-        let port = 1_000 + u16::from(*port);
+        let path = path(*port);
         match kind % 5 {
-            0 => desk.receive(port, bytes),
+            0 => desk.receive(path, bytes),
             // Attributes of the input's own, in a request that is signed.
-            1 => desk.receive(port, &client.request(bytes)),
+            1 => desk.receive(path, &client.request(bytes)),
             // Proves the address, and comes from there.
             2 => {
-                desk.receive(port, &client.nomination());
-                desk.receive(port, bytes);
+                desk.receive(path, &client.nomination());
+                desk.receive(path, bytes);
             }
             // The same without a signature.
             3 => {
@@ -47,14 +48,21 @@ pub fn target(data: &[u8]) {
                 let mut forged = client.request(bytes);
                 let integrity = forged.len() - 32;
                 forged[integrity + 4] ^= 1;
-                desk.receive(port, &forged);
+                desk.receive(path, &forged);
                 // From an address that has proved itself the stack may look at it, and refuses it too.
                 assert!(desk.shard.counters().dropped_stun >= before);
             }
+            _ if *port > 200 => desk.shard.disconnected(path),
             _ => desk.idle(),
         }
     }
     desk.idle();
+}
+
+/// From a port of a client's, by UDP; those above 200 by TCP.
+fn path(port: u8) -> Path {
+    let remote = SocketAddr::from(([127, 0, 0, 2], 1_000 + u16::from(port)));
+    if port > 200 { Path::tcp(remote, SERVER.into()) } else { Path::udp(remote, SERVER.into()) }
 }
 
 /// The client's side of ICE.
@@ -131,13 +139,13 @@ mod tests {
         let mut forged = client.nomination();
         let integrity = forged.len() - 32;
         forged[integrity + 4] ^= 1;
-        desk.receive(1_000, &forged);
+        desk.receive(path(0), &forged);
         assert_eq!(desk.shard.counters().dropped_stun, 1);
-        desk.receive(1_000, &[0x80; 20]);
+        desk.receive(path(0), &[0x80; 20]);
         assert_eq!(desk.shard.counters().dropped_unknown_address, 1);
-        desk.receive(1_000, &client.nomination());
+        desk.receive(path(0), &client.nomination());
         assert_eq!(desk.shard.counters().dropped_stun, 1);
-        desk.receive(1_000, &[0x80; 20]);
+        desk.receive(path(0), &[0x80; 20]);
         assert_eq!(desk.shard.counters().dropped_unknown_address, 1, "the address is the peer's now");
     }
 }

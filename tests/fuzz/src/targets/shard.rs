@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 use tertulia_common::{PeerId, RoomId, ShardId};
-use tertulia_sfu_core::{ConnectError, Connected, Limits, Path, PeerConfig, Shard};
+use tertulia_sfu_core::{ConnectError, Connected, Limits, Path, PeerConfig, Shard, Transmit};
 
 /// Where the shard listens.
 pub(super) const SERVER: ([u8; 4], u16) = ([127, 0, 0, 1], 5_000);
@@ -20,7 +20,13 @@ static PEERS: LazyLock<PeerConfig> = LazyLock::new(|| {
     let crypto = Arc::new(str0m::crypto::from_feature_flags());
     let certificate = crypto.dtls_provider.generate_certificate();
     let Some(certificate) = certificate else { panic!("no certificate could be made") };
-    PeerConfig { certificate, candidates: vec![SocketAddr::from(SERVER).into()], tcp: true, crypto, estimate_initial_bps: 1_000_000 }
+    PeerConfig {
+        certificate,
+        candidates: vec![SocketAddr::from(SERVER).into()],
+        tcp: true,
+        crypto,
+        estimate_initial_bps: 1_000_000,
+    }
 });
 
 /// The beginning of virtual time.
@@ -31,13 +37,15 @@ pub(super) fn epoch() -> Instant {
 /// A shard and its clock.
 pub(super) struct Desk {
     pub(super) shard: Shard,
-    now: Instant,
+    pub(super) now: Instant,
+    /// What the shard has sent since it was last looked at.
+    pub(super) sent: Vec<Transmit>,
 }
 
 impl Desk {
     pub(super) fn new() -> Self {
         let now = epoch();
-        Self { shard: Shard::new(ShardId(0), PEERS.clone(), Limits::default(), now), now }
+        Self { shard: Shard::new(ShardId(0), PEERS.clone(), Limits::default(), now), now, sent: Vec::new() }
     }
 
     /// Hands in an offer, with credentials that depend on `peer` alone.
@@ -49,10 +57,9 @@ impl Desk {
         connected
     }
 
-    /// Hands in a datagram from a client's port.
-    pub(super) fn receive(&mut self, port: u16, datagram: &[u8]) {
-        let source = SocketAddr::from(([127, 0, 0, 2], port));
-        self.shard.handle_datagram(self.now, Path::udp(source, SocketAddr::from(SERVER)), datagram);
+    /// Hands in a datagram, or a frame of a TCP connection.
+    pub(super) fn receive(&mut self, path: Path, datagram: &[u8]) {
+        self.shard.handle_datagram(self.now, path, datagram);
         self.settle();
     }
 
@@ -62,12 +69,13 @@ impl Desk {
             self.now = self.shard.poll_timeout().clamp(self.now, self.now + Duration::from_secs(1));
             self.shard.handle_timeout(self.now);
             self.settle();
+            self.sent.clear();
         }
     }
 
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         self.shard.flush(self.now);
-        while self.shard.poll_transmit().is_some() {}
+        self.sent.extend(std::iter::from_fn(|| self.shard.poll_transmit()));
         while self.shard.poll_event().is_some() {}
         // Contained, it costs one peer only; but nothing that a peer sends should bring one about.
         assert_eq!(self.shard.counters().panics, 0, "a peer's stack has panicked");
