@@ -64,6 +64,8 @@ export interface ClientEvents {
   devices: Device[];
   /** This person's settings: with every welcome, and when they change on any device. */
   settings: Settings;
+  /** The server is about to go, after this many milliseconds at the latest; the next welcome says that it is back. */
+  drain: number;
   /** Demo servers only: everyone who has signed in. */
   people: Person[];
   /** The session is over for good: closed here, displaced by another page, revoked, or refused. */
@@ -310,6 +312,9 @@ export class Client extends Emitter<ClientEvents> {
         break;
       case "settings":
         this.#onSettings(frame);
+        break;
+      case "drain":
+        this.emit("drain", frame.deadline_ms);
         break;
       case "demo.people":
         this.#people = frame.people;

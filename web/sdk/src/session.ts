@@ -278,6 +278,7 @@ export class Session extends Emitter<SessionEvents> {
         return;
       case "drain":
         this.#moveBefore(frame.deadline_ms);
+        this.emit("frame", frame);
         return;
       case "displaced":
         this.#end({ why: "displaced" });

@@ -201,9 +201,12 @@ test("a displaced session does not fight for its place", async () => {
 });
 
 test("a draining server is left before its deadline, and the session goes on elsewhere", async () => {
-  const { server } = start({ random: () => 0.5 });
+  const { server, session } = start({ random: () => 0.5 });
+  const told: string[] = [];
+  session.on("frame", (frame) => told.push(frame.type));
   const socket = await server.welcomed();
   socket.receive({ type: "drain", deadline_ms: 40 });
+  assert.deepEqual(told, ["drain"]);
   const again = await server.socket(1);
   assert.ok(socket.closed);
   assert.equal(again.of("hello")[0]?.resume?.received, 1);
