@@ -74,14 +74,14 @@ export function linkAddress(origin: string, code: string): string {
   return `${origin}/#link=${encodeURIComponent(code)}`;
 }
 
-/** The code in what a camera has read or a person has pasted: a whole address, or the code alone. */
+/** The code in what a camera has read or a person has typed: a whole address, or the code alone. As the device shows it. */
 export function codeIn(text: string): string {
-  const link = /[#&?]link=([^&\s]+)/.exec(text)?.[1];
-  try {
-    return (link === undefined ? text : decodeURIComponent(link)).trim();
-  } catch {
-    return text.trim();
-  }
+  const link = /[#&?]link=([^&\s]+)/.exec(text)?.[1] ?? text;
+  const code = link
+    .replace(/%2D/gi, "-")
+    .replace(/[\s-]+/g, "")
+    .toUpperCase();
+  return code.length === 8 ? `${code.slice(0, 4)}-${code.slice(4)}` : code;
 }
 
 function takeFromAddress(name: string): string | undefined {

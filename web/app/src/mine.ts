@@ -87,7 +87,8 @@ export class Mine {
 
   async doNotDisturb(untilMs: number | undefined): Promise<void> {
     await this.#try(async (api) => {
-      const until = untilMs === undefined ? 0 : Math.round(untilMs >= FOR_EVER ? untilMs : this.#host.serverTime(untilMs));
+      const until =
+        untilMs === undefined ? 0 : Math.round(untilMs >= FOR_EVER ? untilMs : this.#host.serverTime(untilMs));
       const settings = await api.updateSettings({ do_not_disturb_until: until });
       this.disturbNotUntil = settings.do_not_disturb_until === undefined ? undefined : untilMs;
     });

@@ -88,7 +88,10 @@ const MAIN: Record<string, string> = {
 
 /** The country that a number in international form is of, as far as its calling code tells; of several, the preferred one. */
 export function regionOf(number: string, preferred?: string): string | undefined {
-  const plain = number.normalize("NFKC").replace(/[^\d+]/g, "").replace(/^00/, "+");
+  const plain = number
+    .normalize("NFKC")
+    .replace(/[^\d+]/g, "")
+    .replace(/^00/, "+");
   const code = plain.startsWith("+") ? codeOf(plain) : undefined;
   if (code === undefined) return undefined;
   if (countryOf(preferred)?.code === code) return preferred;

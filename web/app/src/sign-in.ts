@@ -45,6 +45,8 @@ export class SignIn {
   unreachable = false;
   step: Step | undefined;
   problem: string | undefined;
+  /** What was tried last: there the problem is said. */
+  tried: SignInWay | undefined;
   busy = false;
   pin: PinSent | undefined;
   /** The number as it was typed, for "change the number". */
@@ -95,12 +97,13 @@ export class SignIn {
     this.#stopLinking();
     this.pin = undefined;
     this.busy = false;
-    this.step = step ?? this.ways[0];
+    this.step = this.tried = step ?? this.ways[0];
     this.problem = problem;
     this.#changed();
   }
 
   byName(name: string): Promise<void> {
+    this.tried = "demo";
     return this.#try(async () => {
       const { user_id, token } = await demoSignIn(location.origin, name);
       await this.#start({ userId: user_id, name, token, demo: true });
@@ -117,6 +120,7 @@ export class SignIn {
 
   /** Has a PIN sent to this number; also again. */
   sendPin(phone: string): Promise<void> {
+    this.tried = "phone";
     return this.#try(async () => {
       const registered = await register(location.origin, phone);
       this.pin = { ...registered, sentAt: Date.now() };

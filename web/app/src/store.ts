@@ -108,6 +108,11 @@ export class Store {
     return this.account?.userId;
   }
 
+  /** How others see this person. */
+  get name(): string {
+    return this.mine.profile?.name ?? this.account?.name ?? "";
+  }
+
   /** This person has an account on this server, and this device is one of theirs. */
   get registered(): boolean {
     return this.account?.deviceId !== undefined;
@@ -276,6 +281,10 @@ export class Store {
       mine((welcome) => this.#onWelcome(client, welcome)),
     );
     client.on(
+      "drain",
+      mine(() => (this.draining = true)),
+    );
+    client.on(
       "people",
       mine((people) => (this.people = people)),
     );
@@ -316,6 +325,7 @@ export class Store {
 
   #onWelcome(client: Client, welcome: Welcome): void {
     this.demo = welcome.demo;
+    this.draining = false;
     if (this.account) {
       this.account = { ...this.account, userId: welcome.user_id, name: welcome.name };
       saveAccount(this.account);
@@ -352,7 +362,7 @@ export class Store {
     forgetAccount();
     this.account = this.client = this.history = this.historyNext = this.#instance = undefined;
     this.people = [];
-    this.displaced = false;
+    this.displaced = this.draining = false;
     this.calls.forget();
     this.mine.begin();
     this.show("home");

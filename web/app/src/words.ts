@@ -44,14 +44,29 @@ export function sayWait(ms: number): string {
 /** `until 17:30`, `until tomorrow, 8:00`, `until Friday, 8:00`, or until one turns it off. */
 export function sayUntil(at: number, forEver: number, now = Date.now()): string {
   if (at >= forEver) return "until you turn it off";
-  const [date, midnight] = [new Date(at), new Date(now)];
-  midnight.setHours(0, 0, 0, 0);
-  const days = Math.floor((at - midnight.getTime()) / 86_400_000);
+  const date = new Date(at);
+  const days = daysUntil(at, now);
   const time = date.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
   if (days <= 0) return `until ${time}`;
   if (days === 1) return `until tomorrow, ${time}`;
   if (days < 7) return `until ${date.toLocaleDateString(undefined, { weekday: "long" })}, ${time}`;
   return `until ${date.toLocaleDateString(undefined, { day: "numeric", month: "short", year: "numeric" })}`;
+}
+
+/** Midnights between now and then. A day may have 23 hours, or 25. */
+function daysUntil(at: number, now: number): number {
+  return Math.round((new Date(at).setHours(0, 0, 0, 0) - new Date(now).setHours(0, 0, 0, 0)) / 86_400_000);
+}
+
+/** The same for a narrow header: `17:30`, `tomorrow`, `Friday`, `on`. */
+export function sayUntilBriefly(at: number, forEver: number, now = Date.now()): string {
+  if (at >= forEver) return "on";
+  const date = new Date(at);
+  const days = daysUntil(at, now);
+  if (days <= 0) return date.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
+  if (days === 1) return "tomorrow";
+  if (days < 7) return date.toLocaleDateString(undefined, { weekday: "long" });
+  return date.toLocaleDateString(undefined, { day: "numeric", month: "short" });
 }
 
 /** The next time that it is this hour, tomorrow at the earliest. */
@@ -162,8 +177,7 @@ export function sayProblem(problem: Pick<MediaProblem, "source" | "reason">): st
 export function sayState(
   call: Pick<Call, "state" | "direction" | "connection" | "peer"> & Partial<Pick<Call, "held" | "heldByOther">>,
 ): string {
-  if (call.state === "active" && call.held) return "On hold";
-  if (call.state === "active" && call.heldByOther) return `On hold by ${call.peer.name}`;
+  if (call.state === "active" && (call.held || call.heldByOther)) return "On hold";
   switch (call.state) {
     case "inviting":
     case "offered":

@@ -2,7 +2,18 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TertuliaError, type EndReason, type Ended } from "@tertulia/sdk";
 import { accountOf } from "../src/account.js";
-import { clock, sayEnded, sayProblem, sayState, when } from "../src/words.js";
+import {
+  ago,
+  clock,
+  sayEnded,
+  sayProblem,
+  sayState,
+  sayUntil,
+  sayUntilBriefly,
+  sayWait,
+  tomorrowAt,
+  when,
+} from "../src/words.js";
 
 const peer = { user_id: "bob", name: "Bob" };
 const outgoing = { peer, direction: "outgoing", accepted: true } as const;
@@ -56,6 +67,58 @@ test("a call that is answered but not connected here is not called connected", (
   assert.equal(sayState({ ...call, connection: "up" }), "Connected");
   assert.equal(sayState({ ...call, connection: "down" }), "Reconnecting…");
   assert.equal(sayState({ ...call, state: "reconnecting", connection: "up" }), "Bob is reconnecting…");
+});
+
+test("c9_a_call_that_went_to_another_device_says_so", () => {
+  assert.deepEqual(sayEnded(outgoing, ended("handed_over")), {
+    text: "Continued on your other device",
+    tone: "plain",
+    again: false,
+  });
+});
+
+test("c4_on_hold_is_said_whoever_has_put_it_there_and_only_while_the_call_is_on", () => {
+  const call = { ...outgoing, state: "active", connection: "up" } as const;
+  assert.equal(sayState({ ...call, held: true }), "On hold");
+  assert.equal(sayState({ ...call, heldByOther: true }), "On hold");
+  assert.equal(sayState({ ...call, state: "reconnecting", connection: "down", held: true }), "Reconnecting…");
+});
+
+test("a wait is never said to be shorter than it is", () => {
+  assert.equal(sayWait(1), "1 second");
+  assert.equal(sayWait(41_200), "42 seconds");
+  assert.equal(sayWait(700_000), "12 minutes");
+  assert.equal(sayWait(3 * 3_600_000 - 1), "3 hours");
+});
+
+test("do not disturb says until when", () => {
+  const now = new Date(2026, 5, 17, 18).getTime();
+  const forEver = Date.UTC(2100, 0, 1);
+  const say = (at: number) => [sayUntil(at, forEver, now), sayUntilBriefly(at, forEver, now)];
+  const [full, brief] = say(now + 3_600_000);
+  assert.match(full ?? "", /^until .*(19|7)/);
+  assert.match(brief ?? "", /(19|7)/);
+  const morning = tomorrowAt(8, now);
+  assert.equal(new Date(morning).getDate(), 18);
+  assert.equal(new Date(morning).getHours(), 8);
+  assert.match(say(morning)[0] ?? "", /^until tomorrow, /);
+  assert.equal(say(morning)[1], "tomorrow");
+  const weekday = new Date(now + 3 * 86_400_000).toLocaleDateString(undefined, { weekday: "long" });
+  assert.equal(say(now + 3 * 86_400_000)[1], weekday);
+  assert.deepEqual(say(forEver), ["until you turn it off", "on"]);
+  // What the narrow header shows is a part of what its button is called.
+  for (const at of [now + 60_000, morning, now + 3 * 86_400_000]) {
+    const [name, shown] = say(at);
+    assert.ok(name?.includes(shown ?? "?"), `${name} has no ${shown}`);
+  }
+});
+
+test("how long ago is as short as it can be understood", () => {
+  const now = new Date(2026, 5, 17, 18).getTime();
+  assert.equal(ago(now - 20_000, now), "just now");
+  assert.equal(ago(now - 61_000, now), "1 minute ago");
+  assert.equal(ago(now - 5 * 3_600_000, now), "5 hours ago");
+  assert.equal(ago(now - 30 * 3_600_000, now), "yesterday");
 });
 
 test("times are as short as they can be understood", () => {

@@ -20,7 +20,10 @@ export function Avatar({ id, name, online, deleted }: Props) {
 }
 
 function initials(name: string): string {
-  const words = name.trim().replace(/^[+\d\s…·]+(?=\d\d$)/, "").split(/\s+/);
+  const words = name
+    .trim()
+    .replace(/^[+\d\s…·]+(?=\d\d$)/, "")
+    .split(/\s+/);
   const first = [...(words[0] ?? "")][0] ?? "?";
   const last = words.length > 1 ? ([...(words.at(-1) ?? "")][0] ?? "") : "";
   return (first + last).toLocaleUpperCase();

@@ -210,5 +210,7 @@ function Scanner({ onFound, onFailed }: { onFound: (text: string) => void; onFai
       stop();
     };
   }, []);
-  return <video ref={video} class="scanner" aria-label="Camera: hold the QR code before it" autoPlay playsInline muted />;
+  return (
+    <video ref={video} class="scanner" aria-label="Camera: hold the QR code before it" autoPlay playsInline muted />
+  );
 }

@@ -20,7 +20,12 @@ export function Dialog({ store, title, testId, close, children }: Props) {
     const it = box.current;
     // Who rings comes first; what was asked is still there afterwards.
     if (ringing) it?.close();
-    else if (!it?.open) it?.showModal();
+    else if (it && !it.open) {
+      it.showModal();
+      // On its title rather than on the button that closes it; on what is to be typed, where a keyboard is no trouble.
+      const field = matchMedia("(hover: hover)").matches ? it.querySelector<HTMLElement>("input") : null;
+      (field ?? it.querySelector<HTMLElement>("h2"))?.focus();
+    }
   }, [ringing]);
   return (
     <dialog
@@ -39,7 +44,9 @@ export function Dialog({ store, title, testId, close, children }: Props) {
     >
       <div class="dialog-body">
         <header class="dialog-head">
-          <h2 id={`${testId}-title`}>{title}</h2>
+          <h2 id={`${testId}-title`} tabIndex={-1}>
+            {title}
+          </h2>
           <button type="button" class="round quiet" aria-label="Close" onClick={close}>
             <Icon name="close" size={20} />
           </button>

@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { FOR_EVER } from "../mine.js";
 import type { Store } from "../store.js";
-import { sayUntil, tomorrowAt } from "../words.js";
+import { sayUntil, sayUntilBriefly, tomorrowAt } from "../words.js";
 import { Icon } from "./Icon.js";
 import { useDismiss, useNow } from "./hooks.js";
 
@@ -23,6 +23,7 @@ export function DisturbButton({ store }: { store: Store }) {
   const [open, setOpen] = useState(false);
   const until = useDisturbNot(store);
   const state = until === undefined ? undefined : sayUntil(until, FOR_EVER);
+  const brief = until === undefined ? undefined : sayUntilBriefly(until, FOR_EVER);
   const name = state ? `Do not disturb: on ${state}` : "Do not disturb";
   return (
     <div class="menu-anchor">
@@ -37,7 +38,8 @@ export function DisturbButton({ store }: { store: Store }) {
         onClick={() => setOpen(!open)}
       >
         <Icon name="moon" size={state ? 18 : 24} />
-        {state && <span class="label">{state}</span>}
+        {state && <span class="wide-only">{state}</span>}
+        {brief && <span class="narrow-only">{brief}</span>}
       </button>
       {open && <DisturbMenu store={store} close={() => setOpen(false)} />}
     </div>

@@ -17,7 +17,7 @@ export function Home({ store }: { store: Store }) {
   const unseen = store.unseen;
   // After signing in, or after a call, what one was on is gone: keys and screen readers go on from here.
   useEffect(() => {
-    if (!main.current?.contains(document.activeElement)) main.current?.focus();
+    if (!main.current?.contains(document.activeElement)) main.current?.focus({ preventScroll: true });
   }, []);
   return (
     <div class={`home show-${tab}`}>
@@ -92,10 +92,10 @@ function Header({ store }: { store: Store }) {
             <Icon name="bell" />
           </button>
         )}
-        <Avatar id={account.userId} name={account.name} />
+        <Avatar id={account.userId} name={store.name} />
         <span class="name">
           <span class="hidden">Signed in as </span>
-          {account.name}
+          {store.name}
         </span>
         <button
           type="button"
@@ -138,7 +138,12 @@ function Running({ store }: { store: Store }) {
       <p id="running">
         {several ? "Your calls" : "Your call"} with {names} {several ? "go" : "goes"} on.
       </p>
-      <button type="button" class="danger small" data-testid="running-hangup" onClick={() => store.calls.leaveRunning()}>
+      <button
+        type="button"
+        class="danger small"
+        data-testid="running-hangup"
+        onClick={() => store.calls.leaveRunning()}
+      >
         Hang up
       </button>
       <button type="button" class="primary small" data-testid="rejoin" onClick={() => store.calls.rejoin()}>

@@ -47,9 +47,15 @@ const PATHS = {
 export type IconName = keyof typeof PATHS;
 
 export function Icon({ name, size = 24 }: { name: IconName; size?: number }) {
-  const solid = name === "hangup" || name === "phone";
+  const solid = name === "hangup" || name === "phone" || name === "resume";
   return (
-    <svg class={solid ? "icon solid" : "icon"} width={size} height={size} viewBox="0 0 24 24" aria-hidden="true">
+    <svg
+      class={solid ? "icon solid" : name === "more" ? "icon bold" : "icon"}
+      width={size}
+      height={size}
+      viewBox="0 0 24 24"
+      aria-hidden="true"
+    >
       <path d={PATHS[name]} />
     </svg>
   );

@@ -58,7 +58,7 @@ export function InCall({ store, call }: { store: Store; call: Call }) {
       <header class="call-head">
         <div class="call-who">
           <strong>{call.peer.name}</strong>
-          <Status call={call} state={state} quality={quality} />
+          <Status call={call} state={state} quality={quality} told={gone} />
         </div>
         <QualityBadge call={call} quality={quality} />
       </header>
@@ -66,12 +66,14 @@ export function InCall({ store, call }: { store: Store; call: Call }) {
         {incoming && <WaitingCall store={store} call={incoming} />}
         {aside && <HeldCall store={store} call={aside} />}
         {gone && (
-          <p class="banner" data-testid="reconnecting" role="status">
+          <p class="banner" data-testid="reconnecting" role="status" data-restarting={store.draining}>
             <span class="spinner" aria-hidden="true" />
             {sayTrouble(broken, state, store.draining)}
           </p>
         )}
-        {!paused && call.other?.mic === false && call.state === "active" && <p class="note">{call.peer.name} is muted</p>}
+        {!paused && call.other?.mic === false && call.state === "active" && (
+          <p class="note">{call.peer.name} is muted</p>
+        )}
         {unblock && (
           <button
             type="button"
@@ -96,13 +98,25 @@ function sayTrouble(broken: boolean, state: string, restarting: boolean): string
   return broken ? state : "The server can’t be reached. The call goes on meanwhile";
 }
 
-function Status({ call, state, quality }: { call: Call; state: string; quality: Quality | undefined }) {
+interface StatusProps {
+  call: Call;
+  state: string;
+  quality: Quality | undefined;
+  /** It stands elsewhere on the page already. */
+  told: boolean;
+}
+
+function Status({ call, state, quality, told }: StatusProps) {
   const now = useNow(500);
   const since = call.answeredAt;
   const running = since !== undefined && call.state !== "connecting";
   return (
     <span class="status">
-      <span data-testid="call-state" data-state={call.state} class={running && state === "Connected" ? "hidden" : ""}>
+      <span
+        data-testid="call-state"
+        data-state={call.state}
+        class={running && (told || state === "Connected") ? "hidden" : ""}
+      >
         {state}
       </span>
       {running && (

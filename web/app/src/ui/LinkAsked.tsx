@@ -40,7 +40,7 @@ export function LinkAsked({ store, asked }: { store: Store; asked: Asked }) {
               <dt>Asks from</dt>
               <dd>{found.address}</dd>
               <dt>Since</dt>
-              <dd>{ago((store.client?.localTime(found.asked_at) ?? found.asked_at), now)}</dd>
+              <dd>{ago(store.client?.localTime(found.asked_at) ?? found.asked_at, now)}</dd>
               <dt>Code</dt>
               <dd class="number">{asked.code}</dd>
             </dl>

@@ -47,7 +47,13 @@ export function Menu({ label, items }: { label: string; items: MenuItem[] }) {
 function List({ items, up, label, close }: { items: MenuItem[]; up: boolean; label: string; close: () => void }) {
   const box = useDismiss(true, close);
   return (
-    <div class={up ? "popover row-menu up" : "popover row-menu"} ref={box} tabIndex={-1} role="group" aria-label={label}>
+    <div
+      class={up ? "popover row-menu up" : "popover row-menu"}
+      ref={box}
+      tabIndex={-1}
+      role="group"
+      aria-label={label}
+    >
       {items.map((item) => (
         <button
           key={item.testId}

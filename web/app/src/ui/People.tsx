@@ -26,7 +26,7 @@ export function People({ store }: { store: Store }) {
   const typed = !store.demo && !byNumber && wanted !== "" && !all.some((person) => person.user_id === wanted);
   const people = typed ? [...found, { user_id: wanted, name: wanted }] : found;
   const online = all.filter((person) => person.online).length;
-  const hint = store.demo ? "Search" : byNumber ? "Name or phone number" : "Search, or type a user id";
+  const hint = byNumber ? "Name or phone number" : store.demo ? "Search" : "Search, or type a user id";
   return (
     <section class="panel people" aria-labelledby="people-title">
       <div class="panel-head">
@@ -159,7 +159,8 @@ function NumberRow({ store, phone }: { store: Store; phone: string }) {
 }
 
 function sayLookup(error: TertuliaError): string {
-  if (error.code === "phone_invalid") return "This does not look like a phone number. Look again, with its country code";
+  if (error.code === "phone_invalid")
+    return "This does not look like a phone number. Look again, with its country code";
   if (error.code === "rate_limited") return "You have looked up many numbers. Wait a while, then try again";
   return sayError(error, "");
 }
@@ -205,7 +206,8 @@ function CopyAddress({ store }: { store: Store }) {
 /** In a demo everyone who has signed in, elsewhere those whom one has talked to or looked up. */
 function knownPeople(store: Store): Known[] {
   const me = store.account?.userId;
-  if (store.demo) return store.people.filter((person) => person.user_id !== me);
+  const present = store.people.filter((person) => person.user_id !== me);
+  if (store.demo && !store.registered) return present;
   const known = new Map<string, Known>();
   for (const contact of store.mine.contacts) known.set(contact.user_id, contact);
   for (const { peer } of store.history ?? []) {
@@ -214,7 +216,8 @@ function knownPeople(store: Store): Known[] {
     else known.delete(peer.user_id);
   }
   known.delete(me ?? "");
-  return [...known.values()].sort((a, b) => a.name.localeCompare(b.name));
+  for (const person of present) known.delete(person.user_id);
+  return [...present, ...[...known.values()].sort((a, b) => a.name.localeCompare(b.name))];
 }
 
 /** Numbers without a country code are of one's own country. */

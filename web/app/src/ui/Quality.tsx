@@ -20,12 +20,12 @@ export function QualityBadge({ call, quality }: { call: Call; quality: Quality |
         data-testid="quality"
         data-level={level}
         aria-expanded={open}
-        aria-label={`Your connection: ${sayGrade(level)}`}
         title="How the connection is"
         onClick={() => setOpen(!open)}
       >
         <Bars level={level} />
-        <span class="label">You: {sayGrade(level).toLowerCase()}</span>
+        <span class="hidden">Connection. </span>
+        <span>You: {sayGrade(level).toLowerCase()}</span>
       </button>
       {open && <Details call={call} quality={quality} close={() => setOpen(false)} />}
     </div>
@@ -35,7 +35,9 @@ export function QualityBadge({ call, quality }: { call: Call; quality: Quality |
 /** The other side, beside their name. */
 export function PeerBadge({ call, quality }: { call: Call; quality: Quality | undefined }) {
   const level = quality?.theirs ?? "unknown";
-  if (call.answeredAt === undefined || level === "unknown") return null;
+  // On hold, or away for a moment, there is nothing to measure; the state beside it says so.
+  const paused = call.held || call.heldByOther || call.state !== "active";
+  if (paused || level === "unknown") return null;
   return (
     <span class="peer-quality" data-testid="quality-peer" data-level={level} title={`Connection of ${call.peer.name}`}>
       <Bars level={level} />
@@ -52,7 +54,7 @@ function Details({ call, quality, close }: { call: Call; quality: Quality | unde
     <div
       class="popover figures"
       ref={box}
-      tabIndex={-1}
+      tabIndex={0}
       role="dialog"
       aria-label="Connection figures"
       data-testid="quality-details"

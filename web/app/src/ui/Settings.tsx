@@ -14,7 +14,10 @@ import { Icon } from "./Icon.js";
 
 export function Settings({ store }: { store: Store }) {
   const main = useRef<HTMLElement>(null);
-  useEffect(() => main.current?.focus(), []);
+  useEffect(() => {
+    scrollTo(0, 0);
+    main.current?.focus({ preventScroll: true });
+  }, []);
   return (
     <div class="home settings" data-testid="settings-page">
       <header class="top">
@@ -51,7 +54,7 @@ export function Settings({ store }: { store: Store }) {
 
 function You({ store }: { store: Store }) {
   const { account, mine } = store;
-  const name = mine.profile?.name ?? account?.name ?? "";
+  const { name } = store;
   const [typed, setTyped] = useState(name);
   const [busy, setBusy] = useState(false);
   const [leaving, setLeaving] = useState(false);
@@ -154,7 +157,9 @@ function Blocked({ store }: { store: Store }) {
         <h2 id="blocked-title">Blocked people</h2>
       </div>
       {blocked.length === 0 ? (
-        <p class="say">Nobody. Whom you block never rings here, and is not told. Block someone from the menu beside them.</p>
+        <p class="say">
+          Nobody. Whom you block never rings here, and is not told. Block someone from the menu beside them.
+        </p>
       ) : (
         <ul class="rows">
           {blocked.map((person) => (

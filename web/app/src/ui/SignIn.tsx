@@ -31,23 +31,38 @@ export function SignIn({ store }: { store: Store }) {
   const { step } = entry;
   useEffect(() => void entry.ask(), []);
   if (!step) return <Knocking store={store} />;
+  // A demo is there to be tried: the way that needs no telephone is not hidden behind a link.
+  const beside = step === "phone" && entry.ways.includes("demo");
   return (
-    <Door title={TITLES[step]}>
+    <Door title={TITLES[step]} compact={beside || step === "pin" || step === "link"}>
       {store.mine.linkAsked && <p class="hint">To link the other device, sign in here first.</p>}
       {step === "phone" && <PhoneForm store={store} />}
       {step === "pin" && <PinForm store={store} />}
       {step === "link" && <LinkForm store={store} />}
       {step === "demo" && <NameForm store={store} />}
+      {beside && (
+        <>
+          <p class="or">or, as this is a demo, by name alone</p>
+          <NameForm store={store} beside />
+        </>
+      )}
       {step === "token" && <TokenForm store={store} />}
-      <OtherWays store={store} step={step} />
+      <OtherWays store={store} step={step} shown={beside ? "demo" : undefined} />
     </Door>
   );
 }
 
+interface DoorProps {
+  title: string;
+  /** There is much to show: on a telephone the table makes room. */
+  compact?: boolean;
+  children: ComponentChildren;
+}
+
 /** The page around what is asked before one is in. */
-export function Door({ title, children }: { title: string; children: ComponentChildren }) {
+export function Door({ title, compact = false, children }: DoorProps) {
   return (
-    <main class="sign-in">
+    <main class={compact ? "sign-in compact" : "sign-in"}>
       <div class="welcome" aria-hidden="true">
         <Table />
       </div>
@@ -80,10 +95,10 @@ function Knocking({ store }: { store: Store }) {
   );
 }
 
-function OtherWays({ store, step }: { store: Store; step: Step }) {
+function OtherWays({ store, step, shown }: { store: Store; step: Step; shown: Step | undefined }) {
   const { ways } = store.entry;
   const known: Step[] = ways.flatMap((way): Step[] => (way === "phone" ? ["phone", "link"] : [way]));
-  const others = known.filter((way) => way !== step && !(step === "pin" && way !== "link"));
+  const others = known.filter((way) => way !== step && way !== shown && !(step === "pin" && way !== "link"));
   if (others.length === 0) return null;
   return (
     <div class="other-ways">
@@ -102,9 +117,10 @@ function OtherWays({ store, step }: { store: Store; step: Step }) {
   );
 }
 
-function NameForm({ store }: { store: Store }) {
+function NameForm({ store, beside = false }: { store: Store; beside?: boolean }) {
   const [name, setName] = useState(lastName());
-  const input = useFocus();
+  const input = useFocus(!beside);
+  const problem = beside && store.entry.tried !== "demo" ? undefined : store.entry.problem;
   const submit = async (event: Event) => {
     event.preventDefault();
     if (name.trim() !== "") await store.entry.byName(name.trim());
@@ -112,7 +128,7 @@ function NameForm({ store }: { store: Store }) {
   };
   return (
     <form onSubmit={(event) => void submit(event)}>
-      <Lead />
+      {!beside && <Lead />}
       <label for="name">What shall we call you?</label>
       <input
         id="name"
@@ -124,10 +140,10 @@ function NameForm({ store }: { store: Store }) {
         maxLength={40}
         required
         placeholder="Your name"
-        aria-describedby={PROBLEM}
+        aria-describedby="name-problem"
       />
-      <Problem text={store.entry.problem} />
-      <Submit store={store} testId="sign-in-submit" label="Come in" />
+      <Problem id="name-problem" text={problem} />
+      <Submit store={store} testId="sign-in-submit" label="Come in" second={beside} />
     </form>
   );
 }
@@ -209,28 +225,36 @@ export function Lead() {
   return <p class="lead">Good conversation, by voice or face to face, on a server of your own.</p>;
 }
 
-export function Problem({ text }: { text: string | undefined }) {
+export function Problem({ text, id = PROBLEM }: { text: string | undefined; id?: string }) {
   return (
-    <p id={PROBLEM} class="problem" role="alert" data-testid="sign-in-problem">
+    <p id={id} class="problem" role="alert" data-testid="sign-in-problem">
       {text}
     </p>
   );
 }
 
-export function Submit({ store, testId, label }: { store: Store; testId: string; label: string }) {
+interface SubmitProps {
+  store: Store;
+  testId: string;
+  label: string;
+  /** There is another, which comes first. */
+  second?: boolean;
+}
+
+export function Submit({ store, testId, label, second = false }: SubmitProps) {
   const { busy } = store.entry;
   return (
-    <button type="submit" class="primary" data-testid={testId} disabled={busy}>
+    <button type="submit" class={second ? "secondary wide" : "primary"} data-testid={testId} disabled={busy}>
       {busy ? "One moment…" : label}
     </button>
   );
 }
 
 /** The one field of the page takes the focus, where that opens no keyboard over half of it. */
-export function useFocus() {
+export function useFocus(wanted = true) {
   const input = useRef<HTMLInputElement>(null);
   useEffect(() => {
-    if (matchMedia("(hover: hover)").matches) input.current?.focus();
+    if (wanted && matchMedia("(hover: hover)").matches) input.current?.focus();
   }, []);
   return input;
 }

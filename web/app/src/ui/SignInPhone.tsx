@@ -15,6 +15,7 @@ export function PhoneForm({ store }: { store: Store }) {
     entry.typed.region || likelyRegion(entry.info?.phone_region, navigator.languages),
   );
   const input = useFocus();
+  const problem = entry.tried === "demo" ? undefined : entry.problem;
   const submit = async (event: Event) => {
     event.preventDefault();
     const phone = internationalNumber(number, region);
@@ -33,13 +34,13 @@ export function PhoneForm({ store }: { store: Store }) {
         region={region}
         inputRef={input}
         describedBy={PROBLEM}
-        invalid={entry.problem !== undefined}
+        invalid={problem !== undefined}
         onChange={(to, of) => {
           setNumber(to);
           setRegion(of);
         }}
       />
-      <Problem text={entry.problem} />
+      <Problem text={problem} />
       <Submit store={store} testId="sign-in-phone-submit" label="Send me a PIN" />
     </form>
   );

@@ -20,7 +20,12 @@ export function WaitingCall({ store, call }: { store: Store; call: Call }) {
         <span>is calling {video ? "with video" : "by voice"}</span>
       </p>
       <div class="strip-foot">
-        <button type="button" class="strip-button end" data-testid="waiting-decline" onClick={() => store.calls.decline()}>
+        <button
+          type="button"
+          class="strip-button end"
+          data-testid="waiting-decline"
+          onClick={() => store.calls.decline()}
+        >
           <Icon name="hangup" size={20} /> Decline
         </button>
         <button
@@ -48,9 +53,7 @@ export function HeldCall({ store, call }: { store: Store; call: Call }) {
       <Avatar id={id} name={name} />
       <p>
         <strong>{name}</strong>
-        <span class="timer">
-          On hold{call.answeredAt === undefined ? "" : ` · ${clock(now - call.answeredAt)}`}
-        </span>
+        <span class="timer">On hold{call.answeredAt === undefined ? "" : ` · ${clock(now - call.answeredAt)}`}</span>
       </p>
       <div class="strip-foot">
         <button
@@ -60,7 +63,7 @@ export function HeldCall({ store, call }: { store: Store; call: Call }) {
           aria-label={`End the call with ${name}`}
           onClick={() => call.hangup()}
         >
-          <Icon name="hangup" size={20} /> End
+          <Icon name="hangup" size={20} /> <span class="wide-only">End</span>
         </button>
         <button
           type="button"
@@ -88,13 +91,7 @@ export function OnHold({ store, call }: { store: Store; call: Call }) {
     <div class="on-hold" data-testid="on-hold">
       <p>{mine ? "On hold" : `${call.peer.name} has put the call on hold`}</p>
       {mine && (
-        <button
-          type="button"
-          class="primary"
-          ref={button}
-          data-testid="go-on"
-          onClick={() => store.calls.hold(false)}
-        >
+        <button type="button" class="primary" ref={button} data-testid="go-on" onClick={() => store.calls.hold(false)}>
           <Icon name="resume" size={20} /> Go on
         </button>
       )}
