@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { launchChromium, launchFirefox } from "./browsers.mjs";
 import { makeFixtures } from "./fixtures.mjs";
+import { Namespace, Road } from "./namespaces.mjs";
 import { Person } from "./person.mjs";
 import { startServer } from "./server.mjs";
 
@@ -17,8 +18,8 @@ const SCENARIO_MS = 120_000;
 mkdirSync(SHOTS, { recursive: true });
 const fixtures = makeFixtures(join(CACHE, "fixtures"));
 const launchers = {
-  left: () => launchChromium(fixtures.left),
-  right: () => launchChromium(fixtures.right),
+  left: (network) => launchChromium(fixtures.left, network),
+  right: (network) => launchChromium(fixtures.right, network),
   firefox: () => launchFirefox(),
 };
 
@@ -45,6 +46,7 @@ export async function closeAll() {
 }
 
 let scenarios = 0;
+let roadsBuilt = 0;
 let filter = "";
 
 /** Of the scenarios declared after this, only those whose name has `part` in it are run. */
@@ -52,10 +54,11 @@ export function only(part = "") {
   filter = part;
 }
 
-/** Runs `play(world)` as one test. `settings` go to the server. */
-export function scenario(name, play, settings = {}) {
+/** Runs `play(world)` as one test. `settings` go to the server; `own`: it is for this scenario alone; `patience`: it takes longer. */
+export function scenario(name, play, { own, patience = SCENARIO_MS, ...settings } = {}) {
   if (!name.includes(filter)) return;
-  test(name, { timeout: SCENARIO_MS }, async () => {
+  if (own) settings.of = name;
+  test(name, { timeout: patience }, async () => {
     scenarios += 1;
     const world = new World(name, scenarios, settings);
     try {
@@ -72,6 +75,8 @@ export function scenario(name, play, settings = {}) {
 
 export class World {
   #people = [];
+  /** What this scenario alone has started, ended in reverse. */
+  #own = [];
   #name;
   #number;
   #settings;
@@ -93,12 +98,39 @@ export class World {
     return kept(servers, JSON.stringify(this.#settings), () => startServer(this.#settings));
   }
 
+  /** Something that this scenario alone has: `end` ends it. */
+  owns(end) {
+    this.#own.push(end);
+  }
+
+  /** A network far from the server's, and a road to each of its interfaces. */
+  async network(...names) {
+    const namespace = await Namespace.create();
+    this.owns(() => namespace.close());
+    const roads = [];
+    for (const [i, name] of names.entries()) {
+      const number = (roadsBuilt += 1);
+      const addresses = {
+        near: [`10.78.${number}.1/24`, `fd78:${number}::1/64`],
+        far: [`10.78.${number}.2/24`, `fd78:${number}::2/64`],
+      };
+      const road = await Road.build(namespace, number, name, addresses);
+      this.owns(() => road.close());
+      roads[i] = road;
+    }
+    return { namespace, roads };
+  }
+
   /**
    * A device of someone: `left` and `right` are Chromiums with different cameras and microphones, `firefox` is a Firefox.
-   * Who has the same name is the same person. `before` runs in the page before anything of the page does.
+   * Who has the same name is the same person. `before` runs in the page before anything of the page does. In a `namespace`
+   * it is a browser of its own.
    */
-  async device(name, browserName, { url, before, viewport = { width: 1280, height: 800 } } = {}) {
-    const browser = await kept(browsers, browserName, launchers[browserName]);
+  async device(name, browserName, { url, before, namespace, viewport = { width: 1280, height: 800 } } = {}) {
+    const browser = namespace
+      ? await launchers[browserName](namespace)
+      : await kept(browsers, browserName, launchers[browserName]);
+    if (namespace) this.owns(() => browser.close());
     const context = await browser.createBrowserContext();
     const page = await context.newPage();
     await page.setViewport(viewport);
@@ -106,6 +138,7 @@ export class World {
     // Every scenario has people of its own, so that none sees another's calls.
     const person = new Person(`${name} ${this.#number}`.trim(), page, url ?? (await this.server()).url);
     person.browserName = browserName;
+    person.browser = browser;
     this.#people.push(person);
     return person;
   }
@@ -137,5 +170,18 @@ export class World {
 
   async close() {
     await Promise.allSettled(this.#people.map((person) => person.page.browserContext().close()));
+    for (const end of this.#own.reverse()) {
+      try {
+        await end();
+      } catch (error) {
+        console.error(error);
+      }
+    }
+    if (this.#settings.of) {
+      const key = JSON.stringify(this.#settings);
+      const server = await servers.get(key)?.catch(() => undefined);
+      servers.delete(key);
+      await server?.stop();
+    }
   }
 }

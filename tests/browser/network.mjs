@@ -5,7 +5,8 @@
 
 import { execFileSync, spawn } from "node:child_process";
 
-const ADDRESS = "10.77.0.1";
+export const ADDRESS = "10.77.0.1";
+export const ADDRESS6 = "fd77::1";
 /** Nobody: a default route must lead somewhere. */
 const NOWHERE = "10.77.0.2";
 const INSIDE = "TERTULIA_TESTS_INSIDE";
@@ -34,6 +35,7 @@ export function plugIn() {
   ip("link", "set", "lo", "up");
   ip("link", "add", "plug", "type", "veth", "peer", "name", "socket");
   ip("address", "add", `${ADDRESS}/24`, "dev", "plug");
+  ip("address", "add", `${ADDRESS6}/64`, "dev", "plug", "nodad");
   ip("link", "set", "plug", "up");
   ip("link", "set", "socket", "up");
   ip("route", "add", "default", "via", NOWHERE, "dev", "plug");

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { FRAMES, PEOPLE } from "./fixtures.mjs";
-import { GEOMETRY, install } from "./probe.mjs";
+import { GEOMETRY, install, lateness, longestGap } from "./probe.mjs";
 import { pause, until } from "./until.mjs";
 
 /** How far a tone may be off: the analyser's own step is 6 Hz. */
@@ -10,6 +10,9 @@ const HZ_OFF = 10;
 /** Below this a microphone is silent; a voice here is thirty times as loud. */
 const SILENCE = 0.003;
 const LISTEN_MS = 1_500;
+/** Sound or picture flows when this long nothing was missing for longer than that. */
+const FLOWS_MS = 1_500;
+const GAP_MS = 500;
 /** What a microphone sounds like: files in Chromium, Firefox's own stand-in. */
 const TONES_HZ = { left: PEOPLE.left.toneHz, right: PEOPLE.right.toneHz, firefox: 1_000 };
 
@@ -225,6 +228,47 @@ export class Person {
     await until(`${this.name}: audio packets arrive`, async () => (await packets()) >= before + 25);
   }
 
+  // ── how it goes on ──
+
+  /** From now on notes when there is sound and picture; `interruption` needs some seconds of it. */
+  watches() {
+    return this.page.evaluate(() => window.probe.watch());
+  }
+
+  /**
+   * What became of the sound (or picture) after `since` (Date.now()): waits until it has flowed for a while, at least
+   * `settle` after that, and gives the longest gap and how long after `since` it ended.
+   */
+  async interruption(since, { kind = "audio", settle = 4_000, least = 0, patience } = {}) {
+    let found;
+    await until(`${this.name}: ${kind} flows again`, async () => {
+      const now = Date.now();
+      if (now < since + settle) return false;
+      const times = await this.page.evaluate((k, from) => window.probe.arrivals(k, from), kind, since - 2_000);
+      found = longestGap(times, since);
+      const flowing = times.filter((time) => time > now - FLOWS_MS);
+      const smooth = flowing.length > 10 && longestGap([now - FLOWS_MS, ...flowing, now], 0).gap < GAP_MS;
+      return smooth && found.gap >= least;
+    }, patience);
+    return found;
+  }
+
+  /** How far lips and voice of another are apart here, in milliseconds, by what the way has added. */
+  async apartFrom(other, ms = 8_000) {
+    // A browser says every five seconds how its voice's clock stands to its picture's (RTCP sender reports); the server
+    // says so every second. After eight of ours at least one of theirs is in them.
+    await until("the voice's clock is known", async () => {
+      const [report] = await this.stats("remote-outbound-rtp", "audio");
+      return report?.reportsSent >= 8;
+    });
+    // The devices of a browser play their two files each at its own pace: what counts is what the way adds to what left.
+    const [left, arrived] = await Promise.all([
+      other.page.evaluate((time) => window.probe.sent(time), ms),
+      this.page.evaluate((time) => window.probe.received(time), ms),
+    ]);
+    return withinPeriod(lateness(arrived) - lateness(left));
+  }
+
   shot(path) {
     return this.page.screenshot({ path });
   }
@@ -246,6 +290,12 @@ export class Person {
 
 const at = (testId) => `[data-testid="${testId}"]`;
 const sum = (reports, field) => reports.reduce((total, report) => total + (report[field] ?? 0), 0);
+
+/** A flash comes every second: half a second after one is half a second before the next. */
+function withinPeriod(ms) {
+  const PERIOD_MS = 1_000;
+  return ms - PERIOD_MS * Math.round(ms / PERIOD_MS);
+}
 
 /** Which frame of this camera a picture is; undefined if it is none of them. */
 function frameOf({ browserName }, { counter, swatch }) {

@@ -121,7 +121,44 @@ export function install({ WIDTH, HEIGHT, CELLS, FLASH, SWATCH, BEEP_HZ }) {
   const pc = () => window.tertulia?.call?.pc;
   const sent = (kind) => pc()?.getSenders().find(({ track }) => track?.kind === kind)?.track;
 
+  /** When sound was played and pictures were shown, on the machine's clock: what a listener notices, not what arrives. */
+  const arrivals = { audio: [], video: [] };
+  const watch = () => {
+    let heard;
+    let seen;
+    const note = (kind) => {
+      const times = arrivals[kind];
+      times.push(Date.now());
+      if (times.length > 20_000) times.splice(0, 10_000);
+    };
+    setInterval(() => {
+      for (const receiver of pc()?.getReceivers() ?? []) {
+        if (receiver.track.kind !== "audio") continue;
+        const [source] = receiver.getSynchronizationSources();
+        const now = source && `${source.source} ${source.rtpTimestamp}`;
+        if (now && now !== heard) {
+          heard = now;
+          note("audio");
+        }
+      }
+      const video = element("remote-video");
+      if (!video || video === seen) return;
+      seen = video;
+      const frame = () => {
+        note("video");
+        if (video === seen) video.requestVideoFrameCallback(frame);
+      };
+      video.requestVideoFrameCallback(frame);
+    }, 20);
+  };
+
   window.probe = {
+    watch: () => {
+      if (arrivals.watched) return;
+      arrivals.watched = true;
+      watch();
+    },
+    arrivals: (kind, since) => arrivals[kind].filter((time) => time >= since),
     look: (testId) => look(element(testId)),
     hear: (testId, ms) => hear(element(testId).srcObject, ms),
     hearTrack: (track, ms) => hear(new MediaStream([track]), ms),
@@ -160,6 +197,16 @@ export function lateness({ flashes, beeps }) {
     .sort((a, b) => a - b);
   if (gaps.length < 3) throw new Error(`only ${gaps.length} pairs of ${lights.length} flashes and ${sounds.length} beeps`);
   return gaps[Math.floor(gaps.length / 2)];
+}
+
+/** The longest gap between `times` that ends after `since`: how long it was, and how long after `since` it ended. */
+export function longestGap(times, since) {
+  let found = { gap: 0, back: 0 };
+  for (let i = 1; i < times.length; i += 1) {
+    const gap = times[i] - times[i - 1];
+    if (times[i] >= since && gap > found.gap) found = { gap, back: times[i] - since };
+  }
+  return found;
 }
 
 /** When a level rises through half of its maximum, after it has been low for a while. */
