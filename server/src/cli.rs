@@ -1,8 +1,8 @@
-//! The command line: `run` (also without a word), `check-config`, `token`.
+//! The command line: `run` (also without a word), `check-config`, `token`, `doctor`, `healthcheck`.
 
 use crate::config::{Config, api_keys, check_keys, signing_key_id};
 use crate::http::{Files, check_certificate};
-use crate::{logs, run};
+use crate::{doctor, logs, run};
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
 use std::io::Write as _;
@@ -33,6 +33,19 @@ enum Command {
     CheckConfig(Source),
     /// Make a token for a user, to sign in with.
     Token(Token),
+    /// Look at this machine and the configuration, and say what is in the way of calls and what to do.
+    Doctor(Doctor),
+    /// Fail unless the program of this configuration runs and is ready (for containers).
+    Healthcheck(Source),
+}
+
+#[derive(Args)]
+struct Doctor {
+    #[command(flatten)]
+    source: Source,
+    /// For machines to read.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -46,6 +59,9 @@ struct Source {
 struct Run {
     #[command(flatten)]
     source: Source,
+    /// For a trial at home: HTTPS on the local network with a certificate of this machine's own, and sign-in by name.
+    #[arg(long)]
+    lan: bool,
     /// Write the bound addresses here, as JSON, once everything listens.
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
@@ -73,8 +89,9 @@ struct Token {
 pub(crate) fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     match cli.command.unwrap_or(Command::Run(cli.run)) {
-        Command::Run(Run { source, ready_file }) => {
-            let config = Config::load(source.config.as_deref())?;
+        Command::Run(Run { source, lan, ready_file }) => {
+            let load = if lan { Config::load_for_lan } else { Config::load };
+            let config = load(source.config.as_deref())?;
             logs::start(&config.log)?;
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             let ended = runtime.block_on(run::run(&config, ready_file.as_deref()));
@@ -90,6 +107,8 @@ pub(crate) fn main() -> anyhow::Result<()> {
             let text = toml::to_string(&config)?;
             Ok(write!(std::io::stdout(), "# The configuration holds. In force, defaults included:\n{text}")?)
         }
+        Command::Doctor(Doctor { source, json }) => doctor::examine(source.config.as_deref(), json),
+        Command::Healthcheck(source) => doctor::healthcheck(source.config.as_deref()),
         Command::Token(token) => {
             let config = Config::load(token.source.config.as_deref())?;
             let keys = api_keys(&config)?;

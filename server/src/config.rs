@@ -16,6 +16,7 @@ pub(crate) use keys::{INTERNAL_KEY_ID, api_keys, check_keys, make_private_folder
 pub(crate) use sections::{Http, Log, LogFormat};
 pub(crate) use tls::{Networks, Tls};
 
+use crate::lan::Lan;
 use anyhow::{Context as _, bail};
 use sections::{ApiKey, Calls, Data, Drain, IceServer, Media, Operator};
 use serde::{Deserialize, Serialize};
@@ -41,31 +42,56 @@ pub(crate) struct Config {
     pub(crate) api_keys: Vec<ApiKey>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) ice_servers: Vec<IceServer>,
+    /// Of the command line: a trial on the local network.
+    #[serde(skip)]
+    pub(crate) lan: Option<Lan>,
 }
 
 impl Config {
     /// Reads the file, if there is one, and the environment over it, and checks that it holds together.
     pub(crate) fn load(file: Option<&Path>) -> anyhow::Result<Self> {
+        Self::load_and(file, |_| Ok(()))
+    }
+
+    /// The same, with what a trial on the local network needs laid over it.
+    pub(crate) fn load_for_lan(file: Option<&Path>) -> anyhow::Result<Self> {
+        Self::load_and(file, |config| {
+            let lan = Lan::find(config.http.listen.ip())?;
+            lan.apply(config)?;
+            config.lan = Some(lan);
+            Ok(())
+        })
+    }
+
+    fn load_and(file: Option<&Path>, lay_over: impl FnOnce(&mut Self) -> anyhow::Result<()>) -> anyhow::Result<Self> {
         let text = match file {
             Some(path) => std::fs::read_to_string(path).with_context(|| path.display().to_string())?,
             None => String::new(),
         };
-        let config = Self::parse(&text, env::variables());
+        let config = Self::read(&text, env::variables()).and_then(|mut config| {
+            lay_over(&mut config)?;
+            config.check()?;
+            Ok(config)
+        });
         match file {
             Some(path) => config.with_context(|| format!("configuration {}", path.display())),
             None => config.context("configuration"),
         }
     }
 
-    /// The same from texts.
+    /// From texts.
     fn parse(text: &str, variables: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Self> {
+        let config = Self::read(text, variables)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn read(text: &str, variables: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Self> {
         // First alone, so that the error shows the file's line.
         toml::from_str::<Self>(text)?;
         let mut table: toml::Table = toml::from_str(text)?;
         env::apply(&mut table, variables)?;
-        let config: Self = table.try_into()?;
-        config.check()?;
-        Ok(config)
+        Ok(table.try_into()?)
     }
 
     fn check(&self) -> anyhow::Result<()> {

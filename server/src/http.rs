@@ -119,7 +119,7 @@ where
                     door.front.dress(&mut response, seen);
                     response
                 }
-                Err(response) => response,
+                Err(response) => *response,
             };
             door.figures.answered(response.status());
             Ok::<_, Infallible>(response)

@@ -5,8 +5,10 @@
 mod announce;
 mod cli;
 mod config;
+mod doctor;
 mod figures;
 mod http;
+mod lan;
 mod listeners;
 mod logs;
 mod operator;

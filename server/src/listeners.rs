@@ -31,9 +31,9 @@ pub(crate) struct Doors {
 }
 
 impl Doors {
-    /// Binds all of them. `on_lan`: for a trial on a local network, where another port does as well, and where a closed
-    /// terminal (SIGHUP) ends the program.
-    pub(crate) async fn bind(config: &Config, on_lan: bool) -> anyhow::Result<Self> {
+    /// Binds all of them. For a trial on a local network another port does as well, and a closed terminal (SIGHUP) ends it.
+    pub(crate) async fn bind(config: &Config) -> anyhow::Result<Self> {
+        let on_lan = config.lan.is_some();
         let tls_figures = Arc::new(TlsFigures::default());
         let tls = config.tls.files().map(|(cert, key)| {
             let files = Files { cert: cert.to_owned(), key: key.to_owned() };
@@ -78,7 +78,11 @@ impl Doors {
 
     /// Opens them.
     pub(crate) fn open(self, config: &Config, people: Router, operator: Router) -> anyhow::Result<Listeners> {
-        let addresses = Addresses { people: self.people.local_addr()?, operator: self.operator.local_addr()? };
+        let addresses = Addresses {
+            people: self.people.local_addr()?,
+            redirect: self.redirect.as_ref().map(TcpListener::local_addr).transpose()?,
+            operator: self.operator.local_addr()?,
+        };
         let limits = Limits::from(&config.http);
         let operator_limits = Limits {
             connections_max: OPERATOR_CONNECTIONS_MAX,
@@ -96,6 +100,12 @@ impl Doors {
             of_people.push(Listener::spawn(|stop| keeper.keep(hangups, stop)));
         }
         of_people.push(Listener::spawn(|stop| http::serve(self.people, door_of_people, stop)));
+        if let Some(lan) = &config.lan {
+            let (lan, folder) = (lan.clone(), config.data.dir.clone());
+            of_people.push(Listener::spawn(async move |stop| {
+                stop.run_until_cancelled(lan.renew(folder)).await;
+            }));
+        }
         if let Some(redirect) = self.redirect {
             let front = Front::redirect(config, addresses.people);
             let door = door(front, Router::new(), limits, Arc::clone(figures));
@@ -115,6 +125,7 @@ async fn bind(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> 
 #[derive(Clone, Copy)]
 pub(crate) struct Addresses {
     pub(crate) people: SocketAddr,
+    pub(crate) redirect: Option<SocketAddr>,
     pub(crate) operator: SocketAddr,
 }
 

@@ -2,6 +2,7 @@
 
 use crate::announce::Place;
 use crate::config::{Config, make_private_folder};
+use crate::lan::Issued;
 use crate::listeners::{Doors, Listeners};
 use crate::operator::Health;
 use crate::{figures, operator, process, site};
@@ -34,6 +35,7 @@ struct Running {
     health: Arc<Health>,
     listeners: Listeners,
     media: Vec<SocketAddr>,
+    issued: Option<Issued>,
     /// Held while the data folder is ours.
     _lock: File,
 }
@@ -65,7 +67,7 @@ pub(crate) async fn run(config: &Config, ready_file: Option<&Path>) -> anyhow::R
     let mut signals = Signals::new()?;
     let running = start(config).await?;
     let place = Place::new(config, running.listeners.addresses, &running.media);
-    place.announce(config);
+    place.announce(config, running.issued.as_ref())?;
     if let Some(file) = ready_file {
         place.write_ready_file(file).with_context(|| file.display().to_string())?;
     }
@@ -91,7 +93,8 @@ async fn start(config: &Config) -> anyhow::Result<Running> {
     let gateway_config = config.gateway()?;
     check_open_files(config);
     let lock = lock_folder(config)?;
-    let doors = Doors::bind(config, false).await?;
+    let issued = config.lan.as_ref().map(|lan| lan.issue(&config.data.dir)).transpose()?;
+    let doors = Doors::bind(config).await?;
     let file = config.directory_file();
     let directory = Directory::open(&file).await.with_context(|| file.display().to_string())?;
     let (sfu, sfu_events) = tertulia_sfu::start(config.sfu()?)?;
@@ -106,9 +109,9 @@ async fn start(config: &Config) -> anyhow::Result<Running> {
     sfu.register(&mut registry);
 
     let operator = operator::router(Arc::clone(&health), registry);
-    let listeners = doors.open(config, site::with_site(v1), operator)?;
+    let listeners = doors.open(config, site::with_site(site::with_authority(v1, issued.as_ref())), operator)?;
     let media = sfu.addresses();
-    Ok(Running { gateway, sfu, health, listeners, media, _lock: lock })
+    Ok(Running { gateway, sfu, health, listeners, media, issued, _lock: lock })
 }
 
 /// One program at a time owns a data folder: two would each tell half of the people what goes on.
@@ -124,9 +127,14 @@ fn lock_folder(config: &Config) -> anyhow::Result<File> {
     }
 }
 
+/// How many files are open if all limits are reached.
+pub(crate) fn open_files_wanted(config: &Config) -> u64 {
+    u64::from(config.signaling.sockets_max) + u64::from(config.http.connections_max) + media + FILES_RESERVED
+}
+
 fn check_open_files(config: &Config) {
     let open_files_max = process::raise_open_files_limit();
-    let wanted = u64::from(config.signaling.sockets_max) + u64::from(config.http.connections_max) + FILES_RESERVED;
+    let wanted = open_files_wanted(config);
     // For a demo it is no news.
     if open_files_max < wanted && !config.is_demo() {
         tracing::warn!(
@@ -151,7 +159,7 @@ async fn a_thread_dies(sfu: &Sfu) {
 }
 
 async fn drain(running: Running, bound: Duration) {
-    let Running { gateway, sfu, health, listeners, media: _, _lock } = running;
+    let Running { gateway, sfu, health, listeners, media: _, issued: _, _lock } = running;
     health.draining.store(true, Ordering::Relaxed);
     gateway.drain(bound.saturating_sub(CLOSING)).await;
     let operator = listeners.end_people().await;

@@ -4,9 +4,11 @@
 //! is the client's own business and gets the page. The content security policy lets nothing in that is not ours.
 
 use crate::http::{IsSecure, is_host};
+use crate::lan::{CA_FILE, Issued};
 use axum::body::Body;
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::{HeaderMap, Method, Response, StatusCode, Uri};
+use axum::routing::get;
 use axum::{Extension, Router};
 use rust_embed::{Embed, EmbeddedFile};
 use std::fmt::Write as _;
@@ -44,6 +46,14 @@ pub(crate) fn with_site(v1: Router) -> Router {
         let is_secure = secure.is_some_and(|Extension(IsSecure(is_secure))| is_secure);
         answer(&method, uri.path(), &headers, is_secure, Files::get)
     })
+}
+
+/// Adds the certificate of this machine's own authority, if it has one, for devices to install.
+pub(crate) fn with_authority(v1: Router, issued: Option<&Issued>) -> Router {
+    let Some(issued) = issued else { return v1 };
+    let pem = issued.ca_pem.clone();
+    let kind = [(header::CONTENT_TYPE, "application/x-x509-ca-cert"), (header::CACHE_CONTROL, "no-store")];
+    v1.route(&format!("/{CA_FILE}"), get(async move || (kind, pem)))
 }
 
 fn answer(

@@ -1,6 +1,7 @@
 //! The program from the outside: the real binary, started on free ports with a folder of its own.
 #![expect(clippy::unwrap_used, reason = "what fails in a test fails the test")]
 
+#[expect(dead_code, reason = "of the support for the other tests some is not needed here")]
 mod support;
 
 use std::io::{ErrorKind, Read as _, Write as _};

@@ -97,7 +97,10 @@ impl Files {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Stamp([Option<(u64, u64, u64, i64, i64)>; 2]);
+struct Stamp([Option<OfFile>; 2]);
+
+/// Device and inode, length, time of change.
+type OfFile = (u64, u64, u64, i64, i64);
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(path).with_context(|| path.display().to_string())

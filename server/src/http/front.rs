@@ -65,7 +65,8 @@ impl Front {
     pub(crate) fn people(config: &Config, bound: SocketAddr) -> Self {
         let http = &config.http;
         let hsts = (http.hsts_max_age_s > 0).then(|| format!("max-age={}", http.hsts_max_age_s).try_into().ok());
-        let is_local_demo = config.is_demo() && bound.ip().is_loopback();
+        // With TLS the certificate's names do what the check does.
+        let is_local_demo = config.is_demo() && bound.ip().is_loopback() && config.tls.files().is_none();
         Self::People(Box::new(People {
             trusted: http.trusted_proxies.clone(),
             hosts: if is_local_demo { Hosts::local(bound.ip(), &http.public_hosts) } else { Hosts::Any },
@@ -86,13 +87,13 @@ impl Front {
     }
 
     /// Lets a request in, or answers it.
-    pub(super) fn admit<B>(&self, request: &mut Request<B>, arrival: Arrival) -> Result<Seen, Response<Body>> {
+    pub(super) fn admit<B>(&self, request: &mut Request<B>, arrival: Arrival) -> Result<Seen, Box<Response<Body>>> {
         match self {
             Self::Operator => {
                 request.extensions_mut().insert(ConnectInfo(arrival.remote));
                 Ok(Seen { is_api: false, hsts: None, origin: None })
             }
-            Self::Redirect(to) => Err(to.turn_away(request, to.beside(request))),
+            Self::Redirect(to) => Err(Box::new(to.turn_away(request, to.beside(request)))),
             Self::People(people) => people.admit(request, arrival),
         }
     }
@@ -114,22 +115,22 @@ impl Front {
 }
 
 impl People {
-    fn admit<B>(&self, request: &mut Request<B>, arrival: Arrival) -> Result<Seen, Response<Body>> {
+    fn admit<B>(&self, request: &mut Request<B>, arrival: Arrival) -> Result<Seen, Box<Response<Body>>> {
         let headers = request.headers();
         // The same port speaks TLS: the name and the port that the client used are right.
         if arrival.wire == Wire::PlainAtTls {
-            return Err(self.to.turn_away(request, host::of(request)));
+            return Err(Box::new(self.to.turn_away(request, host::of(request))));
         }
         let (client, way) = client(arrival, headers, &self.trusted);
         match way {
             Way::Secure | Way::Local => {}
-            Way::PlainToProxy => return Err(self.to.turn_away(request, self.to.at_proxy(request))),
-            Way::Plain => return Err(self.to.turn_away(request, None::<String>)),
+            Way::PlainToProxy => return Err(Box::new(self.to.turn_away(request, self.to.at_proxy(request)))),
+            Way::Plain => return Err(Box::new(self.to.turn_away(request, None::<String>))),
         }
         if !self.hosts.has(host::of(request)) {
             let message = "This server does not know itself by that name. Open it as localhost, or add the name to \
                            http.public_hosts.";
-            return Err(refused(request, ErrorCode::Forbidden, message));
+            return Err(Box::new(refused(request, ErrorCode::Forbidden, message)));
         }
         let is_secure = way == Way::Secure;
         let seen = Seen {
@@ -144,7 +145,7 @@ impl People {
                 refused(request, ErrorCode::Forbidden, "Pages of that origin may not call this server.")
             };
             self.cors.dress(answer.headers_mut(), seen.origin);
-            return Err(answer);
+            return Err(Box::new(answer));
         }
         request.extensions_mut().insert(ConnectInfo(client));
         request.extensions_mut().insert(IsSecure(is_secure));

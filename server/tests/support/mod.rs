@@ -1,9 +1,11 @@
 //! Starts the program for a test and speaks plain HTTP to it.
 
+pub(crate) mod tls;
+
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -48,6 +50,7 @@ pub(crate) struct Program {
     folder: TempDir,
     http: SocketAddr,
     operator: SocketAddr,
+    redirect: Option<SocketAddr>,
     media: usize,
 }
 
@@ -57,11 +60,17 @@ impl Program {
     }
 
     pub(crate) fn start_with(config: &str, variables: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), config, &[], variables)
+    }
+
+    /// In a folder that is there, and with more words on its command line.
+    pub(crate) fn start_in(folder: TempDir, config: &str, words: &[&str], variables: &[(&str, &str)]) -> Self {
         std::fs::write(folder.path().join("tertulia.toml"), config).unwrap();
         let log = File::create(folder.path().join("log")).unwrap();
         let mut child = command(folder.path())
             .args(["run", "--config", "tertulia.toml", "--ready-file", "ready"])
+            .args(words)
+            .stdout(File::create(folder.path().join("out")).unwrap())
             .envs(variables.iter().copied())
             .stderr(log)
             .spawn()
@@ -75,15 +84,22 @@ impl Program {
         });
         let text = std::fs::read_to_string(&ready).unwrap();
         let quoted: Vec<&str> = text.split('"').collect();
-        let address = |name: &str| -> SocketAddr {
-            let at = quoted.iter().position(|part| *part == name).unwrap();
+        let address = |name: &str| -> Option<SocketAddr> {
+            let at = quoted.iter().position(|part| *part == name)?;
             let bound: SocketAddr = quoted[at + 2].parse().unwrap();
             let ip = if bound.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { bound.ip() };
-            (ip, bound.port()).into()
+            Some((ip, bound.port()).into())
         };
         let media =
             quoted.iter().skip_while(|part| **part != "media").skip(1).filter(|part| part.contains(':')).count();
-        Self { http: address("http"), operator: address("operator"), media: media - 1, child, folder }
+        Self {
+            http: address("http").unwrap(),
+            operator: address("operator").unwrap(),
+            redirect: address("redirect"),
+            media: media - 1,
+            child,
+            folder,
+        }
     }
 
     /// Another command beside it, with the same folder.
@@ -93,6 +109,24 @@ impl Program {
 
     pub(crate) fn http(&self) -> SocketAddr {
         self.http
+    }
+
+    /// Where it hears those who come in plain.
+    pub(crate) fn redirect(&self) -> Option<SocketAddr> {
+        self.redirect
+    }
+
+    /// A file of its folder.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The metric of this name and these labels, as it is written.
+    pub(crate) fn metric(&self, name: &str) -> i64 {
+        let text = self.operator("GET", "/metrics").body;
+        let line = text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')));
+        let line = line.unwrap_or_else(|| panic!("{name} is missing in {text}"));
+        line.rsplit(' ').next().unwrap().parse().unwrap()
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -179,12 +213,21 @@ fn connect(address: SocketAddr) -> Option<TcpStream> {
     Some(stream)
 }
 
-fn request(address: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> Option<Answer> {
-    let mut stream = connect(address)?;
+pub(crate) fn request(address: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> Option<Answer> {
+    let headers = format!("host: {address}\r\n{headers}");
+    request_on(&mut connect(address)?, method, path, &headers, body)
+}
+
+/// One request on a connection, TLS or not; `headers` name the host.
+pub(crate) fn request_on(
+    stream: &mut (impl Read + Write),
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> Option<Answer> {
     let length = body.len();
-    let head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n"
-    );
+    let head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n");
     // A refusal may come, and the connection end, before all is written.
     stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).ok();
     let mut answer = Vec::new();
