@@ -172,10 +172,12 @@ export class Calls {
       }
       if (this.aside === call) this.aside = undefined;
       if (this.current === call) {
-        if (!this.incoming) play(undefined);
         this.current = this.aside;
         this.aside = undefined;
         titleOf(this.current?.peer.name);
+        // Who was waiting now rings like anybody.
+        if (!this.incoming) play(undefined);
+        else if (!this.current) play("ring");
       }
       this.#sayEnded(call, ended);
       this.#host.changed();
@@ -201,7 +203,9 @@ export class Calls {
   }
 
   #stopRinging(): void {
-    play(undefined);
+    const { current } = this;
+    const calling = current?.direction === "outgoing" && current.answeredAt === undefined;
+    play(calling ? "ringback" : undefined);
     stopCalling();
     // Its tab said who is calling.
     titleOf(this.current?.peer.name);

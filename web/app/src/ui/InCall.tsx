@@ -14,7 +14,11 @@ import { useNow, useQuality, type Quality } from "./hooks.js";
 export function InCall({ store, call }: { store: Store; call: Call }) {
   const view = useRef<HTMLElement>(null);
   const [unblock, setUnblock] = useState<(() => void) | undefined>();
-  useEffect(() => view.current?.focus(), []);
+  // Where the other call has ended and this one is on hold, the next key goes on with it.
+  useEffect(() => {
+    const goOn = view.current?.querySelector<HTMLElement>('[data-testid="go-on"]');
+    (goOn ?? view.current)?.focus();
+  }, []);
   const quality = useQuality(call);
   const { incoming, aside } = store.calls;
   useShortcuts(store, call);

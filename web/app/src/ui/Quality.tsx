@@ -25,7 +25,10 @@ export function QualityBadge({ call, quality }: { call: Call; quality: Quality |
       >
         <Bars level={level} />
         <span class="hidden">Connection. </span>
-        <span>You: {sayGrade(level).toLowerCase()}</span>
+        <span>
+          <span class="of">You: </span>
+          {sayGrade(level).toLowerCase()}
+        </span>
       </button>
       {open && <Details call={call} quality={quality} close={() => setOpen(false)} />}
     </div>

@@ -1,6 +1,5 @@
 // More than one call: who is waiting, who is on hold, and what can be done about it, without leaving the call one is in.
 
-import { useEffect, useRef } from "preact/hooks";
 import type { Call } from "@tertulia/sdk";
 import type { Store } from "../store.js";
 import { clock } from "../words.js";
@@ -81,17 +80,12 @@ export function HeldCall({ store, call }: { store: Store; call: Call }) {
 
 /** In the middle of the call that is on hold, by whichever side. */
 export function OnHold({ store, call }: { store: Store; call: Call }) {
-  const button = useRef<HTMLButtonElement>(null);
   const mine = call.held;
-  // The other call has ended, and this one is what is left: the next key goes on with it.
-  useEffect(() => {
-    if (mine && document.activeElement === document.body) button.current?.focus();
-  }, [mine]);
   return (
     <div class="on-hold" data-testid="on-hold">
       <p>{mine ? "On hold" : `${call.peer.name} has put the call on hold`}</p>
       {mine && (
-        <button type="button" class="primary" ref={button} data-testid="go-on" onClick={() => store.calls.hold(false)}>
+        <button type="button" class="primary" data-testid="go-on" onClick={() => store.calls.hold(false)}>
           <Icon name="resume" size={20} /> Go on
         </button>
       )}
