@@ -5,7 +5,6 @@
 mod announce;
 mod cli;
 mod config;
-mod doctor;
 mod figures;
 mod http;
 mod lan;
