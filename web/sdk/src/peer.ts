@@ -8,7 +8,7 @@ import { Emitter } from "./emitter.js";
 import type { IceSource } from "./ice.js";
 import { onNetworkChange } from "./network.js";
 import type { Slot, Source } from "./proto.js";
-import { fingerprints, orderCodecs, withOpusDtx } from "./sdp.js";
+import { fingerprints, newestFirst, orderCodecs, withOpusDtx } from "./sdp.js";
 import { SilenceWatch } from "./silence.js";
 
 export type VideoCodec = "VP8" | "VP9" | "H264" | "AV1";
@@ -63,6 +63,8 @@ export class Peer extends Emitter<PeerEvents> {
   #restartWanted = false;
   #rebuildWanted = false;
   #restartsInVain = 0;
+  /** Answers that this connection has had. */
+  #generation = 0;
   #iceServers: RTCIceServer[] = [];
   #listening = false;
   #quiet = false;
@@ -75,7 +77,9 @@ export class Peer extends Emitter<PeerEvents> {
     this.#options = options;
     this.#signal = signal;
     this.#silence = new SilenceWatch(() => this.#receivers(), {
-      silent: () => {
+      silent: (again) => {
+        // A restart that was answered and yet brought nothing: this connection does not find the way that there is.
+        if (again && !this.#negotiating) this.#rebuildWanted = true;
         this.#mend();
         this.emit("silent", undefined);
       },
@@ -201,6 +205,7 @@ export class Peer extends Emitter<PeerEvents> {
     const pc = new RTCPeerConnection(this.#configuration());
     this.pc = pc;
     this.#answered = false;
+    this.#generation = 0;
     this.#rebuildWanted = false;
     const send = (kind: "audio" | "video", encoding: RTCRtpEncodingParameters): RTCRtpTransceiver =>
       pc.addTransceiver(kind, { direction: "sendonly", sendEncodings: [encoding] });
@@ -249,7 +254,7 @@ export class Peer extends Emitter<PeerEvents> {
     const answer = await this.#signal(withOpusDtx(offer.sdp ?? ""));
     if (this.#closed || pc !== this.pc) return;
     // Our encoder goes by what the answer asks for.
-    const sdp = withOpusDtx(answer.sdp);
+    const sdp = newestFirst(withOpusDtx(answer.sdp), this.#generation++);
     if (this.#answered && !samePeer(pc.remoteDescription?.sdp, sdp)) {
       // The server has lost our media and made a new end: meet it with a new one of ours.
       this.#build();

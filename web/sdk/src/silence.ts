@@ -29,8 +29,8 @@ export const SILENCE: SilenceOptions = {
 };
 
 export interface SilenceEvents {
-  /** Something should be done about it. */
-  silent: () => void;
+  /** Something should be done about it; `again`: what was done before is done, and has not helped. */
+  silent: (again: boolean) => void;
   /** It has lasted, or it is over. */
   down: (down: boolean) => void;
 }
@@ -52,6 +52,7 @@ export class SilenceWatch {
   readonly #options: SilenceOptions;
   readonly #now: () => number;
   #timer: ReturnType<typeof setInterval> | undefined;
+  #soon: ReturnType<typeof setTimeout> | undefined;
   #looking = false;
   #rtpAt = 0;
   #before: Arrived | undefined;
@@ -81,6 +82,7 @@ export class SilenceWatch {
   /** Nothing need arrive: the call is on hold, or over. */
   stop(): void {
     clearInterval(this.#timer);
+    clearTimeout(this.#soon);
     this.#timer = undefined;
     this.#forget();
     this.#acts = 0;
@@ -157,12 +159,23 @@ export class SilenceWatch {
     const now = this.#now();
     const gap = now - this.#aliveAt;
     if (gap >= this.#options.downMs && this.#acts > 0) this.#tellDown(true);
-    if (gap < this.#patience || now < this.#actAgainAt) return;
+    if (gap < this.#patience || now < this.#actAgainAt) {
+      this.#lookAt(Math.max(this.#aliveAt + this.#patience, this.#actAgainAt) - now);
+      return;
+    }
     const waits = this.#options.againMs;
     this.#actAgainAt = now + (waits[Math.min(this.#acts, waits.length - 1)] ?? 0);
+    const again = this.#acts > 0 && this.#mended;
     this.#acts += 1;
     this.#mended = false;
-    this.#events.silent();
+    this.#events.silent(again);
+  }
+
+  /** Judges at the very moment, where that comes before the next look. */
+  #lookAt(ms: number): void {
+    if (ms >= this.#options.lookMs) return;
+    clearTimeout(this.#soon);
+    this.#soon = setTimeout(() => void this.look(), ms);
   }
 
   #forget(): void {
@@ -177,20 +190,17 @@ export class SilenceWatch {
   }
 }
 
-/** W3C webrtc-stats. Chrome tells packets of the transport; Firefox bytes of the pair. */
+/** W3C webrtc-stats. Chrome tells packets of the transport and which pair it has chosen, Firefox bytes and whether chosen. */
 function arrived(report: Iterable<[string, unknown]>): Arrived {
-  let [transport, pairs, streams, checks] = [0, 0, 0, 0];
-  for (const [, entry] of report) {
-    const { type, packetsReceived, bytesReceived, responsesReceived } = entry as Record<string, unknown>;
-    if (type === "transport") transport += number(packetsReceived ?? bytesReceived);
-    else if (type === "candidate-pair") {
-      pairs += number(bytesReceived);
-      checks += number(responsesReceived);
-    } else if (type === "inbound-rtp") streams += number(packetsReceived);
-  }
-  return { media: transport || pairs || streams, checks };
-}
-
-function number(value: unknown): number {
-  return typeof value === "number" ? value : 0;
+  const entries = [...report].map(([, entry]) => entry as Record<string, unknown>);
+  const of = (type: string) => entries.filter((entry) => entry["type"] === type);
+  const sum = (list: Record<string, unknown>[], name: string) => {
+    return list.reduce((total, entry) => total + (typeof entry[name] === "number" ? entry[name] : 0), 0);
+  };
+  const transports = of("transport");
+  const chosen = transports.map((transport) => transport["selectedCandidatePairId"]);
+  const pairs = of("candidate-pair").filter((pair) => chosen.includes(pair["id"]) || pair["selected"] === true);
+  const media =
+    sum(transports, "packetsReceived") || sum(pairs, "bytesReceived") || sum(of("inbound-rtp"), "packetsReceived");
+  return { media, checks: sum(pairs, "responsesReceived") };
 }

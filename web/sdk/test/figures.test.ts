@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fingerprints, orderCodecs, withOpusDtx } from "../src/sdp.js";
+import { fingerprints, newestFirst, orderCodecs, withOpusDtx } from "../src/sdp.js";
 import { StatsReader } from "../src/stats.js";
 
 test("DTX is asked for on Opus only, and once", () => {
@@ -36,6 +36,24 @@ test("the preferred codec comes first, FEC goes, RED stays only where it is want
 test("fingerprints are compared whatever their order and case", () => {
   const a = "a=fingerprint:sha-256 AA:BB\r\nm=audio\r\na=fingerprint:sha-256 aa:bb\r\n";
   assert.deepEqual(fingerprints(a), ["sha-256 aa:bb"]);
+});
+
+test("c6_candidates_of_a_later_restart_rank_before_all_earlier_ones_and_keep_their_order", () => {
+  const sdp = [
+    "a=mid:0",
+    "a=candidate:1 1 udp 2130706175 10.0.0.1 4000 typ host",
+    "a=candidate:2 1 tcp 1518280447 10.0.0.1 4000 typ host tcptype passive",
+    "a=candidate:1 1 UDP 2130706431 fd00::1 4000 typ host ufrag x",
+    "a=end-of-candidates",
+  ].join("\r\n");
+  const priorities = (text: string) => [...text.matchAll(/candidate:\S+ \d \S+ (\d+) \S+ 4000 typ host/g)].map((match) => +match[1]!);
+  const first = priorities(newestFirst(sdp, 0));
+  const second = priorities(newestFirst(sdp, 1));
+  assert.deepEqual(first, [65, 64, 66]);
+  assert.ok(Math.min(...second) > Math.max(...first));
+  // Below the worst of our own: a relay's over TLS.
+  assert.ok(Math.max(...priorities(newestFirst(sdp, 1_000))) < 2 ** 23);
+  assert.equal(newestFirst(sdp, 0).replace(/ 6[456] /g, " "), sdp.replace(/ (2130706175|1518280447|2130706431) /g, " "));
 });
 
 function report(at: number, bytes: number, packets: number, lost: number, rtt = 0.05): [string, unknown][] {

@@ -44,6 +44,21 @@ test("c6_silence_restarts_ice_once_and_probes_the_socket", async () => {
   assert.equal(call.connection, "up");
 });
 
+test("c6_a_restart_that_was_answered_and_brings_nothing_is_followed_by_a_new_connection", async () => {
+  const { socket, call, pc } = await inCall();
+  (await armed(pc))();
+  await until(() => socket.of("probe").length === 1);
+  await answer(socket, "probe");
+  await answer(socket, "call.connect", { sdp: "answer", slots: [...SLOTS] });
+  await until(() => call.pc !== (pc as unknown));
+  assert.equal(pc.offers.length, 2);
+  assert.equal(pc.connectionState, "closed");
+  assert.equal(call.connection, "down");
+  await answer(socket, "call.connect", { sdp: "a=fingerprint:sha-256 CC\n", slots: [...SLOTS] });
+  FakePeerConnection.all.at(-1)!.become("connected");
+  assert.equal(call.connection, "up");
+});
+
 test("c6_a_dead_path_is_noticed_on_hold_too_but_not_before_the_answer", async () => {
   const { client, socket } = await online();
   const call = client.call("bob");

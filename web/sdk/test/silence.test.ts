@@ -11,6 +11,7 @@ class Stage {
   checks = 0;
   readings = 0;
   readonly acts: number[] = [];
+  readonly again: boolean[] = [];
   readonly down: boolean[] = [];
   readonly watch: SilenceWatch;
 
@@ -20,13 +21,20 @@ class Stage {
       getStats: () => {
         this.readings += 1;
         const entries = [
-          ["T", { type: "transport", packetsReceived: this.packets }],
-          ["P", { type: "candidate-pair", responsesReceived: this.checks }],
+          ["T", { type: "transport", packetsReceived: this.packets, selectedCandidatePairId: "P" }],
+          ["P", { type: "candidate-pair", id: "P", responsesReceived: this.checks }],
+          ["Q", { type: "candidate-pair", id: "Q", responsesReceived: this.now }],
         ];
         return Promise.resolve(new Map(entries as [string, unknown][]) as unknown as RTCStatsReport);
       },
     };
-    const events = { silent: () => void this.acts.push(this.now), down: (down: boolean) => void this.down.push(down) };
+    const events = {
+      silent: (again: boolean) => {
+        this.acts.push(this.now);
+        this.again.push(again);
+      },
+      down: (down: boolean) => void this.down.push(down),
+    };
     // The timer of the test is its own.
     this.watch = new SilenceWatch(() => [ear], events, { ...SILENCE, lookMs: 1_000_000 }, () => this.now);
     this.watch.start();
@@ -68,6 +76,15 @@ test("c6_acts_upon_a_silence_that_lasts_come_further_and_further_apart", async (
   assert.deepEqual(stage.down, [true]);
   await stage.pass(400, every(20));
   assert.deepEqual(stage.down, [true, false]);
+});
+
+test("c6_what_was_done_and_has_not_helped_is_told_from_what_is_still_under_way", async () => {
+  const stage = new Stage();
+  await stage.pass(1_000, every(20));
+  await stage.pass(3_000, nothing);
+  stage.watch.mended();
+  await stage.pass(3_000, nothing);
+  assert.deepEqual(stage.again, [false, false, true]);
 });
 
 test("c6_a_third_of_all_packets_lost_is_no_silence", async () => {
