@@ -4,6 +4,7 @@
 //! With no configuration at all it is a demo on loopback. `tertulia.example.toml` documents every option, and a test
 //! keeps it true.
 
+mod addresses;
 mod env;
 mod keys;
 mod resolve;

@@ -65,7 +65,7 @@ fn main() -> Outcome<()> {
     let ip: IpAddr = option("--ip").map_or(Ok(Ipv4Addr::LOCALHOST.into()), |ip| ip.parse())?;
     let shards = option("--shards").map_or(Ok(1), |n| n.parse())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(serve(Config { shards, bind: ip, port: 0, advertise: vec![ip], ..Config::default() }))
+    runtime.block_on(serve(Config { shards, bind: ip, port: 0, advertise: vec![ip.into()], ..Config::default() }))
 }
 
 async fn serve(config: Config) -> Outcome<()> {

@@ -1,7 +1,8 @@
 //! How the rest of the program speaks to the shards.
 
 use crate::metrics::{Published, SfuCollector};
-use crate::socket::BatchSocket;
+use crate::ports::{self, Advertised};
+use crate::tcp::TcpLimits;
 use crate::worker::{Command, Worker};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -21,7 +22,10 @@ pub struct Config {
     /// The first shard's port, the others take those after it; 0: any that are free.
     pub port: u16,
     /// The addresses that clients are told. Empty: the bound one.
-    pub advertise: Vec<IpAddr>,
+    pub advertise: Vec<Advertised>,
+    /// Clients may connect by TCP, to the same port numbers, where their network lets no UDP through; within these
+    /// limits of each shard.
+    pub tcp: Option<TcpLimits>,
     /// What a receiver is taken to bear before its feedback says more, bits a second.
     pub estimate_initial_bps: u64,
     /// Of each shard.
@@ -36,6 +40,7 @@ impl Default for Config {
             bind: IpAddr::from([127, 0, 0, 1]),
             port: 0,
             advertise: Vec::new(),
+            tcp: Some(TcpLimits::default()),
             estimate_initial_bps: 2_500_000,
             limits: Limits::default(),
         }
@@ -46,10 +51,15 @@ impl Default for Config {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A port could not be bound.
-    #[error("media port {address}: {source}")]
+    #[error(
+        "media port {address} ({protocol}) can't be bound: {source}. `media.port` chooses another; without \
+         `media.tcp` only UDP is bound"
+    )]
     Bind {
         /// What was to be bound.
         address: SocketAddr,
+        /// For what.
+        protocol: &'static str,
         /// Why not.
         source: std::io::Error,
     },
@@ -115,21 +125,19 @@ pub fn start(config: Config) -> Result<(Sfu, mpsc::Receiver<Event>), StartError>
     for index in 0..u16::try_from(count).unwrap_or(u16::MAX) {
         let port = if config.port == 0 { 0 } else { config.port.saturating_add(index) };
         let address = SocketAddr::new(config.bind, port);
-        let bind_error = |source| StartError::Bind { address, source };
-        let socket = BatchSocket::bind(address).map_err(bind_error)?;
-        let bound = socket.local_addr().map_err(bind_error)?;
-        let told = if config.advertise.is_empty() { vec![config.bind] } else { config.advertise.clone() };
+        let (socket, tcp, bound) = ports::bind(address, config.tcp.as_ref(), Instant::now())?;
+        let told = if config.advertise.is_empty() { vec![config.bind.into()] } else { config.advertise.clone() };
         let peers = PeerConfig {
             certificate: certificate.clone(),
-            candidates: told.iter().map(|ip| SocketAddr::new(*ip, bound.port()).into()).collect(),
-            tcp: false,
+            candidates: told.iter().map(|told| told.at(bound.port())).collect(),
+            tcp: tcp.is_some(),
             crypto: Arc::clone(&crypto),
             estimate_initial_bps: config.estimate_initial_bps,
         };
         let core = tertulia_sfu_core::Shard::new(ShardId(index), peers, config.limits.clone(), Instant::now());
         let (commands, queue) = mpsc::unbounded_channel();
         let published = Arc::new(Published::default());
-        let (worker, waker) = Worker::new(core, socket, told, queue, events.clone(), Arc::clone(&published))?;
+        let (worker, waker) = Worker::new(core, socket, tcp, queue, events.clone(), Arc::clone(&published))?;
         threads.push(std::thread::Builder::new().name(format!("sfu-{index}")).spawn(move || worker.run())?);
         let offers = Arc::new(tokio::sync::Semaphore::new(OFFERS_WAITING_MAX));
         shards.push(Shard { commands, offers, waker, published, address: bound });

@@ -1,15 +1,21 @@
-//! The I/O shell of the forwarding unit: a thread a shard, each with a UDP port of its own.
+//! The I/O shell of the forwarding unit: a thread a shard, each with a UDP port of its own, and the TCP port of the same
+//! number for clients whose network lets no UDP through.
 //!
 //! The shards themselves ([`tertulia_sfu_core::Shard`]) decide everything; here are the sockets, the clock, the queues
 //! and the figures. A thread receives what is there (recvmmsg, GRO), hands it in, lets every peer concerned speak once,
 //! and sends each peer's datagrams as one (GSO). It never sleeps to fill a batch.
 
+mod framing;
 mod handle;
 mod metrics;
+mod ports;
 mod socket;
+mod tcp;
 mod worker;
 
 pub use handle::{Config, Sfu, StartError, start};
+pub use ports::{Advertised, AdvertisedError};
+pub use tcp::TcpLimits;
 pub use tertulia_sfu_core::{
     ConnectError, Connected, Event, GoneReason, Limits, PeerQuality, SlotState, Source, TrackQuality,
 };

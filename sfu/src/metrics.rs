@@ -1,6 +1,7 @@
 //! The unit's figures for operators. Shards count in plain integers and publish a copy; a scrape reads the copies.
 
 use crate::socket::SocketFigures;
+use crate::tcp::TcpFigures;
 use parking_lot::Mutex;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -18,6 +19,7 @@ const TURN_BOUNDS_S: [f64; 8] = [50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 5e-3, 20e-
 struct Snapshot {
     counters: Counters,
     socket: SocketFigures,
+    tcp: TcpFigures,
     /// Looked up at a scrape.
     kernel: KernelFigures,
     turns: [u64; TURN_BOUNDS_S.len()],
@@ -43,6 +45,7 @@ impl Default for Published {
         let snapshot = Snapshot {
             counters: Counters::default(),
             socket: SocketFigures::default(),
+            tcp: TcpFigures::default(),
             kernel: KernelFigures::default(),
             turns: [0; TURN_BOUNDS_S.len()],
             turn_time: Duration::ZERO,
@@ -59,9 +62,9 @@ impl Published {
         state.snapshot.turn_time += took;
     }
 
-    pub(crate) fn publish(&self, counters: Counters, socket: SocketFigures) {
+    pub(crate) fn publish(&self, counters: Counters, socket: SocketFigures, tcp: TcpFigures) {
         let mut state = self.state.lock();
-        (state.snapshot.counters, state.snapshot.socket) = (counters, socket);
+        (state.snapshot.counters, state.snapshot.socket, state.snapshot.tcp) = (counters, socket, tcp);
         let (since, before) = state.busy_since;
         let passed = since.elapsed();
         if passed >= Duration::from_millis(400) {
@@ -141,6 +144,19 @@ const FIGURES: &[Figure] = &[
         s.counters.dropped_unknown_address
     }),
     ("tertulia_sfu_dropped_stun", "STUN for nobody, or not authentic", C, |s| s.counters.dropped_stun),
+    ("tertulia_sfu_stun_unsigned", "Of these, with a peer's name and not its password", C, |s| {
+        s.counters.stun_unsigned
+    }),
+    ("tertulia_sfu_stun_limited", "Of these, not looked at: too many were wrong", C, |s| s.counters.stun_limited),
+    ("tertulia_sfu_addresses_limited", "Of these, of a peer with too many addresses", C, |s| {
+        s.counters.addresses_limited
+    }),
+    ("tertulia_sfu_trials_passed", "Media from unproved addresses that was authentic", C, |s| s.counters.trials_passed),
+    ("tertulia_sfu_trials_failed", "Media from unproved addresses that was not", C, |s| s.counters.trials_failed),
+    ("tertulia_sfu_trials_limited", "Media from unproved addresses that was not tried", C, |s| {
+        s.counters.trials_limited
+    }),
+    ("tertulia_sfu_heartbeats", "Packets sent only to be heard", C, |s| s.counters.heartbeats),
     ("tertulia_sfu_dropped_malformed", "Datagrams of no protocol, or refused", C, |s| s.counters.dropped_malformed),
     ("tertulia_sfu_dropped_over_bitrate", "Packets above what a peer may publish", C, |s| {
         s.counters.dropped_over_bitrate
@@ -157,6 +173,17 @@ const FIGURES: &[Figure] = &[
     ("tertulia_sfu_socket_receive_queue_bytes", "Bytes in the receive buffer now", G, |s| s.kernel.queue_bytes),
     ("tertulia_sfu_socket_send_calls", "Send calls", C, |s| s.socket.send_calls),
     ("tertulia_sfu_socket_receive_calls", "Receive calls that brought something", C, |s| s.socket.receive_calls),
+    ("tertulia_sfu_tcp_connections", "TCP connections now", G, |s| s.tcp.connections),
+    ("tertulia_sfu_tcp_unproved", "TCP connections now of nobody yet", G, |s| s.tcp.unproved),
+    ("tertulia_sfu_tcp_accepted", "TCP connections taken", C, |s| s.tcp.accepted),
+    ("tertulia_sfu_tcp_refused", "TCP connections not taken: too many", C, |s| s.tcp.refused),
+    ("tertulia_sfu_tcp_closed_unproved", "TCP connections closed: of nobody", C, |s| s.tcp.closed_unproved),
+    ("tertulia_sfu_tcp_closed_malformed", "TCP connections closed: a frame too long", C, |s| s.tcp.closed_malformed),
+    ("tertulia_sfu_tcp_closed_idle", "TCP connections closed: silent, or its peer gone", C, |s| s.tcp.closed_idle),
+    ("tertulia_sfu_tcp_accept_failed", "TCP connections that could not be taken", C, |s| s.tcp.accept_failed),
+    ("tertulia_sfu_tcp_frames_received", "Frames received by TCP", C, |s| s.tcp.frames_received),
+    ("tertulia_sfu_tcp_frames_sent", "Frames sent by TCP", C, |s| s.tcp.frames_sent),
+    ("tertulia_sfu_tcp_send_dropped", "Frames for a slow or lost TCP connection", C, |s| s.tcp.send_dropped),
 ];
 
 impl SfuCollector {

@@ -1,8 +1,10 @@
 //! A UDP socket that receives and sends in batches.
 //!
 //! Receiving: up to [`BATCH_SIZE`] messages a call, each of which GRO may have made of several datagrams of one sender.
+//! A socket bound to `::` serves IPv4 too (RFC 3493 §3.7); outside of here an IPv4 address has its own form always.
 //! Sending: datagrams of one destination and one size are put together (GSO); one that is shorter may close a batch.
 
+use crate::tcp::canonical;
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
@@ -28,6 +30,7 @@ pub(crate) struct SocketFigures {
 
 pub(crate) struct BatchSocket {
     socket: mio::net::UdpSocket,
+    is_ipv6: bool,
     state: UdpSocketState,
     /// [`BATCH_SIZE`] pieces of [`RECEIVE_BYTES`].
     buffers: Vec<u8>,
@@ -52,7 +55,11 @@ impl BatchSocket {
         let domain = socket2::Domain::for_address(address);
         let socket = socket2::Socket::new(domain, socket2::Type::DGRAM, Some(socket2::Protocol::UDP))?;
         socket.set_nonblocking(true)?;
+        if address.is_ipv6() {
+            socket.set_only_v6(false)?;
+        }
         socket.bind(&address.into())?;
+        let is_ipv6 = address.is_ipv6();
         let socket = mio::net::UdpSocket::from_std(socket.into());
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
         // A smaller buffer than asked for is not an error: it shows as drops in the metrics.
@@ -67,7 +74,7 @@ impl BatchSocket {
             closed: false,
         };
         let buffers = vec![0; RECEIVE_BYTES * BATCH_SIZE];
-        Ok(Self { socket, state, buffers, batch, figures: SocketFigures::default() })
+        Ok(Self { socket, is_ipv6, state, buffers, batch, figures: SocketFigures::default() })
     }
 
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -94,7 +101,7 @@ impl BatchSocket {
         for (meta, buffer) in metas.iter().zip(self.buffers.chunks(RECEIVE_BYTES)).take(count) {
             let message = &buffer[..meta.len.min(buffer.len())];
             for datagram in message.chunks(meta.stride.max(1)) {
-                take(meta.addr, meta.dst_ip, datagram);
+                take(canonical(meta.addr), meta.dst_ip.map(|ip| ip.to_canonical()), datagram);
             }
         }
         Ok(count == BATCH_SIZE)
@@ -125,11 +132,11 @@ impl BatchSocket {
             return;
         }
         let transmit = Transmit {
-            destination: self.batch.destination,
+            destination: SocketAddr::new(self.in_family(self.batch.destination.ip()), self.batch.destination.port()),
             ecn: None,
             contents: &self.batch.bytes,
             segment_size: (self.batch.segments > 1).then_some(self.batch.segment),
-            src_ip: self.batch.source,
+            src_ip: self.batch.source.map(|ip| self.in_family(ip)),
         };
         self.figures.send_calls += 1;
         // Media that can't be sent now is of no use later: NACK or a key frame mends it.
@@ -138,6 +145,14 @@ impl BatchSocket {
         }
         self.batch.bytes.clear();
         (self.batch.segments, self.batch.closed) = (0, false);
+    }
+
+    /// As the kernel wants it of this socket.
+    fn in_family(&self, ip: IpAddr) -> IpAddr {
+        match ip {
+            IpAddr::V4(ip) if self.is_ipv6 => ip.to_ipv6_mapped().into(),
+            ip => ip,
+        }
     }
 }
 

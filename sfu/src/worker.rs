@@ -2,14 +2,15 @@
 
 use crate::metrics::Published;
 use crate::socket::BatchSocket;
+use crate::tcp::TcpSide;
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tertulia_common::{PeerId, RoomId};
-use tertulia_sfu_core::{ConnectError, Connected, Event, Path, Shard};
+use tertulia_sfu_core::{ConnectError, Connected, Event, Path, Protocol, Shard};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
@@ -53,9 +54,9 @@ pub(crate) enum Command {
 pub(crate) struct Worker {
     shard: Shard,
     socket: BatchSocket,
-    /// Addresses that clients are told, and our port.
-    advertised: Vec<IpAddr>,
-    port: u16,
+    tcp: Option<TcpSide>,
+    /// Where the socket is bound.
+    bound: SocketAddr,
     poll: Poll,
     commands: mpsc::UnboundedReceiver<Command>,
     events: mpsc::Sender<Event>,
@@ -63,15 +64,13 @@ pub(crate) struct Worker {
     waiting: VecDeque<Event>,
     published: Arc<Published>,
     publish_at: Instant,
-    /// For each address of ours that a client reached, under which it knows us, if that is another.
-    local_ips: Vec<(IpAddr, IpAddr)>,
 }
 
 impl Worker {
     pub(crate) fn new(
         shard: Shard,
         mut socket: BatchSocket,
-        advertised: Vec<IpAddr>,
+        mut tcp: Option<TcpSide>,
         commands: mpsc::UnboundedReceiver<Command>,
         events: mpsc::Sender<Event>,
         published: Arc<Published>,
@@ -79,13 +78,12 @@ impl Worker {
         let poll = Poll::new()?;
         poll.registry().register(socket.source(), SOCKET, Interest::READABLE)?;
         let waker = Waker::new(poll.registry(), COMMANDS)?;
-        let port = socket.local_addr()?.port();
-        let (waiting, local_ips) = (VecDeque::new(), Vec::new());
-        let publish_at = Instant::now();
-        Ok((
-            Self { shard, socket, advertised, port, poll, commands, events, waiting, published, publish_at, local_ips },
-            waker,
-        ))
+        if let Some(tcp) = &mut tcp {
+            tcp.register(poll.registry())?;
+        }
+        let bound = socket.local_addr()?;
+        let (waiting, publish_at) = (VecDeque::new(), Instant::now());
+        Ok((Self { shard, socket, tcp, bound, poll, commands, events, waiting, published, publish_at }, waker))
     }
 
     pub(crate) fn run(mut self) {
@@ -101,6 +99,9 @@ impl Worker {
                 }
             }
             let began = Instant::now();
+            if let Some(tcp) = &mut self.tcp {
+                ready.iter().for_each(|event| tcp.on_event(event));
+            }
             let go_on = self.turn(began);
             self.published.add_turn(began.elapsed());
             if !go_on {
@@ -115,7 +116,10 @@ impl Worker {
         let mut now = began;
         // More may be there than one turn takes: the socket is read until it is empty, with sends in between.
         loop {
-            let more = self.receive(now);
+            let mut more = self.receive(now);
+            if let Some(tcp) = &mut self.tcp {
+                more |= tcp.receive(now, &mut self.shard, self.poll.registry());
+            }
             self.shard.handle_timeout(now);
             self.shard.flush(now);
             self.transmit();
@@ -127,7 +131,8 @@ impl Worker {
         }
         if now >= self.publish_at {
             self.publish_at = now + PUBLISH_INTERVAL;
-            self.published.publish(self.shard.counters(), self.socket.figures);
+            let tcp = self.tcp.as_ref().map(TcpSide::figures).unwrap_or_default();
+            self.published.publish(self.shard.counters(), self.socket.figures, tcp);
         }
         go_on
     }
@@ -165,11 +170,11 @@ impl Worker {
 
     /// Hands in what has arrived; true if more may be there.
     fn receive(&mut self, now: Instant) -> bool {
-        let Self { shard, socket, advertised, port, local_ips, .. } = self;
+        let Self { shard, socket, bound, .. } = self;
         for _ in 0..RECEIVES_MAX {
             let received = socket.receive(|source, local_ip, datagram| {
-                let destination = SocketAddr::new(candidate_ip(local_ip, advertised, local_ips), *port);
-                shard.handle_datagram(now, Path::udp(source, destination), datagram);
+                let local = local_ip.map_or(*bound, |ip| SocketAddr::new(ip, bound.port()));
+                shard.handle_datagram(now, Path::udp(source, local), datagram);
             });
             match received {
                 Ok(true) => {}
@@ -183,11 +188,17 @@ impl Worker {
 
     fn transmit(&mut self) {
         while let Some(transmit) = self.shard.poll_transmit() {
-            let candidate = transmit.source.ip();
-            let local = self.local_ips.iter().find(|(_, known_as)| *known_as == candidate).map(|(local, _)| *local);
-            self.socket.send(local, transmit.destination, &transmit.contents);
+            if transmit.proto == Protocol::Udp {
+                let local = Some(transmit.source.ip()).filter(|ip| !ip.is_unspecified());
+                self.socket.send(local, transmit.destination, &transmit.contents);
+            } else if let Some(tcp) = &mut self.tcp {
+                tcp.send(transmit.destination, &transmit.contents);
+            }
         }
         self.socket.flush();
+        if let Some(tcp) = &mut self.tcp {
+            tcp.flush(&mut self.shard);
+        }
     }
 
     fn hand_out_events(&mut self) {
@@ -208,17 +219,4 @@ impl Worker {
             }
         }
     }
-}
-
-/// Which of our candidates a datagram came to: behind a NAT the address on the wire is not the one that clients know.
-fn candidate_ip(local: Option<IpAddr>, advertised: &[IpAddr], local_ips: &mut Vec<(IpAddr, IpAddr)>) -> IpAddr {
-    let first = advertised.first().copied().unwrap_or(IpAddr::from([127, 0, 0, 1]));
-    let Some(local) = local.map(|ip| ip.to_canonical()) else { return first };
-    if let Some((_, known_as)) = local_ips.iter().find(|(ip, _)| *ip == local) {
-        return *known_as;
-    }
-    let same_family = || advertised.iter().find(|ip| ip.is_ipv4() == local.is_ipv4());
-    let known_as = advertised.iter().find(|ip| **ip == local).or_else(same_family).copied().unwrap_or(first);
-    local_ips.push((local, known_as));
-    known_as
 }

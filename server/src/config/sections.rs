@@ -5,6 +5,7 @@ use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use tertulia_sfu::{Advertised, TcpLimits};
 use tracing_subscriber::EnvFilter;
 
 /// A secret: in no log and no `check-config`.
@@ -107,8 +108,11 @@ pub(crate) struct Media {
     pub(crate) bind_ip: Option<IpAddr>,
     pub(crate) port: u16,
     /// Empty: see `resolve`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) advertise: Vec<IpAddr>,
+    #[serde(skip_serializing_if = "Vec::is_empty", with = "super::addresses::text")]
+    pub(crate) advertise: Vec<Advertised>,
+    pub(crate) tcp: bool,
+    pub(crate) tcp_connections_max: usize,
+    pub(crate) tcp_connections_per_address_max: usize,
     pub(crate) shards: usize,
     pub(crate) rooms_max: usize,
     pub(crate) peers_max: usize,
@@ -121,11 +125,15 @@ pub(crate) struct Media {
 impl Default for Media {
     fn default() -> Self {
         let sfu = tertulia_sfu::Config::default();
+        let tcp = TcpLimits::default();
         let silence = sfu.limits.peer_silence_max.as_millis();
         Self {
             bind_ip: None,
             port: 0,
             advertise: Vec::new(),
+            tcp: true,
+            tcp_connections_max: tcp.connections_max,
+            tcp_connections_per_address_max: tcp.per_address_max,
             shards: 0,
             rooms_max: sfu.limits.rooms_max,
             peers_max: sfu.limits.peers_max,
@@ -143,6 +151,8 @@ const SHARDS_MAX: usize = 1024;
 impl Media {
     pub(super) fn check(&self) -> anyhow::Result<()> {
         let positive = [
+            ("tcp_connections_max", self.tcp_connections_max as u64),
+            ("tcp_connections_per_address_max", self.tcp_connections_per_address_max as u64),
             ("rooms_max", self.rooms_max as u64),
             ("peers_max", self.peers_max as u64),
             ("publish_bitrate_max_bps", self.publish_bitrate_max_bps),
@@ -158,7 +168,9 @@ impl Media {
         if self.shards > SHARDS_MAX {
             bail!("media.shards is {}, at most {SHARDS_MAX} make sense", self.shards);
         }
-        if let Some(ip) = self.advertise.iter().find(|ip| ip.is_unspecified() || ip.is_multicast()) {
+        if let Some(ip) =
+            self.advertise.iter().map(|told| told.public).find(|ip| ip.is_unspecified() || ip.is_multicast())
+        {
             bail!("media.advertise: {ip} is no address that a client can send to");
         }
         Ok(())
@@ -221,22 +233,4 @@ pub(crate) enum ApiKey {
     },
     /// Ed25519: the app keeps the private half.
     EdDSA { id: String, public_key_file: PathBuf },
-}
-
-/// A STUN or TURN server to tell clients of.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct IceServer {
-    pub(crate) urls: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) username: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) credential: Option<Secret>,
-}
-
-impl IceServer {
-    /// The password, for the clients that are told of the server.
-    pub(crate) fn credential(&self) -> Option<String> {
-        self.credential.as_ref().map(|secret| secret.0.clone())
-    }
 }
