@@ -45,6 +45,8 @@ export class SignIn {
   unreachable = false;
   step: Step | undefined;
   problem: string | undefined;
+  /** Said at the door, where nothing is wrong. */
+  notice: string | undefined;
   /** What was tried last: there the problem is said. */
   tried: SignInWay | undefined;
   busy = false;
@@ -86,19 +88,20 @@ export class SignIn {
   go(step: Step): void {
     this.#stopLinking();
     this.step = step;
-    this.problem = undefined;
+    this.problem = this.notice = undefined;
     this.busy = false;
     if (step === "link") void this.#link();
     this.#changed();
   }
 
   /** Back to the beginning, with a reason where there is one. */
-  reset(step?: SignInWay, problem?: string): void {
+  reset(step?: SignInWay, problem?: string, notice?: string): void {
     this.#stopLinking();
     this.pin = undefined;
     this.busy = false;
     this.step = this.tried = step ?? this.ways[0];
     this.problem = problem;
+    this.notice = notice;
     this.#changed();
   }
 

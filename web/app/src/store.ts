@@ -176,7 +176,7 @@ export class Store {
     if (!(await this.mine.deleteAccount())) return;
     this.#forget();
     client?.close();
-    this.entry.reset(undefined, "Your account is deleted. Thank you for having been here");
+    this.entry.reset(undefined, undefined, "Your account is deleted. Thank you for having been here.");
   }
 
   setPreference(change: Preferences): void {
@@ -362,6 +362,8 @@ export class Store {
     forgetAccount();
     this.account = this.client = this.history = this.historyNext = this.#instance = undefined;
     this.people = [];
+    // What they offer to do is not to be had any more.
+    this.toasts = [];
     this.displaced = this.draining = false;
     this.calls.forget();
     this.mine.begin();

@@ -1,7 +1,7 @@
 // A question that wants an answer before anything else: the browser's own modal dialog, with its focus and its Escape.
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { Store } from "../store.js";
 import { Icon } from "./Icon.js";
 
@@ -15,6 +15,15 @@ interface Props {
 
 export function Dialog({ store, title, testId, close, children }: Props) {
   const box = useRef<HTMLDialogElement>(null);
+  // The focus goes back to where it was; while the dialog is open, nothing behind it can take it.
+  useLayoutEffect(() => {
+    const it = box.current;
+    const opener = document.activeElement as HTMLElement | null;
+    return () => {
+      it?.close();
+      opener?.focus();
+    };
+  }, []);
   const ringing = store.calls.incoming !== undefined;
   useEffect(() => {
     const it = box.current;

@@ -25,7 +25,8 @@ export function Home({ store }: { store: Store }) {
       <main ref={main} tabIndex={-1}>
         {store.connection === "reconnecting" && !store.displaced && (
           <p class="banner" data-testid="reconnecting" role="status">
-            <span class="spinner" aria-hidden="true" /> The server can’t be reached. Trying again…
+            <span class="spinner" aria-hidden="true" />
+            {store.draining ? "The server is restarting. One moment…" : "The server can’t be reached. Trying again…"}
           </p>
         )}
         {store.displaced && <Displaced store={store} />}

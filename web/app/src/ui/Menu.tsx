@@ -20,6 +20,11 @@ export function Menu({ label, items }: { label: string; items: MenuItem[] }) {
   const [up, setUp] = useState(false);
   const button = useRef<HTMLButtonElement>(null);
   if (items.length === 0) return null;
+  // What was chosen may show nothing: then the next key goes on from here.
+  const close = () => {
+    setOpen(false);
+    button.current?.focus();
+  };
   const toggle = () => {
     const below = innerHeight - (button.current?.getBoundingClientRect().bottom ?? 0);
     setUp(below < ROOM_PX);
@@ -39,13 +44,22 @@ export function Menu({ label, items }: { label: string; items: MenuItem[] }) {
       >
         <Icon name="more" />
       </button>
-      {open && <List items={items} up={up} label={label} close={() => setOpen(false)} />}
+      {open && <List items={items} up={up} label={label} dismiss={() => setOpen(false)} close={close} />}
     </div>
   );
 }
 
-function List({ items, up, label, close }: { items: MenuItem[]; up: boolean; label: string; close: () => void }) {
-  const box = useDismiss(true, close);
+interface ListProps {
+  items: MenuItem[];
+  up: boolean;
+  label: string;
+  /** Someone has clicked elsewhere: there the focus is theirs. */
+  dismiss: () => void;
+  close: () => void;
+}
+
+function List({ items, up, label, dismiss, close }: ListProps) {
+  const box = useDismiss(true, dismiss);
   return (
     <div
       class={up ? "popover row-menu up" : "popover row-menu"}

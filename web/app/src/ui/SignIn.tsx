@@ -6,6 +6,7 @@ import { lastName } from "../account.js";
 import type { Step } from "../sign-in.js";
 import type { Store } from "../store.js";
 import { Logo } from "./Icon.js";
+import { Insecure } from "./Insecure.js";
 import { LinkForm } from "./SignInLink.js";
 import { PhoneForm, PinForm } from "./SignInPhone.js";
 import { Table } from "./Table.js";
@@ -35,6 +36,12 @@ export function SignIn({ store }: { store: Store }) {
   const beside = step === "phone" && entry.ways.includes("demo");
   return (
     <Door title={TITLES[step]} compact={beside || step === "pin" || step === "link"}>
+      <Insecure />
+      {entry.notice && (
+        <p class="hint" role="status">
+          {entry.notice}
+        </p>
+      )}
       {store.mine.linkAsked && <p class="hint">To link the other device, sign in here first.</p>}
       {step === "phone" && <PhoneForm store={store} />}
       {step === "pin" && <PinForm store={store} />}
