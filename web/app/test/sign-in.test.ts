@@ -3,19 +3,19 @@ import { test } from "node:test";
 import { codeIn, deviceName, linkAddress } from "../src/account.js";
 import { isUnnamed } from "../src/mine.js";
 
-test("a4_a_code_is_found_in_the_address_that_its_qr_code_says", () => {
+test("m15_a_code_is_found_in_the_address_that_its_qr_code_says", () => {
   const address = linkAddress("https://calls.example", "K7PM-3XQA");
   assert.equal(address, "https://calls.example/#link=K7PM-3XQA");
   assert.equal(codeIn(address), "K7PM-3XQA");
 });
 
-test("a4_a_code_is_forgiven_small_letters_blanks_and_a_missing_hyphen", () => {
+test("m15_a_code_is_forgiven_small_letters_blanks_and_a_missing_hyphen", () => {
   for (const typed of ["K7PM-3XQA", " k7pm3xqa ", "k7pm 3xqa", "K7PM%2D3XQA"]) assert.equal(codeIn(typed), "K7PM-3XQA");
   assert.equal(codeIn("  "), "");
   assert.equal(codeIn("short"), "SHORT");
 });
 
-test("a4_a_device_is_listed_by_browser_and_system", () => {
+test("m15_a_device_is_listed_by_browser_and_system", () => {
   const mac =
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17 Safari/605";
   const agents: [string, boolean, string][] = [

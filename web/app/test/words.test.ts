@@ -69,7 +69,7 @@ test("a call that is answered but not connected here is not called connected", (
   assert.equal(sayState({ ...call, state: "reconnecting", connection: "up" }), "Bob is reconnecting…");
 });
 
-test("c9_a_call_that_went_to_another_device_says_so", () => {
+test("c1_a_call_that_went_to_another_device_says_so", () => {
   assert.deepEqual(sayEnded(outgoing, ended("handed_over")), {
     text: "Continued on your other device",
     tone: "plain",
@@ -77,7 +77,7 @@ test("c9_a_call_that_went_to_another_device_says_so", () => {
   });
 });
 
-test("c4_on_hold_is_said_whoever_has_put_it_there_and_only_while_the_call_is_on", () => {
+test("c1_on_hold_is_said_whoever_has_put_it_there_and_only_while_the_call_is_on", () => {
   const call = { ...outgoing, state: "active", connection: "up" } as const;
   assert.equal(sayState({ ...call, held: true }), "On hold");
   assert.equal(sayState({ ...call, heldByOther: true }), "On hold");
