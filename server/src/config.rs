@@ -4,6 +4,7 @@
 //! With no configuration at all it is a demo on loopback. `tertulia.example.toml` documents every option, and a test
 //! keeps it true.
 
+mod accounts;
 mod addresses;
 mod env;
 mod keys;
@@ -19,6 +20,7 @@ pub(crate) use tls::{Networks, Tls};
 
 use crate::lan::Lan;
 use anyhow::{Context as _, bail};
+use accounts::Accounts;
 use sections::{ApiKey, Calls, Data, Drain, IceServer, Media, Operator};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -34,6 +36,7 @@ pub(crate) struct Config {
     pub(crate) tls: Tls,
     pub(crate) operator: Operator,
     pub(crate) data: Data,
+    pub(crate) accounts: Accounts,
     pub(crate) calls: Calls,
     pub(crate) signaling: tertulia_signaling::Limits,
     pub(crate) media: Media,
@@ -96,7 +99,7 @@ impl Config {
     }
 
     fn check(&self) -> anyhow::Result<()> {
-        if self.demo.is_none() && self.is_reached_from_outside() && self.api_keys.is_empty() {
+        if self.demo.is_none() && self.is_reached_from_outside() && self.api_keys.is_empty() && !self.accounts.phone {
             bail!(
                 "http.listen is {}, reached from beyond this machine, where the demo (sign-in by name, a list of everyone) is not on by \
                  itself, and there are no API keys: nobody could sign in. Either add [[api_keys]], or say `demo = true` \
@@ -121,6 +124,7 @@ impl Config {
             bail!("{name} must be at least 1");
         }
         self.check_tls()?;
+        self.check_accounts()?;
         self.media.check()?;
         self.log.filter()?;
         Ok(())

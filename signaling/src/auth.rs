@@ -178,6 +178,11 @@ impl Keys {
         Ok(())
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
     /// Who the token speaks for.
     ///
     /// # Errors

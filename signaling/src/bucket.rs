@@ -9,7 +9,7 @@ use std::time::Duration;
 use tertulia_common::Timestamp;
 
 /// What a token is divided into, so that a slow rate loses nothing to rounding.
-const UNITS: u64 = 1_000;
+const UNITS: u64 = 1_000_000;
 
 /// How fast a bucket fills, and how much it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,24 @@ impl Rate {
 
     /// So many tokens a minute, and so many at once.
     pub(crate) fn per_minute(tokens: u32, burst: u32) -> Self {
-        Self { units_per_s: (u64::from(tokens.max(1)) * UNITS / 60).max(1), capacity: u64::from(burst.max(1)) * UNITS }
+        Self::per(tokens, 60, burst)
+    }
+
+    /// So many tokens an hour, and so many at once.
+    pub(crate) fn per_hour(tokens: u32, burst: u32) -> Self {
+        Self::per(tokens, 3_600, burst)
+    }
+
+    /// So many tokens in 24 hours, and so many at once.
+    pub(crate) fn per_day(tokens: u32, burst: u32) -> Self {
+        Self::per(tokens, 86_400, burst)
+    }
+
+    fn per(tokens: u32, seconds: u64, burst: u32) -> Self {
+        Self {
+            units_per_s: (u64::from(tokens.max(1)) * UNITS / seconds).max(1),
+            capacity: u64::from(burst.max(1)) * UNITS,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Invariant: everything that a client can make grow has its limit here, by name, with what moving it costs.
 
+use crate::accounts::AccountsConfig;
 use crate::auth::Keys;
 use crate::bucket::Rate;
 use crate::outbox::OutboxLimits;
@@ -17,6 +18,8 @@ pub struct Config {
     pub keys: Keys,
     /// If this is a demo: the id of the key (HS256, in `keys`) that signs the tokens of its sign-in.
     pub demo_key: Option<String>,
+    /// Accounts of this server.
+    pub accounts: AccountsConfig,
     /// How long the parts of a call may take.
     pub timeouts: Timeouts,
     /// What one client may take.
@@ -71,6 +74,13 @@ pub struct Limits {
     pub sockets_max: u32,
     /// Sockets of one remote address (of IPv6, of one /64). Behind a proxy all have the proxy's address: set it to `sockets_max`.
     pub sockets_per_address_max: u32,
+    /// WebSockets that one remote address may open a minute, on average; at once above that, `sockets_per_address_max`.
+    /// Raising it lets one client make the server check more tokens.
+    pub socket_opens_per_minute: u32,
+    /// Other HTTP requests of one remote address a second, on average.
+    pub http_requests_per_s: u32,
+    /// The same at once above that average.
+    pub http_requests_burst: u32,
     /// Sessions of this server, with and without a socket.
     pub sessions_max: u32,
     /// Devices of one user that have a session. Raising it multiplies what one call makes ring.
@@ -101,6 +111,9 @@ impl Default for Limits {
             resume_window_s: 60,
             sockets_max: 50_000,
             sockets_per_address_max: 1_000,
+            socket_opens_per_minute: 600,
+            http_requests_per_s: 30,
+            http_requests_burst: 300,
             sessions_max: 60_000,
             devices_per_user_max: 16,
             sign_ins_per_minute: 60,
@@ -132,6 +145,9 @@ impl Limits {
             ("resume_window_s", self.resume_window_s),
             ("sockets_max", self.sockets_max),
             ("sockets_per_address_max", self.sockets_per_address_max),
+            ("socket_opens_per_minute", self.socket_opens_per_minute),
+            ("http_requests_per_s", self.http_requests_per_s),
+            ("http_requests_burst", self.http_requests_burst),
             ("sessions_max", self.sessions_max),
             ("devices_per_user_max", self.devices_per_user_max),
             ("sign_ins_per_minute", self.sign_ins_per_minute),
@@ -162,6 +178,14 @@ impl Limits {
 
     pub(crate) fn invites(&self) -> Rate {
         Rate::per_minute(self.invites_per_minute, self.invites_burst)
+    }
+
+    pub(crate) fn socket_opens(&self) -> Rate {
+        Rate::per_minute(self.socket_opens_per_minute, self.sockets_per_address_max)
+    }
+
+    pub(crate) fn http_requests(&self) -> Rate {
+        Rate::per_second(self.http_requests_per_s, self.http_requests_burst)
     }
 
     pub(crate) fn sign_ins(&self) -> Rate {

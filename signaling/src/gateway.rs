@@ -2,6 +2,7 @@
 //!
 //! Invariant: its tasks live exactly as long as it does.
 
+use crate::accounts::Accounts;
 use crate::bucket::Buckets;
 use crate::clock::{Clock, random};
 use crate::config::Config;
@@ -31,8 +32,9 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
 
-/// Demo only: remote addresses whose rate of sign-ins is remembered. Raising it costs about 60 bytes each.
-const SIGN_IN_ADDRESSES_MAX: usize = 10_000;
+/// Remote addresses whose rates (of sign-ins, of requests, of sockets) are remembered, each. Raising it costs about 60 bytes
+/// each; when it is reached, addresses that have not been heard of lately must wait.
+const ADDRESSES_MAX: usize = 50_000;
 /// After the drain's deadline: for the last lines of the history to be written, and close frames to be read.
 const FINISH: Duration = Duration::from_secs(3);
 /// How often a drain looks whether the last call has ended.
@@ -51,7 +53,10 @@ pub(crate) struct Shared {
     pub(crate) history: History,
     pub(crate) people: Option<Arc<People>>,
     pub(crate) doors: Arc<Doors>,
+    pub(crate) accounts: Accounts,
     pub(crate) sign_ins: Mutex<Buckets<IpAddr>>,
+    pub(crate) opens_by_address: Mutex<Buckets<IpAddr>>,
+    pub(crate) requests_by_address: Mutex<Buckets<IpAddr>>,
     draining: AtomicBool,
     closing: AtomicBool,
     /// How often somebody's access has ended: a `hello` that was under way meanwhile looks again.
@@ -142,7 +147,10 @@ impl Gateway {
             tasks.push(tokio::spawn(async move { people.run().await }));
         }
         let doors = Doors::new(limits.sockets_max, limits.sockets_per_address_max);
-        let sign_ins = Mutex::new(Buckets::new(limits.sign_ins(), SIGN_IN_ADDRESSES_MAX));
+        let sign_ins = Mutex::new(Buckets::new(limits.sign_ins(), ADDRESSES_MAX));
+        let opens_by_address = Mutex::new(Buckets::new(limits.socket_opens(), ADDRESSES_MAX));
+        let requests_by_address = Mutex::new(Buckets::new(limits.http_requests(), ADDRESSES_MAX));
+        let accounts = Accounts::new(&config.accounts, &metrics, clock.now());
         let (draining, closing) = (AtomicBool::new(false), AtomicBool::new(false));
         let instance = format!("{:016x}", random() as u64);
         let shared = Shared {
@@ -155,7 +163,10 @@ impl Gateway {
             history,
             people,
             doors,
+            accounts,
             sign_ins,
+            opens_by_address,
+            requests_by_address,
             draining,
             closing,
             revocations: AtomicU64::new(0),

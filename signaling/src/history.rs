@@ -155,7 +155,7 @@ fn media_to_wire(media: directory::Media) -> wire::MediaKind {
 }
 
 fn person(user: directory::User) -> Person {
-    Person { user_id: user.id, name: user.name, online: None, deleted: false }
+    Person { user_id: user.id, name: user.name, online: None, deleted: user.deleted }
 }
 
 /// A missed call as a welcome lists it.

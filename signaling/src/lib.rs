@@ -11,11 +11,13 @@
 //! A session is a device's conversation with the server; it outlives its sockets. The exchange
 //! owns the calls behind one lock. The wire's types stay in `socket`, `requests`, `http` and `translate`.
 
+mod accounts;
 pub mod auth;
 mod authenticate;
 mod bucket;
 mod clock;
 mod config;
+mod devices;
 mod doors;
 mod exchange;
 mod gateway;
@@ -34,5 +36,8 @@ mod session;
 mod socket;
 mod translate;
 
+pub use accounts::{
+    AccountLimits, AccountsConfig, PhoneSignIn, PinSender, Region, UnknownRegion, Webhook, WebhookError,
+};
 pub use config::{Config, Limits};
 pub use gateway::Gateway;

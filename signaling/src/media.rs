@@ -108,6 +108,11 @@ impl Media {
 }
 
 impl CallMedia {
+    /// The devices that have a peer.
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.peers.iter().map(|peer| &peer.endpoint)
+    }
+
     fn peer_of(&self, endpoint: &Endpoint) -> Option<PeerId> {
         self.peers.iter().find(|peer| peer.endpoint == *endpoint).map(|peer| peer.id)
     }

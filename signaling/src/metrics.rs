@@ -83,12 +83,24 @@ pub(crate) enum Hit {
     Replay,
     Write,
     SignIns,
+    RequestsPerAddress,
+    SocketOpens,
+    Pins,
+    PinsPerAddress,
+    PinsPerNumber,
+    PinsSending,
+    TriesPerAddress,
+    Links,
+    LinkTries,
+    LinkedDevices,
+    Lookups,
+    Blocks,
     History,
     Call(Limit),
 }
 
 impl Hit {
-    const ALL: [Self; 21] = [
+    const ALL: [Self; 33] = [
         Self::Sockets,
         Self::SocketsPerAddress,
         Self::Sessions,
@@ -104,6 +116,18 @@ impl Hit {
         Self::Replay,
         Self::Write,
         Self::SignIns,
+        Self::RequestsPerAddress,
+        Self::SocketOpens,
+        Self::Pins,
+        Self::PinsPerAddress,
+        Self::PinsPerNumber,
+        Self::PinsSending,
+        Self::TriesPerAddress,
+        Self::Links,
+        Self::LinkTries,
+        Self::LinkedDevices,
+        Self::Lookups,
+        Self::Blocks,
         Self::History,
         Self::Call(Limit::Calls),
         Self::Call(Limit::CallsPerCallee),
@@ -129,6 +153,18 @@ impl Hit {
             Self::Replay => "replay",
             Self::Write => "write_time",
             Self::SignIns => "sign_ins",
+            Self::RequestsPerAddress => "http_requests_per_address",
+            Self::SocketOpens => "socket_opens",
+            Self::Pins => "pins",
+            Self::PinsPerAddress => "pins_per_address",
+            Self::PinsPerNumber => "pins_per_number",
+            Self::PinsSending => "pins_sending",
+            Self::TriesPerAddress => "tries_per_address",
+            Self::Links => "links",
+            Self::LinkTries => "link_tries",
+            Self::LinkedDevices => "linked_devices",
+            Self::Lookups => "lookups",
+            Self::Blocks => "blocks",
             Self::History => "history_queue",
             Self::Call(Limit::Calls) => "calls",
             Self::Call(Limit::CallsPerCallee) => "calls_per_callee",
@@ -150,6 +186,7 @@ pub(crate) struct Metrics {
     pub(crate) calls_placed: Counter,
     pub(crate) calls_merged: Counter,
     pub(crate) history_failed: Counter,
+    pins: Family<Outcome, Counter>,
     closed: Family<Reason, Counter>,
     hellos: Family<Outcome, Counter>,
     errors: Family<Code, Counter>,
@@ -177,6 +214,7 @@ impl Default for Metrics {
             calls_placed: Counter::default(),
             calls_merged: Counter::default(),
             history_failed: Counter::default(),
+            pins: Family::default(),
             closed: Family::default(),
             hellos: Family::default(),
             errors: Family::default(),
@@ -196,6 +234,7 @@ impl Metrics {
     fn fill(&self) {
         CloseCode::ALL.iter().for_each(|code| drop(self.closed.get_or_create(&close_label(*code))));
         drop(self.closed.get_or_create(&CLOSED_BY_PEER));
+        [PIN_SENT, PIN_FAILED, PIN_RETRIED].iter().for_each(|outcome| drop(self.pins.get_or_create(outcome)));
         HelloOutcome::ALL.iter().for_each(|outcome| drop(self.hellos.get_or_create(&outcome.label())));
         ErrorCode::ALL.iter().for_each(|code| drop(self.errors.get_or_create(&error_label(*code))));
         Hit::ALL.iter().for_each(|hit| drop(self.limits.get_or_create(&hit.label())));
@@ -214,6 +253,7 @@ impl Metrics {
         r.register("errors", "error frames and HTTP errors, by code", self.errors.clone());
         r.register("limit_hits", "what a limit has refused or cut, by limit", self.limits.clone());
         r.register("history_failed", "calls that could not be written to the history", self.history_failed.clone());
+        r.register("pins", "PINs, by what came of them; retried: further tries of the webhook", self.pins.clone());
         r.register("media_connect_seconds", "an offer's time in the forwarding unit", self.media_connect.clone());
         let r = registry.sub_registry_with_prefix("tertulia");
         r.register("calls_placed", "calls placed", self.calls_placed.clone());
@@ -245,6 +285,18 @@ impl Metrics {
         self.closed.get_or_create(&CLOSED_BY_PEER).inc();
     }
 
+    pub(crate) fn pin_sent(&self) {
+        self.pins.get_or_create(&PIN_SENT).inc();
+    }
+
+    pub(crate) fn pin_failed(&self) {
+        self.pins.get_or_create(&PIN_FAILED).inc();
+    }
+
+    pub(crate) fn pin_retried(&self) {
+        self.pins.get_or_create(&PIN_RETRIED).inc();
+    }
+
     pub(crate) fn hello(&self, outcome: HelloOutcome) {
         self.hellos.get_or_create(&outcome.label()).inc();
     }
@@ -269,6 +321,9 @@ impl Metrics {
     }
 }
 
+const PIN_SENT: Outcome = Outcome { outcome: "sent" };
+const PIN_FAILED: Outcome = Outcome { outcome: "failed" };
+const PIN_RETRIED: Outcome = Outcome { outcome: "retried" };
 const CLOSED_BY_PEER: Reason = Reason { reason: "peer" };
 
 fn close_label(code: CloseCode) -> Reason {
@@ -334,6 +389,7 @@ fn error_label(code: ErrorCode) -> Code {
         ErrorCode::TooLarge => "too_large",
         ErrorCode::ServerFull => "server_full",
         ErrorCode::TooManyConnections => "too_many_connections",
+        ErrorCode::TooMany => "too_many",
         ErrorCode::Draining => "draining",
         ErrorCode::Internal => "internal",
     };

@@ -113,6 +113,8 @@ error_codes! {
     ServerFull = Limit, "The server can't take another call now.";
     /// Too many connections of one user or address.
     TooManyConnections = Limit, "Too many connections.";
+    /// There are as many of these as one may have (linked devices, blocked people); `limit` says how many.
+    TooMany = Limit, "You can't add more of these. Remove one first.";
     /// The server is about to go.
     Draining = Retry, "The server is restarting.";
     /// Our fault.

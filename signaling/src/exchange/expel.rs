@@ -2,10 +2,19 @@
 
 use super::Exchange;
 use crate::session::Closing;
+use tertulia_common::{DeviceId, UserId};
 use tertulia_signaling_core::{Endpoint, Event, Request};
 use tertulia_signaling_proto::CloseCode;
 
 impl Exchange {
+    /// The user's devices that have a session or media in a call.
+    pub(crate) fn devices_of(&self, user: &UserId) -> Vec<DeviceId> {
+        let inner = self.inner.lock();
+        let connected = self.hub.devices(user).into_iter().map(|(device, _)| device);
+        let talking = inner.books.values().flat_map(|book| book.media.endpoints());
+        connected.chain(talking.filter(|peer| peer.user == *user).map(|peer| peer.device.clone())).collect()
+    }
+
     /// The device hangs up whatever it is in, rings no more, and its session is over. Whoever calls this has seen to it
     /// that its token counts no longer.
     pub(crate) fn expel(&self, device: &Endpoint) {

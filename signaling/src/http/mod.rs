@@ -3,30 +3,57 @@
 //! Invariant: every answer under `/v1` that is not a success carries a typed error, those for unknown paths, wrong methods
 //! and unreadable bodies too.
 
+mod accounts;
 mod calls;
 mod demo;
+mod devices;
 mod extract;
 mod refusal;
 mod socket_door;
+mod wishes;
 
 use extract::{Bearer, JsonBody};
 use refusal::{Refusal, internal};
 
+use crate::bucket::Wait;
+use crate::doors::network;
 use crate::gateway::Shared;
+use crate::metrics::Hit;
+use crate::translate;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
 use axum::http::StatusCode;
-use axum::response::Response;
-use axum::routing::{get, post};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post, put};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tertulia_signaling_proto::ErrorCode;
 
 /// The routes under `/v1`.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
-    let mut v1 = Router::new().route("/ws", get(socket_door::open_socket)).route("/calls", get(calls::calls));
+    let mut v1 = Router::new()
+        .route("/calls", get(calls::calls))
+        .route("/server", get(accounts::server))
+        .route("/register", post(accounts::register))
+        .route("/register/verify", post(accounts::verify))
+        .route("/account", delete(accounts::delete))
+        .route("/profile", get(accounts::profile).patch(accounts::patch_profile))
+        .route("/contacts/lookup", post(accounts::lookup))
+        .route("/devices", get(devices::list))
+        .route("/devices/link", post(devices::begin_link))
+        .route("/devices/link/inspect", post(devices::inspect_link))
+        .route("/devices/link/approve", post(devices::approve_link))
+        .route("/devices/link/{link_id}", get(devices::poll_link))
+        .route("/devices/{device_id}", delete(devices::unlink))
+        .route("/settings", get(wishes::settings).patch(wishes::patch_settings))
+        .route("/blocks", get(wishes::blocks))
+        .route("/blocks/{user_id}", put(wishes::block).delete(wishes::unblock));
     if shared.config.demo_key.is_some() {
         v1 = v1.route("/demo/sign-in", post(demo::sign_in)).route("/demo/people", get(demo::people));
     }
+    // The door of the WebSocket counts for itself.
+    let v1 = v1.layer(axum::middleware::from_fn_with_state(Arc::clone(&shared), bound_requests));
+    let v1 = v1.route("/ws", get(socket_door::open_socket));
     let v1 = v1
         .fallback(async || Refusal::from(ErrorCode::NotFound))
         .method_not_allowed_fallback(async || Refusal {
@@ -48,4 +75,19 @@ async fn count_errors(
         shared.metrics.error(*code);
     }
     response
+}
+
+/// So many requests an address.
+async fn bound_requests(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(remote): ConnectInfo<SocketAddr>,
+    request: axum::extract::Request,
+    next: axum::middleware::Next,
+) -> Response {
+    let taken = shared.requests_by_address.lock().take(network(remote.ip()), shared.clock.now());
+    if let Err(Wait(wait)) = taken {
+        shared.metrics.hit(Hit::RequestsPerAddress);
+        return Refusal::from(translate::retry_after(ErrorCode::RateLimited, wait)).into_response();
+    }
+    next.run(request).await
 }

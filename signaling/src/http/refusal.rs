@@ -36,7 +36,8 @@ impl From<ErrorBody> for Refusal {
             ErrorCode::AlreadyInCall
             | ErrorCode::CallStateMismatch
             | ErrorCode::CallOver
-            | ErrorCode::CallAnsweredElsewhere => StatusCode::CONFLICT,
+            | ErrorCode::CallAnsweredElsewhere
+            | ErrorCode::TooMany => StatusCode::CONFLICT,
             ErrorCode::BadFrame
             | ErrorCode::HelloExpected
             | ErrorCode::RequestIdNotRising

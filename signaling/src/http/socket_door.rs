@@ -1,7 +1,8 @@
 //! The door of the WebSocket: which pages, how many sockets, which codec.
 
 use super::Refusal;
-use crate::doors::Full;
+use crate::bucket::Wait;
+use crate::doors::{Full, network};
 use crate::gateway::Shared;
 use crate::metrics::Hit;
 use crate::{origin, socket, translate};
@@ -43,6 +44,11 @@ pub(super) async fn open_socket(
         let message = format!("Offer the subprotocol {offered} ({SEC_WEBSOCKET_PROTOCOL}).");
         return Err(ErrorBody { message, ..ErrorCode::BadRequest.into() }.into());
     };
+    let opened = shared.opens_by_address.lock().take(network(remote.ip()), shared.clock.now());
+    opened.map_err(|Wait(wait)| {
+        shared.metrics.hit(Hit::SocketOpens);
+        translate::retry_after(ErrorCode::RateLimited, wait)
+    })?;
     let place = shared.doors.enter(remote.ip()).map_err(|full| match full {
         Full::Server(max) => {
             shared.metrics.hit(Hit::Sockets);

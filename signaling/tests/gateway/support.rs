@@ -7,7 +7,7 @@ use std::time::Duration;
 use tertulia_common::{CallId, DeviceId, UserId};
 use tertulia_directory::Directory;
 use tertulia_signaling::auth::Keys;
-use tertulia_signaling::{Config, Gateway, Limits};
+use tertulia_signaling::{AccountsConfig, Config, Gateway, Limits};
 use tertulia_signaling_core::Timeouts;
 use tertulia_signaling_proto::{
     Ack, CallInvite, CallRequest, Caps, ClientFrame, Codec, ErrorBody, ErrorCode, Hello, MediaKind, OkFrame, RequestId,
@@ -45,6 +45,7 @@ pub(crate) fn config() -> Config {
     Config {
         keys: keys(),
         demo_key: None,
+        accounts: AccountsConfig::default(),
         timeouts: Timeouts::default(),
         limits: Limits::default(),
         allowed_origins: Vec::new(),

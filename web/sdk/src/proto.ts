@@ -377,6 +377,7 @@ export type ErrorCode =
   | "too_large"
   | "server_full"
   | "too_many_connections"
+  | "too_many"
   | "draining"
   | "internal";
 
@@ -848,6 +849,7 @@ export const ERROR_CLASSES: Record<ErrorCode, ErrorClass> = {
   too_large: "limit",
   server_full: "limit",
   too_many_connections: "limit",
+  too_many: "limit",
   draining: "retry",
   internal: "internal",
 };
@@ -883,6 +885,7 @@ export const ERROR_SENTENCES: Record<ErrorCode, string> = {
   too_large: "This is too large.",
   server_full: "The server can't take another call now.",
   too_many_connections: "Too many connections.",
+  too_many: "You can't add more of these. Remove one first.",
   draining: "The server is restarting.",
   internal: "Something went wrong on the server.",
 };

@@ -1,0 +1,98 @@
+//! What a user wants: settings, and whom they do not want to hear of.
+
+use super::{Bearer, JsonBody, Refusal, internal};
+use crate::authenticate::Principal;
+use crate::gateway::Shared;
+use crate::metrics::Hit;
+use crate::translate;
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use std::sync::Arc;
+use tertulia_common::UserId;
+use tertulia_directory::Error;
+use tertulia_signaling_proto::{Blocks, ErrorCode, Person, ServerFrame, Settings, SettingsPatch};
+
+pub(super) async fn settings(
+    State(shared): State<Arc<Shared>>,
+    Bearer(Principal { user, .. }): Bearer,
+) -> Result<Json<Settings>, Refusal> {
+    let until = shared.directory.do_not_disturb(&user).await.map_err(|error| internal(&error))?;
+    Ok(Json(Settings { do_not_disturb_until: until }))
+}
+
+pub(super) async fn patch_settings(
+    State(shared): State<Arc<Shared>>,
+    Bearer(who): Bearer,
+    JsonBody(patch): JsonBody<SettingsPatch>,
+) -> Result<Json<Settings>, Refusal> {
+    let user = &who.user;
+    if let Some(until) = patch.do_not_disturb_until {
+        present(&shared, &who).await?;
+        let until = (until.as_millis() > 0).then_some(until);
+        shared.directory.set_do_not_disturb(user, until).await.map_err(|error| internal(&error))?;
+    }
+    let until = shared.directory.do_not_disturb(user).await.map_err(|error| internal(&error))?;
+    let settings = Settings { do_not_disturb_until: until };
+    if patch.do_not_disturb_until.is_some() {
+        shared.hub.tell_user(user, &ServerFrame::Settings(settings));
+    }
+    Ok(Json(settings))
+}
+
+pub(super) async fn blocks(
+    State(shared): State<Arc<Shared>>,
+    Bearer(Principal { user, .. }): Bearer,
+) -> Result<Json<Blocks>, Refusal> {
+    let limit = shared.accounts.limits.blocks_max.into();
+    let found = shared.directory.blocks_of(&user, limit).await.map_err(|error| internal(&error))?;
+    let person = |user: tertulia_directory::User| Person {
+        user_id: user.id,
+        name: user.name,
+        online: None,
+        deleted: user.deleted,
+    };
+    Ok(Json(Blocks { blocked: found.into_iter().map(person).collect() }))
+}
+
+pub(super) async fn block(
+    State(shared): State<Arc<Shared>>,
+    Bearer(who): Bearer,
+    whom: Result<Path<UserId>, PathRejection>,
+) -> Result<StatusCode, Refusal> {
+    let Path(whom) = whom.map_err(|_| ErrorCode::UnknownUser)?;
+    if whom == who.user {
+        return Err(ErrorCode::BadRequest.into());
+    }
+    present(&shared, &who).await?;
+    let max = shared.accounts.limits.blocks_max.into();
+    shared.directory.block(&who.user, &whom, max).await.map_err(|error| match error {
+        Error::UnknownUser => ErrorCode::UnknownUser.into(),
+        Error::Full { max } => {
+            shared.metrics.hit(Hit::Blocks);
+            Refusal::from(translate::limit(ErrorCode::TooMany, max, max + 1))
+        }
+        error => internal(&error),
+    })?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn unblock(
+    State(shared): State<Arc<Shared>>,
+    Bearer(Principal { user, .. }): Bearer,
+    whom: Result<Path<UserId>, PathRejection>,
+) -> Result<StatusCode, Refusal> {
+    let Path(whom) = whom.map_err(|_| ErrorCode::UnknownUser)?;
+    shared.directory.unblock(&user, &whom).await.map_err(|error| internal(&error))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// An app's user may ask for something before they have ever connected.
+async fn present(shared: &Shared, who: &Principal) -> Result<(), Refusal> {
+    if !who.is_account {
+        let name = who.name.as_ref().map(|name| name.as_str());
+        shared.directory.ensure_user(&who.user, name).await.map_err(|error| internal(&error))?;
+    }
+    Ok(())
+}
