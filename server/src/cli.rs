@@ -1,8 +1,8 @@
-//! The command line: `run` (also without a word), `check-config`, `token`.
+//! The command line: `run` (also without a word), `check-config`, `token`, `doctor`, `healthcheck`.
 
 use crate::config::{Config, api_keys, check_keys, signing_key_id};
 use crate::http::{Files, check_certificate};
-use crate::{logs, run};
+use crate::{doctor, logs, run};
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
 use std::io::Write as _;
@@ -33,6 +33,19 @@ enum Command {
     CheckConfig(Source),
     /// Make a token for a user, to sign in with.
     Token(Token),
+    /// Look at this machine and the configuration, and say what is in the way of calls and what to do.
+    Doctor(Doctor),
+    /// Fail unless the program of this configuration runs and is ready (for containers).
+    Healthcheck(Source),
+}
+
+#[derive(Args)]
+struct Doctor {
+    #[command(flatten)]
+    source: Source,
+    /// For machines to read.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -94,6 +107,8 @@ pub(crate) fn main() -> anyhow::Result<()> {
             let text = toml::to_string(&config)?;
             Ok(write!(std::io::stdout(), "# The configuration holds. In force, defaults included:\n{text}")?)
         }
+        Command::Doctor(Doctor { source, json }) => doctor::examine(source.config.as_deref(), json),
+        Command::Healthcheck(source) => doctor::healthcheck(source.config.as_deref()),
         Command::Token(token) => {
             let config = Config::load(token.source.config.as_deref())?;
             let keys = api_keys(&config)?;

@@ -5,6 +5,7 @@
 mod announce;
 mod cli;
 mod config;
+mod doctor;
 mod figures;
 mod http;
 mod lan;

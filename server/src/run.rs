@@ -127,9 +127,15 @@ fn lock_folder(config: &Config) -> anyhow::Result<File> {
     }
 }
 
+/// How many files are open if all limits are reached.
+pub(crate) fn open_files_wanted(config: &Config) -> u64 {
+    let media = if config.media.tcp { config.media.tcp_connections_max as u64 } else { 0 };
+    u64::from(config.signaling.sockets_max) + u64::from(config.http.connections_max) + media + FILES_RESERVED
+}
+
 fn check_open_files(config: &Config) {
     let open_files_max = process::raise_open_files_limit();
-    let wanted = u64::from(config.signaling.sockets_max) + u64::from(config.http.connections_max) + FILES_RESERVED;
+    let wanted = open_files_wanted(config);
     // For a demo it is no news.
     if open_files_max < wanted && !config.is_demo() {
         tracing::warn!(
