@@ -223,3 +223,6 @@ async fn forget_calls_of_nobody(tx: &impl ConnectionTrait, stand_in: &str) -> Re
 fn hash(id: &UserId) -> String {
     hex(&Sha256::digest(id.as_str().as_bytes()))
 }
+
+#[cfg(test)]
+mod tests;
