@@ -7,6 +7,7 @@
 mod accounts;
 mod addresses;
 mod env;
+mod ice;
 mod keys;
 mod resolve;
 mod sections;
@@ -21,7 +22,8 @@ pub(crate) use tls::{Networks, Tls};
 use crate::lan::Lan;
 use anyhow::{Context as _, bail};
 use accounts::Accounts;
-use sections::{ApiKey, Calls, Data, Drain, IceServer, Media, Operator};
+use ice::IceServer;
+use sections::{ApiKey, Calls, Data, Drain, Media, Operator};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -125,6 +127,7 @@ impl Config {
         }
         self.check_tls()?;
         self.check_accounts()?;
+        self.check_ice_servers()?;
         self.media.check()?;
         self.log.filter()?;
         Ok(())

@@ -5,11 +5,11 @@
 use crate::accounts::AccountsConfig;
 use crate::auth::Keys;
 use crate::bucket::Rate;
+use crate::ice::IceServer;
 use crate::outbox::OutboxLimits;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tertulia_signaling_core::Timeouts;
-use tertulia_signaling_proto::IceServer;
 
 /// What the gateway is told at start.
 #[derive(Debug)]

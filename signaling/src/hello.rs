@@ -11,6 +11,7 @@ use crate::exchange::Going;
 use crate::gateway::Shared;
 use crate::history;
 use crate::hub::NotOpened;
+use crate::ice;
 use crate::metrics::{HelloOutcome, Hit};
 use crate::session::{Identity, Link, Session, UNCONFIRMED_MISSED_MAX};
 use crate::translate;
@@ -194,6 +195,7 @@ async fn welcome(shared: &Shared, session: &Session, shown: Option<Vec<CallId>>)
     }
     let who = &session.who;
     let settings = settings(shared, &who.endpoint.user).await;
+    let ice = ice::told(&shared.config.ice_servers, &who.endpoint.user, shared.clock.now());
     Box::new(Welcome {
         user_id: who.endpoint.user.clone(),
         name: session.name(),
@@ -208,9 +210,9 @@ async fn welcome(shared: &Shared, session: &Session, shown: Option<Vec<CallId>>)
         now: shared.clock.now(),
         calls,
         missed_calls,
-        ice_servers: shared.config.ice_servers.clone(),
+        ice_servers: ice.ice_servers,
         calls_elsewhere: Vec::new(),
-        ice_expires_at: None,
+        ice_expires_at: ice.expires_at,
         settings,
         instance: shared.instance.clone(),
         demo: shared.config.demo_key.is_some(),

@@ -26,6 +26,7 @@ mod hello;
 mod history;
 mod http;
 mod hub;
+mod ice;
 mod media;
 mod metrics;
 mod origin;
@@ -41,3 +42,4 @@ pub use accounts::{
 };
 pub use config::{Config, Limits};
 pub use gateway::Gateway;
+pub use ice::{IceAccess, IceServer};

@@ -8,6 +8,7 @@ mod calls;
 mod demo;
 mod devices;
 mod extract;
+mod ice;
 mod refusal;
 mod socket_door;
 mod wishes;
@@ -34,6 +35,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let mut v1 = Router::new()
         .route("/calls", get(calls::calls))
         .route("/server", get(accounts::server))
+        .route("/ice-servers", get(ice::ice_servers))
         .route("/register", post(accounts::register))
         .route("/register/verify", post(accounts::verify))
         .route("/account", delete(accounts::delete))
