@@ -18,7 +18,8 @@ pub struct Limits {
     pub offer_lines_max: usize,
     /// Bits a second that one peer may publish; packets above it are dropped. Screens at 4K need 8 Mbit/s.
     pub publish_bitrate_max_bps: u64,
-    /// Addresses from which one peer is heard. Each was shown by an authenticated STUN request; browsers use up to 4.
+    /// Far ends from which one peer is heard. Each was shown by an authenticated STUN request; browsers use up to 4 by
+    /// UDP, and open a TCP connection to each address that they are told.
     pub peer_addresses_max: usize,
     /// Nothing heard for this long: the peer is down. Browsers check a stable path every 2.5 s, so below 5 s one lost
     /// check would do.
@@ -55,11 +56,11 @@ impl Default for Limits {
             offer_bytes_max: 64 * 1024,
             offer_lines_max: 31,
             publish_bitrate_max_bps: 12_000_000,
-            peer_addresses_max: 8,
+            peer_addresses_max: 24,
             peer_silence_max: Duration::from_secs(6),
             peer_gone_after: Duration::from_secs(60),
             peer_connect_max: Duration::from_secs(90),
-            peer_addresses: Rate { burst: 30, per_s: 1 },
+            peer_addresses: Rate { burst: 60, per_s: 1 },
             unsigned_per_peer: Rate { burst: 20, per_s: 20 },
             unsigned_per_address: Rate { burst: 50, per_s: 50 },
             unsigned_per_shard: Rate { burst: 1_000, per_s: 1_000 },

@@ -231,7 +231,7 @@ fn a_peer_can_not_come_from_any_number_of_addresses() {
         let from = SocketAddr::from(([10, 9, 9, 9], port));
         world.shard.handle_datagram(world.now, Path::udp(from, server()), &request);
     }
-    assert!((70..=71).contains(&world.shard.counters().addresses_limited), "{:?}", world.shard.counters());
+    assert!((40..=41).contains(&world.shard.counters().addresses_limited), "{:?}", world.shard.counters());
     let since = world.ms();
     assert!(world.run_until(200, |world| heard_since(world, bob, since + 50).is_some()), "where its media goes stays");
 }
