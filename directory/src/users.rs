@@ -83,7 +83,9 @@ impl Directory {
     /// # Errors
     /// If the database fails.
     pub async fn user(&self, id: &UserId) -> Result<Option<User>> {
-        Entity::find_by_id(id.as_str()).one(&self.db).await?.map(User::try_from).transpose()
+        // Those who stand for deleted accounts are nobody.
+        let row = Entity::find_by_id(id.as_str()).filter(Column::DeletedAt.is_null()).one(&self.db).await?;
+        row.map(User::try_from).transpose()
     }
 
     /// Everyone, by name, at most `limit`.

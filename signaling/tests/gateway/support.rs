@@ -2,7 +2,7 @@
 
 use futures_util::{SinkExt, StreamExt};
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tertulia_common::{CallId, DeviceId, UserId};
 use tertulia_directory::Directory;
@@ -14,7 +14,7 @@ use tertulia_signaling_proto::{
     Resume, ServerFrame, Target, Welcome,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Response;
@@ -27,6 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) struct Server {
     pub(crate) gateway: Gateway,
+    pub(crate) directory: Directory,
     pub(crate) address: SocketAddr,
     _dir: tempfile::TempDir,
 }
@@ -70,12 +71,12 @@ impl Server {
         let directory = Directory::open(&dir.path().join("directory.sqlite")).await.unwrap();
         let media = tertulia_sfu::Config { shards: 1, ..tertulia_sfu::Config::default() };
         let (sfu, events) = tertulia_sfu::start(media).unwrap();
-        let (gateway, router) = Gateway::start(config, directory, sfu, events);
+        let (gateway, router) = Gateway::start(config, directory.clone(), sfu, events);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await });
-        Self { gateway, address, _dir: dir }
+        Self { gateway, directory, address, _dir: dir }
     }
 
     /// A client that has said hello as this user on this device, and can ring.
@@ -107,7 +108,14 @@ impl Server {
 
     /// One HTTP request; the status, and the whole answer as text.
     pub(crate) async fn http(&self, head: &str, body: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        self.http_from(IpAddr::V4(Ipv4Addr::LOCALHOST), head, body).await
+    }
+
+    /// The same, from an address of this machine.
+    pub(crate) async fn http_from(&self, from: IpAddr, head: &str, body: &str) -> (u16, String) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((from, 0).into()).unwrap();
+        let mut stream = socket.connect(self.address).await.unwrap();
         let (line, headers) = head.split_once('\n').unwrap_or((head, ""));
         let headers: String = headers.lines().map(|line| format!("{line}\r\n")).collect();
         let length = body.len();
