@@ -74,8 +74,8 @@ pub struct Limits {
     pub sockets_max: u32,
     /// Sockets of one remote address (of IPv6, of one /64). Behind a proxy all have the proxy's address: set it to `sockets_max`.
     pub sockets_per_address_max: u32,
-    /// WebSockets that one remote address may open a minute, on average; at once above that, `sockets_per_address_max`.
-    /// Raising it lets one client make the server check more tokens.
+    /// WebSockets that one remote address may open a minute, on average; at once as many, or `sockets_per_address_max` if that
+    /// is more. Raising it lets one client make the server check more tokens.
     pub socket_opens_per_minute: u32,
     /// Other HTTP requests of one remote address a second, on average.
     pub http_requests_per_s: u32,
@@ -181,7 +181,7 @@ impl Limits {
     }
 
     pub(crate) fn socket_opens(&self) -> Rate {
-        Rate::per_minute(self.socket_opens_per_minute, self.sockets_per_address_max)
+        Rate::per_minute(self.socket_opens_per_minute, self.socket_opens_per_minute.max(self.sockets_per_address_max))
     }
 
     pub(crate) fn http_requests(&self) -> Rate {
