@@ -1,12 +1,12 @@
 //! Calls that have ended: the history of both sides, and what the callee missed and has not been told yet.
 
 use crate::entity::call::{ActiveModel, Column, Entity, Model};
-use crate::users::timestamp;
+use crate::users::{millis, timestamp};
 use crate::{Directory, Error, Result, User};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, DeriveActiveEnum, EntityTrait, EnumIter, QueryFilter, QueryOrder, QuerySelect,
-    Select, sea_query::StringLen,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DeriveActiveEnum, EntityTrait, EnumIter, QueryFilter, QueryOrder,
+    QuerySelect, Select, sea_query::StringLen,
 };
 use tertulia_common::{CallId, Timestamp, UserId};
 
@@ -61,6 +61,12 @@ pub struct CallRecord {
     pub reason: EndReason,
     /// Whether the callee missed it: they are told when they next connect.
     pub missed: bool,
+    /// Whether the callee must not see it: they had blocked the caller.
+    pub hidden: bool,
+    /// How it was for the caller, as the gateway writes it.
+    pub caller_quality: Option<String>,
+    /// How it was for the callee.
+    pub callee_quality: Option<String>,
 }
 
 /// A call in a user's history.
@@ -99,6 +105,9 @@ impl TryFrom<&Model> for CallRecord {
             ended_at: timestamp(row.ended_at, "call's end")?,
             reason: row.reason,
             missed: row.missed,
+            hidden: row.hidden,
+            caller_quality: row.caller_quality.clone(),
+            callee_quality: row.callee_quality.clone(),
         })
     }
 }
@@ -109,33 +118,17 @@ impl Directory {
     /// # Errors
     /// [`Error::UnknownUser`] if caller or callee is not here; if the database fails.
     pub async fn record_call(&self, record: &CallRecord) -> Result<()> {
-        match self.insert_call(record).await {
+        match insert_call(&self.db, record).await {
             // A side may have deleted its account while the call was ending.
-            Err(Error::UnknownUser) => {
-                let (caller, callee) =
-                    (self.or_stand_in(&record.caller).await?, self.or_stand_in(&record.callee).await?);
-                self.insert_call(&CallRecord { caller, callee, ..record.clone() }).await
-            }
+            Err(Error::UnknownUser) => insert_call(&self.db, &self.with_stand_ins(record).await?).await,
             other => other,
         }
     }
 
-    async fn insert_call(&self, record: &CallRecord) -> Result<()> {
-        let row = ActiveModel {
-            id: Set(record.call.to_string()),
-            caller: Set(record.caller.as_str().to_owned()),
-            callee: Set(record.callee.as_str().to_owned()),
-            media: Set(record.media),
-            started_at: Set(millis(record.started_at)),
-            answered_at: Set(record.answered_at.map(millis)),
-            ended_at: Set(millis(record.ended_at)),
-            reason: Set(record.reason),
-            missed: Set(record.missed),
-            missed_seen: Set(false),
-        };
-        let once = OnConflict::column(Column::Id).do_nothing().to_owned();
-        Entity::insert(row).on_conflict(once).exec_without_returning(&self.db).await?;
-        Ok(())
+    /// The record with a stand-in for whoever has deleted their account.
+    pub(crate) async fn with_stand_ins(&self, record: &CallRecord) -> Result<CallRecord> {
+        let (caller, callee) = (self.or_stand_in(&record.caller).await?, self.or_stand_in(&record.callee).await?);
+        Ok(CallRecord { caller, callee, ..record.clone() })
     }
 
     /// A page of a user's calls, newest first: at most `limit`, all placed before the call `before`.
@@ -198,8 +191,32 @@ impl Directory {
     }
 }
 
+pub(crate) async fn insert_call(db: &impl ConnectionTrait, record: &CallRecord) -> Result<()> {
+    let row = ActiveModel {
+        id: Set(record.call.to_string()),
+        caller: Set(record.caller.as_str().to_owned()),
+        callee: Set(record.callee.as_str().to_owned()),
+        media: Set(record.media),
+        started_at: Set(millis(record.started_at)),
+        answered_at: Set(record.answered_at.map(millis)),
+        ended_at: Set(millis(record.ended_at)),
+        reason: Set(record.reason),
+        missed: Set(record.missed),
+        missed_seen: Set(false),
+        hidden: Set(record.hidden),
+        caller_quality: Set(record.caller_quality.clone()),
+        callee_quality: Set(record.callee_quality.clone()),
+    };
+    let once = OnConflict::column(Column::Id).do_nothing().to_owned();
+    Entity::insert(row).on_conflict(once).exec_without_returning(db).await?;
+    Ok(())
+}
+
 fn page_query(side: Column, user: &UserId, before: Option<CallId>, limit: u64) -> Select<Entity> {
     let mut query = Entity::find().filter(side.eq(user.as_str()));
+    if matches!(side, Column::Callee) {
+        query = query.filter(Column::Hidden.eq(false));
+    }
     if let Some(before) = before {
         query = query.filter(Column::Id.lt(before.to_string()));
     }
@@ -215,15 +232,10 @@ fn unseen_query(user: &UserId, limit: u64) -> Select<Entity> {
         .limit(limit)
 }
 
-/// Times are kept as the database's signed numbers; those beyond the year 292 million are cut.
-fn millis(at: Timestamp) -> i64 {
-    i64::try_from(at.as_millis()).unwrap_or(i64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sea_orm::{ConnectionTrait, DbBackend, QueryTrait, Statement, TransactionTrait};
+    use sea_orm::{DbBackend, QueryTrait, Statement, TransactionTrait};
 
     /// What SQLite means to do.
     async fn plan(directory: &Directory, query: Select<Entity>) -> String {

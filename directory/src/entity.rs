@@ -4,4 +4,6 @@ pub(crate) mod block;
 pub(crate) mod call;
 pub(crate) mod departed;
 pub(crate) mod device;
+pub(crate) mod live_call;
+pub(crate) mod run;
 pub(crate) mod user;

@@ -10,6 +10,7 @@ mod calls;
 mod devices;
 mod entity;
 mod error;
+mod live;
 mod migration;
 mod open;
 mod reach;
@@ -19,6 +20,7 @@ pub use accounts::{DELETED_NAME, Profile, RegisteredPrimary, Registration, STAND
 pub use calls::{CallRecord, EndReason, HistoryCall, Media, MissedCall};
 pub use devices::{Device, DeviceOwner, NewDevice, TokenHash};
 pub use error::{Error, Result};
+pub use live::{CallWrite, LiveCall, LiveCalls};
 pub use open::Directory;
 pub use reach::CalleeFacts;
 pub use users::{NAME_CHARS_MAX, User};

@@ -2,6 +2,7 @@
 
 mod m0001_people_and_calls;
 mod m0002_accounts;
+mod m0003_live_calls;
 
 use sea_orm_migration::prelude::*;
 
@@ -10,6 +11,10 @@ pub(crate) struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_people_and_calls::Migration), Box::new(m0002_accounts::Migration)]
+        vec![
+            Box::new(m0001_people_and_calls::Migration),
+            Box::new(m0002_accounts::Migration),
+            Box::new(m0003_live_calls::Migration),
+        ]
     }
 }

@@ -40,6 +40,9 @@ fn call(number: u64, caller: &str, callee: &str) -> CallRecord {
         ended_at: Timestamp(3_000 + number),
         reason: EndReason::Hangup,
         missed: false,
+        hidden: false,
+        caller_quality: None,
+        callee_quality: None,
     }
 }
 

@@ -16,7 +16,7 @@ mod tests;
 mod tls;
 
 pub(crate) use keys::{INTERNAL_KEY_ID, api_keys, check_keys, make_private_folder, signing_key_id};
-pub(crate) use sections::{Http, Log, LogFormat};
+pub(crate) use sections::{DrainedCalls, Http, Log, LogFormat};
 pub(crate) use tls::{Networks, Tls};
 
 use crate::lan::Lan;

@@ -1,7 +1,7 @@
 //! Build, start, wait, drain: the program's life, and the one place where its parts meet.
 
 use crate::announce::Place;
-use crate::config::{Config, make_private_folder};
+use crate::config::{Config, DrainedCalls, make_private_folder};
 use crate::lan::Issued;
 use crate::listeners::{Doors, Listeners};
 use crate::operator::Health;
@@ -16,13 +16,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tertulia_directory::Directory;
 use tertulia_sfu::Sfu;
-use tertulia_signaling::Gateway;
+use tertulia_signaling::{DrainCalls, Gateway};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 /// What of the drain's time the gateway's own closing may take after the calls: three seconds, and half of one for
 /// what comes after it.
 const CLOSING: Duration = Duration::from_millis(3_500);
+/// How long a start waits for the program before it to be gone.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+/// How often it looks.
+const LOCK_RETRY: Duration = Duration::from_millis(20);
 /// How often the media threads are looked after.
 const WATCH_EVERY: Duration = Duration::from_millis(250);
 /// Files that are open beside one socket each: the database, media ports, libraries' own.
@@ -73,14 +77,14 @@ pub(crate) async fn run(config: &Config, ready_file: Option<&Path>) -> anyhow::R
     }
     let ended = tokio::select! {
         signal = signals.next() => {
-            tracing::info!(signal, "ending: new calls are refused, those that go on have a moment");
+            tracing::info!(signal, calls = ?config.drain.calls, "ending: new calls are refused");
             Ok(())
         }
         () = a_thread_dies(&running.sfu) => Err("a media thread has ended"),
     };
     let bound = Duration::from_millis(config.drain.timeout_ms);
     tokio::select! {
-        drained = timeout(bound, drain(running, bound)) => match drained {
+        drained = timeout(bound, drain(running, drain_calls(config, bound))) => match drained {
             Ok(()) => tracing::info!("ended"),
             Err(_) => tracing::warn!("not everything ended in time"),
         },
@@ -92,13 +96,13 @@ pub(crate) async fn run(config: &Config, ready_file: Option<&Path>) -> anyhow::R
 async fn start(config: &Config) -> anyhow::Result<Running> {
     let gateway_config = config.gateway()?;
     check_open_files(config);
-    let lock = lock_folder(config)?;
+    let lock = lock_folder(config).await?;
     let issued = config.lan.as_ref().map(|lan| lan.issue(&config.data.dir)).transpose()?;
     let doors = Doors::bind(config).await?;
     let file = config.directory_file();
     let directory = Directory::open(&file).await.with_context(|| file.display().to_string())?;
     let (sfu, sfu_events) = tertulia_sfu::start(config.sfu()?)?;
-    let (gateway, v1) = Gateway::start(gateway_config, directory.clone(), sfu.clone(), sfu_events);
+    let (gateway, v1) = Gateway::start(gateway_config, directory.clone(), sfu.clone(), sfu_events).await?;
 
     let health = Arc::new(Health { directory, sfu: sfu.clone(), draining: AtomicBool::new(false) });
     let mut registry = Registry::default();
@@ -114,16 +118,21 @@ async fn start(config: &Config) -> anyhow::Result<Running> {
     Ok(Running { gateway, sfu, health, listeners, media, issued, _lock: lock })
 }
 
-/// One program at a time owns a data folder: two would each tell half of the people what goes on.
-fn lock_folder(config: &Config) -> anyhow::Result<File> {
+/// One program at a time owns a data folder: two would each tell half of the people what goes on. One that ends at this
+/// moment, so that this one takes its place, is waited for.
+async fn lock_folder(config: &Config) -> anyhow::Result<File> {
     let folder = &config.data.dir;
     make_private_folder(folder).with_context(|| folder.display().to_string())?;
     let path = folder.join("lock");
     let lock = File::create(&path).with_context(|| path.display().to_string())?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => bail!("another tertulia runs on the data folder {}", folder.display()),
-        Err(TryLockError::Error(error)) => Err(error).with_context(|| path.display().to_string()),
+    let patience = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::WouldBlock) if Instant::now() < patience => sleep(LOCK_RETRY).await,
+            Err(TryLockError::WouldBlock) => bail!("another tertulia runs on the data folder {}", folder.display()),
+            Err(TryLockError::Error(error)) => return Err(error).with_context(|| path.display().to_string()),
+        }
     }
 }
 
@@ -159,10 +168,17 @@ async fn a_thread_dies(sfu: &Sfu) {
     }
 }
 
-async fn drain(running: Running, bound: Duration) {
+fn drain_calls(config: &Config, bound: Duration) -> DrainCalls {
+    match config.drain.calls {
+        DrainedCalls::Keep => DrainCalls::Keep,
+        DrainedCalls::End => DrainCalls::EndAfter(bound.saturating_sub(CLOSING)),
+    }
+}
+
+async fn drain(running: Running, calls: DrainCalls) {
     let Running { gateway, sfu, health, listeners, media: _, issued: _, _lock } = running;
     health.draining.store(true, Ordering::Relaxed);
-    gateway.drain(bound.saturating_sub(CLOSING)).await;
+    gateway.drain(calls).await;
     let operator = listeners.end_people().await;
     // Its tasks end first: that the media unit ends is no news to them then.
     drop(gateway);

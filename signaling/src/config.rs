@@ -53,6 +53,10 @@ pub struct Limits {
     pub invites_per_minute: u32,
     /// Calls that one user may place at once above that average.
     pub invites_burst: u32,
+    /// Calls that one user may place to the same person a minute, on average. Raising it lets one person pester another.
+    pub rings_per_minute: u32,
+    /// Calls that one user may place to the same person at once above that average.
+    pub rings_burst: u32,
     /// Frames that wait for one socket. A client that is behind by more is a slow reader: its socket is closed.
     pub queue_frames_max: u32,
     /// Their bytes.
@@ -101,6 +105,8 @@ impl Default for Limits {
             bad_frames_max: 10,
             invites_per_minute: 30,
             invites_burst: 10,
+            rings_per_minute: 10,
+            rings_burst: 8,
             queue_frames_max: 256,
             queue_bytes_max: 256 * 1024,
             replay_frames_max: 512,
@@ -138,6 +144,8 @@ impl Limits {
             ("bad_frames_max", self.bad_frames_max),
             ("invites_per_minute", self.invites_per_minute),
             ("invites_burst", self.invites_burst),
+            ("rings_per_minute", self.rings_per_minute),
+            ("rings_burst", self.rings_burst),
             ("queue_frames_max", self.queue_frames_max),
             ("write_timeout_ms", self.write_timeout_ms),
             ("hello_timeout_ms", self.hello_timeout_ms),
@@ -186,6 +194,10 @@ impl Limits {
 
     pub(crate) fn http_requests(&self) -> Rate {
         Rate::per_second(self.http_requests_per_s, self.http_requests_burst)
+    }
+
+    pub(crate) fn rings(&self) -> Rate {
+        Rate::per_minute(self.rings_per_minute, self.rings_burst)
     }
 
     pub(crate) fn sign_ins(&self) -> Rate {

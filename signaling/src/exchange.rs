@@ -11,16 +11,18 @@
 mod expel;
 mod media_events;
 mod names;
+mod restore;
 
 pub(crate) use names::Names;
 
 use crate::bucket::{Buckets, Wait};
 use crate::clock::{Clock, random};
 use crate::config::Limits;
-use crate::history::{Ended, History};
+use crate::history::{Ended, History, Kept};
 use crate::hub::{Hub, NotOpened, Opened};
 use crate::media::{CallMedia, Media, Ticket};
 use crate::metrics::Hit;
+use crate::quality::Tallies;
 use crate::session::{Closing, Identity, Link, Session};
 use crate::translate;
 use parking_lot::Mutex;
@@ -30,15 +32,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tertulia_common::{CallId, RoomId, Timestamp, UserId};
 use tertulia_sfu::{Connected, Sfu};
 use tertulia_signaling_core::{
-    Admission, Callee, Endpoint, Event, Gauges, Limits as CallLimits, MediaKind, Output, Record, Request, Switchboard,
+    Admission, Callee, Endpoint, Event, Gauges, Limits as CallLimits, MediaKind, Output, Reach, Request, Switchboard,
     Timeouts,
 };
-use tertulia_signaling_proto::{CallSnapshot, ErrorBody, ErrorCode, OkFrame, RequestId, ServerFrame};
+use tertulia_signaling_proto::{
+    CallElsewhere, CallSnapshot, CallsElsewhere, ErrorBody, ErrorCode, OkFrame, RequestId, ServerFrame,
+};
 use tokio::sync::Notify;
 
 /// Users whose rate of invites is remembered. Raising it costs about 100 bytes each; when it is reached, users who have not
 /// called lately must wait until someone else's burst is forgiven.
 const INVITING_USERS_MAX: usize = 50_000;
+
+/// Pairs of caller and callee whose rate of calls is remembered. Raising it costs about 160 bytes each; when it is reached,
+/// pairs who have not called lately must wait.
+const RINGING_PAIRS_MAX: usize = 100_000;
+
+/// Whom a call is for, as the directory knows them.
+pub(crate) struct Dialled {
+    pub(crate) user: UserId,
+    pub(crate) name: String,
+    pub(crate) reach: Reach,
+}
 
 /// What this side knows of a call besides its state.
 #[derive(Debug)]
@@ -46,6 +61,9 @@ struct Book {
     call: CallId,
     names: Names,
     media: CallMedia,
+    quality: Tallies,
+    /// When the figures were last written.
+    quality_kept_at: Timestamp,
 }
 
 struct Inner {
@@ -53,6 +71,8 @@ struct Inner {
     books: FxHashMap<RoomId, Book>,
     media: Media,
     invites: Buckets<UserId>,
+    /// Who has rung whom.
+    rings: Buckets<(UserId, UserId)>,
     /// What the timer sleeps until.
     armed: Option<Timestamp>,
 }
@@ -80,6 +100,8 @@ pub(crate) struct Load {
 pub(crate) struct Going {
     pub(crate) calls: Vec<CallSnapshot>,
     pub(crate) rosters: Vec<ServerFrame>,
+    /// The calls of this user on their other devices.
+    pub(crate) elsewhere: Vec<CallElsewhere>,
 }
 
 impl Exchange {
@@ -102,6 +124,7 @@ impl Exchange {
             books: FxHashMap::default(),
             media: Media::new(sfu),
             invites: Buckets::new(limits.invites(), INVITING_USERS_MAX),
+            rings: Buckets::new(limits.rings(), RINGING_PAIRS_MAX),
             armed: None,
         };
         let (inner, refusing, rearm) = (Mutex::new(inner), AtomicBool::new(false), Notify::new());
@@ -118,9 +141,9 @@ impl Exchange {
             }
             other => other?,
         };
-        let device = who.endpoint;
+        let (device, call_waiting) = (who.endpoint, who.call_waiting);
         if who.rings {
-            self.event(&mut inner, Event::DeviceConnected { device });
+            self.event(&mut inner, Event::DeviceConnected { device, call_waiting });
         } else if opened.displaced.as_ref().is_some_and(|old| old.who.rings) {
             self.event(&mut inner, Event::DeviceGone { device });
         }
@@ -146,10 +169,11 @@ impl Exchange {
         gone
     }
 
-    /// The calls that go on for a device.
-    pub(crate) fn going(&self, endpoint: &Endpoint) -> Going {
-        let inner = self.inner.lock();
-        let mut going = Going::default();
+    /// The calls that go on for a device and its user.
+    pub(crate) fn going(&self, session: &Session) -> Going {
+        let (inner, endpoint) = (self.inner.lock(), &session.who.endpoint);
+        let mut going = Going { elsewhere: elsewhere(&inner, endpoint), ..Going::default() };
+        session.set_elsewhere(going.elsewhere.clone());
         for call in inner.board.snapshots_for(endpoint) {
             let Some(book) = inner.books.get(&call.call.into()) else { continue };
             let (snapshot, roster) = translate::snapshot(call, &book.names);
@@ -167,40 +191,50 @@ impl Exchange {
         self.carry_out(&mut inner);
     }
 
-    /// Takes one of a user's invites.
-    pub(crate) fn take_invite(&self, user: &UserId) -> Result<(), ErrorBody> {
+    /// Takes one of a user's invites, for this callee.
+    pub(crate) fn take_invite(&self, user: &UserId, callee: &UserId) -> Result<(), ErrorBody> {
         if self.refusing.load(Ordering::Relaxed) {
             return Err(ErrorCode::Draining.into());
         }
         let now = self.clock.now();
-        self.inner.lock().invites.take(user.clone(), now).map_err(|Wait(wait)| {
-            self.hub.metrics.hit(Hit::Invites);
+        let mut inner = self.inner.lock();
+        let taken = inner.invites.take(user.clone(), now).map_err(|wait| (Hit::Invites, wait));
+        let taken = taken.and_then(|()| {
+            let pair = (user.clone(), callee.clone());
+            inner.rings.take(pair, now).map_err(|wait| (Hit::Rings, wait))
+        });
+        taken.map_err(|(hit, Wait(wait))| {
+            self.hub.metrics.hit(hit);
             translate::retry_after(ErrorCode::RateLimited, wait)
         })
     }
 
-    /// Places a call. `callee`: who it is for and their name, if the directory knows them. The answer is given before
+    /// Places a call. `callee`: who it is for, if the directory knows them. The answer is given before
     /// anyone hears of the call.
     pub(crate) fn invite(
         &self,
         session: &Session,
-        callee: Option<(UserId, String)>,
+        callee: Option<Dialled>,
         media: MediaKind,
         answer: impl FnOnce(Result<OkFrame, ErrorBody>),
     ) {
         let mut inner = self.inner.lock();
         let now = self.clock.now();
         let call = CallId::new(now, random());
-        let names = callee.as_ref().map(|(user, name)| {
+        let names = callee.as_ref().map(|Dialled { user, name, .. }| {
             let caller = (session.who.endpoint.user.clone(), session.name());
             Names::new([caller, (user.clone(), name.clone())])
         });
-        let callee = callee.map(|(user, _)| Callee { devices: self.hub.ringing_devices(&user), user });
+        let callee = callee.map(|Dialled { user, reach, .. }| {
+            let devices = self.hub.ringing_devices(&user);
+            Callee { user, devices, reach }
+        });
         let request = Request::Invite { call, callee, media };
         let placed = inner.board.request(now, &session.who.endpoint, request);
         if placed == Ok(call) {
             self.hub.metrics.calls_placed.inc();
-            let book = Book { call, names: names.unwrap_or_default(), media: CallMedia::default() };
+            let (names, media, quality) = (names.unwrap_or_default(), CallMedia::default(), Tallies::default());
+            let book = Book { call, names, media, quality, quality_kept_at: now };
             inner.books.insert(call.into(), book);
         }
         let placed = placed.map(|call| OkFrame { call_id: Some(call), ..OkFrame::default() });
@@ -310,7 +344,7 @@ impl Exchange {
     }
 
     fn carry_out_one(&self, inner: &mut Inner, output: Output) {
-        let Inner { books, media, .. } = inner;
+        let Inner { board, books, media, .. } = inner;
         match output {
             Output::Notify { to, call, notice } => {
                 let unnamed = Names::default();
@@ -320,8 +354,18 @@ impl Exchange {
             // The record that follows says so too: a missed call is told when it is in the history.
             Output::Missed { .. } => {}
             Output::Record(record) => {
-                let book = books.remove(&record.call.into());
-                self.record(record, book.map(|book| book.names).unwrap_or_default());
+                let (image, book) = (board.image(record.call), books.remove(&record.call.into()));
+                let (names, quality) = book.map(|book| (book.names, book.quality)).unwrap_or_default();
+                self.hub.metrics.call_ended(record.reason);
+                let caller = names.person(&record.caller);
+                self.history.ended(Ended { record, caller, quality, image });
+            }
+            Output::Save { call } => self.keep(inner, call),
+            Output::Running { user } => self.tell_elsewhere(inner, &user),
+            Output::Hold { call, device } => {
+                if let Some(book) = books.get(&call.into()) {
+                    media.hold(call, &book.media, &device);
+                }
             }
             Output::Admit { call, device } => {
                 if let Some(book) = books.get(&call.into()) {
@@ -342,11 +386,32 @@ impl Exchange {
         }
     }
 
-    fn record(&self, record: Record, names: Names) {
-        self.hub.metrics.call_ended(record.reason);
-        let caller = names.person(&record.caller);
-        self.history.ended(Ended { record, caller });
+    /// Has the call written, for the next run.
+    fn keep(&self, inner: &Inner, call: CallId) {
+        if let (Some(image), Some(book)) = (inner.board.image(call), inner.books.get(&call.into())) {
+            self.history.changed(Kept { image, quality: book.quality });
+        }
     }
+
+    /// Tells a user's devices of the calls on the other ones, where there is news.
+    fn tell_elsewhere(&self, inner: &Inner, user: &UserId) {
+        for session in self.hub.ringing_sessions(user) {
+            let calls = elsewhere(inner, &session.who.endpoint);
+            if session.set_elsewhere(calls.clone()) {
+                self.hub.tell_session(&session, &ServerFrame::CallsElsewhere(CallsElsewhere { calls }));
+            }
+        }
+    }
+}
+
+/// The running calls of a device's user on their other devices.
+fn elsewhere(inner: &Inner, device: &Endpoint) -> Vec<CallElsewhere> {
+    let running = inner.board.running_for(&device.user).into_iter().filter(|call| call.device != device.device);
+    let named = running.filter_map(|call| {
+        let book = inner.books.get(&call.call.into())?;
+        Some(translate::elsewhere(call, &book.names))
+    });
+    named.collect()
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ use tertulia_sfu::{Event, Sfu};
 use tertulia_signaling_core::Endpoint;
 use tertulia_signaling_proto::{CloseCode, Drain, ServerFrame};
 use tokio::sync::mpsc::Receiver;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 /// Remote addresses whose rates (of sign-ins, of requests, of sockets) are remembered, each. Raising it costs about 60 bytes
@@ -37,8 +37,12 @@ use tokio_util::task::AbortOnDropHandle;
 const ADDRESSES_MAX: usize = 50_000;
 /// After the drain's deadline: for the last lines of the history to be written, and close frames to be read.
 const FINISH: Duration = Duration::from_secs(3);
+/// The same where calls are kept: every moment is one without sound.
+const FINISH_KEEPING: Duration = Duration::from_millis(500);
+/// For the very last lines to be written.
+const FLUSH: Duration = Duration::from_secs(1);
 /// How often a drain looks whether the last call has ended.
-const DRAIN_STEP: Duration = Duration::from_millis(50);
+const DRAIN_STEP: Duration = Duration::from_millis(20);
 
 /// What every request has at hand.
 pub(crate) struct Shared {
@@ -126,23 +130,38 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Starts the gateway's tasks, and gives the routes under `/v1`. To be called within a runtime.
+    /// Takes over the calls of the run before, starts the gateway's tasks, and gives the routes under `/v1`.
     ///
     /// The routes need to know who connects: serve them with `into_make_service_with_connect_info::<SocketAddr>()`.
-    pub fn start(config: Config, directory: Directory, sfu: Sfu, sfu_events: Receiver<Event>) -> (Self, Router) {
+    ///
+    /// # Errors
+    /// If the directory does not say which calls there were.
+    pub async fn start(
+        config: Config,
+        directory: Directory,
+        sfu: Sfu,
+        sfu_events: Receiver<Event>,
+    ) -> Result<(Self, Router), tertulia_directory::Error> {
         let (limits, clock, metrics) = (&config.limits, Clock::start(), Arc::new(Metrics::default()));
         let (devices_max, sessions_max) = (limits.devices_per_user_max as usize, limits.sessions_max as usize);
         let hub = Arc::new(Hub::new(devices_max, sessions_max, limits.outbox(), Arc::clone(&metrics)));
-        let (history, writer) = history::history(Arc::clone(&hub), directory.clone());
+        let (history, writer) = history::history(Arc::clone(&hub), directory.clone(), clock);
         let exchange = Exchange::new(Arc::clone(&hub), sfu, history.clone(), clock, config.timeouts, limits);
         let people = config.demo_key.is_some().then(|| People::new(Arc::clone(&hub), directory.clone()));
 
-        let (timer, media) = (Arc::clone(&exchange), Arc::clone(&exchange));
-        let mut tasks = vec![
+        let mut tasks = vec![tokio::spawn(writer.run())];
+        let devices = exchange.restore(&directory).await?;
+        let (timer, media, returning) = (Arc::clone(&exchange), Arc::clone(&exchange), Arc::clone(&exchange));
+        let window = limits.resume_window();
+        tasks.extend([
             tokio::spawn(async move { timer.keep_time().await }),
             tokio::spawn(async move { media.follow_media(sfu_events).await }),
-            tokio::spawn(writer.run()),
-        ];
+            // A device of a call that has come back has as long to come back itself as after a lost socket.
+            tokio::spawn(async move {
+                sleep(window).await;
+                returning.gone_unless_back(devices);
+            }),
+        ]);
         if let Some(people) = people.clone() {
             tasks.push(tokio::spawn(async move { people.run().await }));
         }
@@ -174,7 +193,7 @@ impl Gateway {
         };
         let shared = Arc::new(shared);
         let router = http::router(Arc::clone(&shared));
-        (Self { shared, _tasks: tasks.into_iter().map(AbortOnDropHandle::new).collect() }, router)
+        Ok((Self { shared, _tasks: tasks.into_iter().map(AbortOnDropHandle::new).collect() }, router))
     }
 
     /// Adds the gateway's figures to the metrics.
@@ -189,26 +208,44 @@ impl Gateway {
         !self.shared.is_draining()
     }
 
-    /// Lets the clients go: no new sessions and calls from now on, calls may end by themselves until `deadline` is over (their
-    /// devices may lose and resume sockets meanwhile), then they are ended and every socket is closed. Takes `deadline` and three seconds at most.
-    pub async fn drain(&self, deadline: Duration) {
-        let end = Instant::now() + deadline;
+    /// Lets the clients go, and ends or keeps their calls.
+    pub async fn drain(&self, calls: DrainCalls) {
         self.shared.draining.store(true, Ordering::Relaxed);
         self.shared.exchange.refuse_invites();
+        let deadline = match calls {
+            DrainCalls::Keep => Duration::ZERO,
+            DrainCalls::EndAfter(deadline) => deadline,
+        };
         let deadline_ms = u32::try_from(translate::millis(deadline)).unwrap_or(u32::MAX);
         self.shared.hub.tell_all(&ServerFrame::Drain(Drain { deadline_ms }));
+        match calls {
+            DrainCalls::Keep => {
+                self.shared.closing.store(true, Ordering::Relaxed);
+                self.close_sockets(FINISH_KEEPING).await;
+            }
+            DrainCalls::EndAfter(deadline) => {
+                self.end_calls(deadline).await;
+                self.close_sockets(FINISH).await;
+            }
+        }
+    }
+
+    /// Calls may end by themselves until then (their devices may lose and resume sockets meanwhile), and are ended after it.
+    async fn end_calls(&self, deadline: Duration) {
         let last_call = async {
             while self.shared.exchange.load().calls.live() > 0 {
                 sleep(DRAIN_STEP).await;
             }
         };
-        let in_time = timeout_at(end, last_call).await.is_ok();
-        if !in_time {
+        if timeout(deadline, last_call).await.is_err() {
             tracing::warn!("calls go on at the end of the drain: they are ended");
         }
         self.shared.closing.store(true, Ordering::Relaxed);
         self.shared.exchange.shut_down();
+    }
 
+    /// What has happened is written down, before the sockets close and again after what they still had to say.
+    async fn close_sockets(&self, within: Duration) {
         let finish = async {
             self.shared.history.flush().await;
             self.shared.hub.close_all(CloseCode::Draining);
@@ -216,8 +253,20 @@ impl Gateway {
                 sleep(DRAIN_STEP).await;
             }
         };
-        if timeout_at(Instant::now() + FINISH, finish).await.is_err() {
+        if timeout(within, finish).await.is_err() {
             tracing::warn!(sockets = self.shared.doors.sockets(), "clients did not go in time");
         }
+        if timeout(FLUSH, self.shared.history.flush()).await.is_err() {
+            tracing::error!("the last changes of calls could not be written in time");
+        }
     }
+}
+
+/// What becomes of calls when the gateway goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DrainCalls {
+    /// They go on with the next run, which has to come soon. Takes a second and a half at most.
+    Keep,
+    /// They may end by themselves for so long, and are ended then. Takes that and four seconds at most.
+    EndAfter(Duration),
 }

@@ -20,7 +20,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::sync::Arc;
 use tertulia_common::{CallId, DeviceId, SessionId, Timestamp, UserId};
 use tertulia_signaling_core::Endpoint;
-use tertulia_signaling_proto::{CallMissed, CloseCode, Codec, ErrorBody, ErrorCode, Hello, Resume, Settings, Welcome};
+use tertulia_signaling_proto::{
+    CallMissed, Caps, CloseCode, Codec, ErrorBody, ErrorCode, Hello, Resume, Settings, Welcome,
+};
 
 /// Missed calls in one welcome: the oldest first, the rest with the next.
 const MISSED_MAX: u64 = 50;
@@ -87,7 +89,7 @@ async fn try_greet(shared: &Shared, mut hello: Hello, codec: Codec) -> Result<Gr
     let (session, link, shown) = match resumed {
         Some(Ok(Resumed { session, link, shown })) => (session, link, Some(shown)),
         Some(Err(_)) | None => {
-            let (session, link) = open(shared, &user, hello.device_id.take(), hello.caps.rings, known.name, codec)?;
+            let (session, link) = open(shared, &user, hello.device_id.take(), &hello.caps, known.name, codec)?;
             (session, link, None)
         }
     };
@@ -144,7 +146,7 @@ fn open(
     shared: &Shared,
     user: &UserId,
     device: Option<DeviceId>,
-    rings: bool,
+    caps: &Caps,
     name: String,
     codec: Codec,
 ) -> Result<(Arc<Session>, Arc<Link>), Refused> {
@@ -156,7 +158,8 @@ fn open(
         id: SessionId::new(shared.clock.now(), random()),
         endpoint: Endpoint { user: user.clone(), device },
         name,
-        rings,
+        rings: caps.rings,
+        call_waiting: caps.call_waiting,
         codec,
         secret: random().to_le_bytes(),
     };
@@ -186,7 +189,7 @@ async fn welcome(shared: &Shared, session: &Session, shown: Option<Vec<CallId>>)
     shared.history.shown(&session.who.endpoint.user, shown);
 
     // The session is registered: what happens from here on comes as frames. What has happened before is read now.
-    let Going { calls, rosters } = shared.exchange.going(&session.who.endpoint);
+    let Going { calls, rosters, elsewhere } = shared.exchange.going(session);
     if !resumed {
         if let Some(people) = &shared.people {
             people.greet(session);
@@ -211,7 +214,7 @@ async fn welcome(shared: &Shared, session: &Session, shown: Option<Vec<CallId>>)
         calls,
         missed_calls,
         ice_servers: ice.ice_servers,
-        calls_elsewhere: Vec::new(),
+        calls_elsewhere: elsewhere,
         ice_expires_at: ice.expires_at,
         settings,
         instance: shared.instance.clone(),

@@ -1,32 +1,70 @@
-//! The history of calls: what has ended goes to the directory, in order, and who has missed a call is told.
+//! What has to outlive the process: calls that go on, and those that have ended. Both go to the directory in the order in
+//! which they happened, and who has missed a call is told.
 //!
-//! Invariant: a missed call is told to devices only after it was written, and counts as shown only once a device has
-//! confirmed it. Whatever breaks in between, it is shown again rather than lost.
+//! Invariants: a missed call is told to devices only after it was written, and counts as shown only once a device has
+//! confirmed it: whatever breaks in between, it is shown again rather than lost. A call's record and the end of its life are
+//! written in one transaction, so that no restart brings back a call that is in the history.
+//!
+//! What happens is answered before it is written: a process that is killed loses what was put in the time of one
+//! transaction, some milliseconds. What was lost of an accept is that the call rings again when it comes back.
 
+use crate::clock::Clock;
 use crate::hub::Hub;
 use crate::metrics::Hit;
+use crate::quality::Tallies;
 use crate::translate;
+use rustc_hash::{FxHashMap, FxHashSet};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use tertulia_common::{CallId, UserId};
+use std::time::Duration;
+use tertulia_common::{CallId, Timestamp, UserId};
 use tertulia_directory as directory;
-use tertulia_directory::Directory;
-use tertulia_signaling_core::{EndReason, MediaKind, Record};
+use tertulia_directory::{CallWrite, Directory, LiveCall};
+use tertulia_signaling_core::{EndReason, Image, MediaKind, Record};
 use tertulia_signaling_proto as wire;
 use tertulia_signaling_proto::{Person, ServerFrame};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{MissedTickBehavior, interval};
 
-/// What waits to be written. Raising it costs about 300 bytes each; when it is full, the history has a hole.
+/// What waits to be written. Raising it costs about 500 bytes each; when it is full, the history has a hole, or a call comes
+/// back from a restart as it was before.
 const WAITING_MAX: usize = 8_192;
+/// What is written in one transaction. Raising it makes a write last longer, and a failed one concern more calls.
+const BATCH_MAX: usize = 256;
+/// While calls go on, how often it is written that the program is alive. Raising it makes the end of calls that a long outage
+/// has ended less exact.
+const ALIVE_EVERY: Duration = Duration::from_secs(5);
+
+/// A call as it is kept for the next run.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    pub(crate) image: Image,
+    #[serde(default)]
+    pub(crate) quality: Tallies,
+}
+
+impl Kept {
+    fn live_call(&self) -> Option<LiveCall> {
+        let image = serde_json::to_string(self).inspect_err(|error| {
+            tracing::error!(%error, call = %self.image.call(), "a call can't be written");
+        });
+        Some(LiveCall { call: self.image.call(), image: image.ok()?, forget_at: self.image.forget_at() })
+    }
+}
 
 /// A call that has ended, and its caller's name.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) record: Record,
     pub(crate) caller: Person,
+    pub(crate) quality: Tallies,
+    /// None: it ended so long ago that nobody asks for it any more.
+    pub(crate) image: Option<Image>,
 }
 
 #[derive(Debug)]
 enum Job {
+    Changed(Box<Kept>),
     Ended(Box<Ended>),
     Shown { user: UserId, calls: Vec<CallId> },
     Flush(oneshot::Sender<()>),
@@ -44,14 +82,25 @@ pub(crate) struct Writer {
     jobs: mpsc::Receiver<Job>,
     hub: Arc<Hub>,
     directory: Directory,
+    clock: Clock,
+    /// Calls that go on.
+    live: FxHashSet<CallId>,
+    /// When the last of the calls that have ended need not be kept any longer.
+    kept_until: Option<Timestamp>,
 }
 
-pub(crate) fn history(hub: Arc<Hub>, directory: Directory) -> (History, Writer) {
+pub(crate) fn history(hub: Arc<Hub>, directory: Directory, clock: Clock) -> (History, Writer) {
     let (sender, jobs) = mpsc::channel(WAITING_MAX);
-    (History { jobs: sender, hub: Arc::clone(&hub) }, Writer { jobs, hub, directory })
+    let history = History { jobs: sender, hub: Arc::clone(&hub) };
+    (history, Writer { jobs, hub, directory, clock, live: FxHashSet::default(), kept_until: None })
 }
 
 impl History {
+    /// A call goes on, and has changed.
+    pub(crate) fn changed(&self, kept: Kept) {
+        self.put(Job::Changed(Box::new(kept)));
+    }
+
     /// A call has ended.
     pub(crate) fn ended(&self, ended: Ended) {
         self.put(Job::Ended(Box::new(ended)));
@@ -88,40 +137,132 @@ fn failure(error: &mpsc::error::TrySendError<Job>) -> &'static str {
     }
 }
 
+/// What is written together.
+#[derive(Default)]
+struct Batch {
+    writes: Vec<Option<CallWrite>>,
+    /// Where the newest change of a call is: an older one need not be written.
+    newest: FxHashMap<CallId, usize>,
+    ended: Vec<Ended>,
+}
+
+impl Batch {
+    fn put(&mut self, call: CallId, write: CallWrite) {
+        if let Some(older) = self.newest.insert(call, self.writes.len()) {
+            self.writes[older] = None;
+        }
+        self.writes.push(Some(write));
+    }
+}
+
 impl Writer {
     /// Writes until nobody can put anything any longer.
     pub(crate) async fn run(mut self) {
-        while let Some(job) = self.jobs.recv().await {
-            match job {
-                Job::Ended(ended) => self.write(*ended).await,
-                Job::Shown { user, calls } => {
-                    if let Err(error) = self.directory.mark_missed_seen(&user, &calls).await {
-                        tracing::error!(%error, ?user, "missed calls could not be marked as shown: they come again");
-                    }
-                }
-                // Whoever waited may be gone.
-                Job::Flush(done) => drop(done.send(())),
+        let mut ticks = interval(ALIVE_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut jobs = Vec::with_capacity(BATCH_MAX);
+        loop {
+            tokio::select! {
+                taken = self.jobs.recv_many(&mut jobs, BATCH_MAX) => match taken {
+                    0 => break,
+                    _ => self.work(&mut jobs).await,
+                },
+                _ = ticks.tick() => self.tick().await,
             }
         }
     }
 
-    async fn write(&self, ended: Ended) {
-        let Ended { record, caller } = ended;
-        let missed = record.is_missed();
-        if let Err(error) = self.directory.record_call(&to_directory(&record)).await {
-            self.hub.metrics.history_failed.inc();
-            tracing::error!(%error, call = %record.call, "a call could not be written to the history");
+    async fn work(&mut self, jobs: &mut Vec<Job>) {
+        let mut batch = Batch::default();
+        for job in jobs.drain(..) {
+            match job {
+                Job::Changed(kept) => self.add_changed(&mut batch, &kept),
+                Job::Ended(ended) => self.add_ended(&mut batch, *ended),
+                Job::Shown { user, calls } => {
+                    self.write(std::mem::take(&mut batch)).await;
+                    if let Err(error) = self.directory.mark_missed_seen(&user, &calls).await {
+                        tracing::error!(%error, ?user, "missed calls could not be marked as shown: they come again");
+                    }
+                }
+                Job::Flush(done) => {
+                    self.write(std::mem::take(&mut batch)).await;
+                    // Whoever waited may be gone.
+                    done.send(()).ok();
+                }
+            }
         }
-        if missed {
+        self.write(batch).await;
+    }
+
+    fn add_changed(&mut self, batch: &mut Batch, kept: &Kept) {
+        self.live.insert(kept.image.call());
+        if let Some(live) = kept.live_call() {
+            batch.put(live.call, CallWrite::Changed(live));
+        }
+    }
+
+    fn add_ended(&mut self, batch: &mut Batch, ended: Ended) {
+        self.live.remove(&ended.record.call);
+        // Its figures are in the record.
+        let kept = ended.image.clone().map(|image| Kept { image, quality: Tallies::default() });
+        let live = kept.and_then(|kept| kept.live_call());
+        self.kept_until = self.kept_until.max(live.as_ref().and_then(|live| live.forget_at));
+        let record = Box::new(to_directory(&ended.record, &ended.quality));
+        batch.put(ended.record.call, CallWrite::Ended(record, live));
+        batch.ended.push(ended);
+    }
+
+    async fn write(&self, batch: Batch) {
+        let writes: Vec<CallWrite> = batch.writes.into_iter().flatten().collect();
+        if writes.is_empty() {
+            return;
+        }
+        if let Err(error) = self.directory.write_calls(self.clock.now(), &writes).await {
+            tracing::warn!(%error, calls = writes.len(), "calls could not be written together: one by one");
+            for write in writes {
+                self.write_one(write).await;
+            }
+        }
+        for ended in batch.ended {
+            self.tell_missed(ended);
+        }
+    }
+
+    async fn write_one(&self, write: CallWrite) {
+        let call = match &write {
+            CallWrite::Changed(live) => live.call,
+            CallWrite::Ended(record, _) => record.call,
+        };
+        if let Err(error) = self.directory.write_calls(self.clock.now(), &[write]).await {
+            self.hub.metrics.history_failed.inc();
+            tracing::error!(%error, %call, "a call could not be written");
+        }
+    }
+
+    fn tell_missed(&self, ended: Ended) {
+        let Ended { record, caller, .. } = ended;
+        if record.is_missed() {
             let call_id = record.call;
             let media = translate::media_kind(record.media);
             let frame = wire::CallMissed { call_id, from: caller, media, at: record.started_at };
             self.hub.tell_missed(&record.callee, call_id, &ServerFrame::CallMissed(frame));
         }
     }
+
+    /// An idle server writes nothing.
+    async fn tick(&mut self) {
+        if self.live.is_empty() && self.kept_until.is_none() {
+            return;
+        }
+        let now = self.clock.now();
+        match self.directory.tick(now).await {
+            Ok(()) => self.kept_until = self.kept_until.filter(|until| *until > now),
+            Err(error) => tracing::warn!(%error, "that the program is alive could not be written"),
+        }
+    }
 }
 
-fn to_directory(record: &Record) -> directory::CallRecord {
+fn to_directory(record: &Record, quality: &Tallies) -> directory::CallRecord {
     directory::CallRecord {
         call: record.call,
         caller: record.caller.clone(),
@@ -139,14 +280,25 @@ fn to_directory(record: &Record) -> directory::CallRecord {
             EndReason::Busy => directory::EndReason::Busy,
             EndReason::Cancelled => directory::EndReason::Cancelled,
             EndReason::Missed => directory::EndReason::Missed,
-            // Of a device only: no record has it.
-            EndReason::AnsweredElsewhere | EndReason::Failed => directory::EndReason::Failed,
+            // Of a device only: no record has them.
+            EndReason::AnsweredElsewhere | EndReason::HandedOver | EndReason::Failed => directory::EndReason::Failed,
             EndReason::Lost => directory::EndReason::Lost,
         },
         missed: record.is_missed(),
+        hidden: record.hidden,
+        caller_quality: quality.caller.summary(record.ended_at).and_then(to_json),
+        callee_quality: quality.callee.summary(record.ended_at).and_then(to_json),
     }
 }
 
+fn to_json(summary: wire::QualitySummary) -> Option<String> {
+    serde_json::to_string(&summary).ok()
+}
+
+/// Figures that can't be read are of another version: they are left out.
+fn from_json(summary: Option<String>) -> Option<wire::QualitySummary> {
+    serde_json::from_str(&summary?).ok()
+}
 fn media_to_wire(media: directory::Media) -> wire::MediaKind {
     match media {
         directory::Media::Voice => wire::MediaKind::Voice,
@@ -172,6 +324,8 @@ pub(crate) fn missed_to_wire(missed: directory::MissedCall) -> wire::CallMissed 
 pub(crate) fn call_to_wire(me: &UserId, call: directory::HistoryCall) -> wire::CallRecord {
     let directory::HistoryCall { record, peer } = call;
     let outgoing = record.caller == *me;
+    let (of_caller, of_callee) = (from_json(record.caller_quality), from_json(record.callee_quality));
+    let (quality, peer_quality) = if outgoing { (of_caller, of_callee) } else { (of_callee, of_caller) };
     let reason = match record.reason {
         _ if record.missed && !outgoing => wire::EndReason::Missed,
         directory::EndReason::Hangup => wire::EndReason::Hangup,
@@ -191,7 +345,7 @@ pub(crate) fn call_to_wire(me: &UserId, call: directory::HistoryCall) -> wire::C
         ended_at: record.ended_at,
         reason,
         duration_ms: record.answered_at.map_or(0, |answered| translate::millis(record.ended_at.since(answered))),
-        quality: None,
-        peer_quality: None,
+        quality,
+        peer_quality,
     }
 }

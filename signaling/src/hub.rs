@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use tertulia_common::{CallId, DeviceId, SessionId, UserId};
 use tertulia_registry::{Fence, Sessions};
-use tertulia_signaling_core::Endpoint;
+use tertulia_signaling_core::{Endpoint, Ringer};
 use tertulia_signaling_proto::{CloseCode, Codec, ErrorBody, ErrorFrame, OkFrame, RequestId, ServerFrame};
 
 /// The sessions of this process.
@@ -218,10 +218,18 @@ impl Hub {
         devices.iter().filter_map(|(_, holder)| live.get(&holder.session).cloned()).collect()
     }
 
+    /// The sessions of the user's devices that ring.
+    pub(crate) fn ringing_sessions(&self, user: &UserId) -> Vec<Arc<Session>> {
+        self.sessions_of(user).into_iter().filter(|session| session.who.rings).collect()
+    }
+
     /// The user's devices that ring.
-    pub(crate) fn ringing_devices(&self, user: &UserId) -> Vec<DeviceId> {
-        let sessions = self.sessions_of(user).into_iter();
-        sessions.filter(|session| session.who.rings).map(|session| session.who.endpoint.device.clone()).collect()
+    pub(crate) fn ringing_devices(&self, user: &UserId) -> Vec<Ringer> {
+        let ringer = |session: Arc<Session>| Ringer {
+            device: session.who.endpoint.device.clone(),
+            call_waiting: session.who.call_waiting,
+        };
+        self.ringing_sessions(user).into_iter().map(ringer).collect()
     }
 
     /// Whether a device of the user has a socket.

@@ -32,6 +32,7 @@ mod metrics;
 mod origin;
 mod outbox;
 mod people;
+mod quality;
 mod requests;
 mod session;
 mod socket;
@@ -41,5 +42,5 @@ pub use accounts::{
     AccountLimits, AccountsConfig, PhoneSignIn, PinSender, Region, UnknownRegion, Webhook, WebhookError,
 };
 pub use config::{Config, Limits};
-pub use gateway::Gateway;
+pub use gateway::{DrainCalls, Gateway};
 pub use ice::{IceAccess, IceServer};

@@ -3,6 +3,7 @@
 //! Invariant: a device has at most one peer in a call, made by its first offer and gone when its part is over. What the
 //! unit says of a peer that is not in the book any longer is ignored: it was removed meanwhile.
 
+use crate::quality::score;
 use crate::translate::participant;
 use std::time::Duration;
 use tertulia_common::{CallId, PeerId, RoomId, ShardId};
@@ -89,6 +90,13 @@ impl Media {
         }
     }
 
+    /// Stops the device's media, if it has a peer, until it is let flow again.
+    pub(crate) fn hold(&self, call: CallId, media: &CallMedia, endpoint: &Endpoint) {
+        if let (Some(shard), Some(peer)) = (media.shard, media.peer_of(endpoint)) {
+            self.sfu.hold(shard, call.into(), peer);
+        }
+    }
+
     /// Removes the device's peer, if it has one.
     pub(crate) fn remove(&self, call: CallId, media: &mut CallMedia, endpoint: &Endpoint) {
         if let (Some(shard), Some(peer)) = (media.shard, media.peer_of(endpoint)) {
@@ -170,7 +178,7 @@ impl CallMedia {
                 estimate_bps: figures.estimate_bps,
                 up: track(&figures.up),
                 down: track(&figures.down),
-                score: None,
+                score: score(figures),
             })
         };
         peers.iter().filter_map(of_peer).collect()

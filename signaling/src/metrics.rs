@@ -77,6 +77,7 @@ pub(crate) enum Hit {
     BadFrames,
     RateLimited,
     Invites,
+    Rings,
     FrameBytes,
     SdpBytes,
     Queue,
@@ -100,7 +101,7 @@ pub(crate) enum Hit {
 }
 
 impl Hit {
-    const ALL: [Self; 33] = [
+    const ALL: [Self; 34] = [
         Self::Sockets,
         Self::SocketsPerAddress,
         Self::Sessions,
@@ -110,6 +111,7 @@ impl Hit {
         Self::BadFrames,
         Self::RateLimited,
         Self::Invites,
+        Self::Rings,
         Self::FrameBytes,
         Self::SdpBytes,
         Self::Queue,
@@ -147,6 +149,7 @@ impl Hit {
             Self::BadFrames => "bad_frames",
             Self::RateLimited => "rate_limited",
             Self::Invites => "invites",
+            Self::Rings => "rings_per_pair",
             Self::FrameBytes => "frame_bytes",
             Self::SdpBytes => "sdp_bytes",
             Self::Queue => "queue",
@@ -185,6 +188,8 @@ pub(crate) struct Metrics {
     pub(crate) requests: Counter,
     pub(crate) calls_placed: Counter,
     pub(crate) calls_merged: Counter,
+    pub(crate) calls_handed_over: Counter,
+    pub(crate) calls_restored: Counter,
     pub(crate) history_failed: Counter,
     pins: Family<Outcome, Counter>,
     closed: Family<Reason, Counter>,
@@ -213,6 +218,8 @@ impl Default for Metrics {
             requests: Counter::default(),
             calls_placed: Counter::default(),
             calls_merged: Counter::default(),
+            calls_handed_over: Counter::default(),
+            calls_restored: Counter::default(),
             history_failed: Counter::default(),
             pins: Family::default(),
             closed: Family::default(),
@@ -258,6 +265,12 @@ impl Metrics {
         let r = registry.sub_registry_with_prefix("tertulia");
         r.register("calls_placed", "calls placed", self.calls_placed.clone());
         r.register("calls_merged", "calls that crossed and became one", self.calls_merged.clone());
+        r.register(
+            "calls_handed_over",
+            "calls that another device of a user has taken over",
+            self.calls_handed_over.clone(),
+        );
+        r.register("calls_restored", "calls that came back after a restart", self.calls_restored.clone());
         r.register("calls_ended", "calls ended, by reason", self.calls_ended.clone());
         r.register("call_ring_seconds", "from invite to the first device that rings", self.ring.clone());
         r.register("call_answer_seconds", "from invite to answer", self.answer.clone());
@@ -316,6 +329,7 @@ impl Metrics {
             Measure::Joined(took) => self.join.observe(took.as_secs_f64()),
             Measure::Reconnected(took) => self.reconnect.observe(took.as_secs_f64()),
             Measure::Merged => drop(self.calls_merged.inc()),
+            Measure::HandedOver => drop(self.calls_handed_over.inc()),
             Measure::LimitHit(limit) => self.hit(Hit::Call(limit)),
         }
     }
@@ -354,6 +368,7 @@ fn end_label(reason: EndReason) -> Reason {
         EndReason::DeclinedElsewhere => "declined_elsewhere",
         EndReason::Failed => "failed",
         EndReason::Lost => "lost",
+        EndReason::HandedOver => "handed_over",
     };
     Reason { reason }
 }

@@ -4,6 +4,7 @@
 //! directory, an offer for the forwarding unit) run on beside the socket: their answers go to the session, which may have
 //! another socket by then. They are counted, and a [`Pending`] that is dropped without an answer answers for itself.
 
+use crate::exchange::Dialled;
 use crate::gateway::Shared;
 use crate::hub::Hub;
 use crate::media;
@@ -11,9 +12,10 @@ use crate::metrics::Hit;
 use crate::session::Session;
 use crate::translate;
 use std::sync::Arc;
-use tertulia_signaling_core::Request;
+use tertulia_directory::CalleeFacts;
+use tertulia_signaling_core::{Reach, Request};
 use tertulia_signaling_proto::{
-    CallConnect, CallHold, CallInvite, CallRequest, ClientFrame, ErrorBody, ErrorCode, OkFrame, RequestId, Target,
+    CallConnect, CallInvite, ClientFrame, ErrorBody, ErrorCode, OkFrame, RequestId, Target,
 };
 
 /// A request without an answer yet.
@@ -66,9 +68,8 @@ pub(crate) fn run(shared: &Arc<Shared>, session: &Arc<Session>, frame: ClientFra
         ClientFrame::CallCancel(r) => ask(r.id, Request::Cancel { call: r.call_id }),
         ClientFrame::CallHangup(r) => ask(r.id, Request::Hangup { call: r.call_id }),
         ClientFrame::Probe(r) => shared.hub.answer(session, r.id, Ok(OkFrame::default())),
-        ClientFrame::CallHold(CallHold { id, .. }) | ClientFrame::CallJoin(CallRequest { id, .. }) => {
-            shared.hub.answer(session, id, Err(ErrorCode::CallStateMismatch.into()));
-        }
+        ClientFrame::CallHold(r) => ask(r.id, Request::Hold { call: r.call_id, on: r.on }),
+        ClientFrame::CallJoin(r) => ask(r.id, Request::Join { call: r.call_id }),
         ClientFrame::CallMedia(r) => {
             ask(r.id, Request::Media { call: r.call_id, flags: translate::flags_from_wire(r.media) });
         }
@@ -91,14 +92,14 @@ fn defer(shared: &Shared, session: &Arc<Session>, id: RequestId) -> Result<Pendi
 }
 
 fn run_invite(shared: &Arc<Shared>, session: &Arc<Session>, invite: CallInvite) -> Result<(), ErrorBody> {
-    shared.exchange.take_invite(&session.who.endpoint.user)?;
+    let Target::User(callee) = invite.to;
+    shared.exchange.take_invite(&session.who.endpoint.user, &callee)?;
     let pending = defer(shared, session, invite.id)?;
     let (shared, session) = (Arc::clone(shared), Arc::clone(session));
     tokio::spawn(async move {
-        let Target::User(callee) = invite.to;
-        match shared.directory.user(&callee).await {
+        match shared.directory.callee(&callee, &session.who.endpoint.user).await {
             Ok(known) => {
-                let callee = known.map(|user| (user.id, user.name));
+                let callee = known.map(dialled);
                 let media = translate::media_kind_from_wire(invite.media);
                 shared.exchange.invite(&session, callee, media, |answer| pending.answer(answer));
             }
@@ -109,6 +110,16 @@ fn run_invite(shared: &Arc<Shared>, session: &Arc<Session>, invite: CallInvite) 
         }
     });
     Ok(())
+}
+
+fn dialled(callee: CalleeFacts) -> Dialled {
+    let CalleeFacts { user, blocked, do_not_disturb } = callee;
+    let reach = match (blocked, do_not_disturb) {
+        (true, _) => Reach::Nobody,
+        (false, true) => Reach::Silent,
+        (false, false) => Reach::Rings,
+    };
+    Dialled { user: user.id, name: user.name, reach }
 }
 
 fn run_connect(shared: &Arc<Shared>, session: &Arc<Session>, connect: CallConnect) -> Result<(), ErrorBody> {

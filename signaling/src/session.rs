@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq;
 use tertulia_common::{CallId, SessionId};
 use tertulia_registry::Fence;
 use tertulia_signaling_core::Endpoint;
-use tertulia_signaling_proto::{CloseCode, Codec, RequestId, ServerFrame};
+use tertulia_signaling_proto::{CallElsewhere, CloseCode, Codec, RequestId, ServerFrame};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
@@ -88,6 +88,8 @@ pub(crate) struct Identity {
     /// How others see the user, when the session was opened.
     pub(crate) name: String,
     pub(crate) rings: bool,
+    /// It can have one call on hold and be in another.
+    pub(crate) call_waiting: bool,
     pub(crate) codec: Codec,
     pub(crate) secret: [u8; 16],
 }
@@ -110,6 +112,8 @@ struct State {
     missed_in_frames: VecDeque<(u64, CallId)>,
     /// Missed calls in the welcome, until the first pong after it.
     missed_in_welcome: Vec<CallId>,
+    /// The calls on the user's other devices, as the device was last told.
+    elsewhere: Vec<CallElsewhere>,
     over: bool,
 }
 
@@ -134,6 +138,7 @@ impl Session {
             expiry: None,
             missed_in_frames: VecDeque::new(),
             missed_in_welcome: Vec::new(),
+            elsewhere: Vec::new(),
             over: false,
         };
         Arc::new(Self { name: Mutex::new(who.name.clone()), who, state: Mutex::new(state) })
@@ -275,6 +280,14 @@ impl Session {
         let listed: Vec<CallId> = calls.iter().copied().filter(|call| !in_frames(call)).collect();
         state.missed_in_welcome.clone_from(&listed);
         listed
+    }
+
+    /// The device is about to be told of these calls on the user's other devices. Whether they are news to it.
+    pub(crate) fn set_elsewhere(&self, calls: Vec<CallElsewhere>) -> bool {
+        let mut state = self.state.lock();
+        let news = state.elsewhere != calls;
+        state.elsewhere = calls;
+        news
     }
 
     /// Takes a request on.

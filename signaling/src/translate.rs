@@ -67,6 +67,7 @@ pub(crate) fn end_reason(reason: core::EndReason) -> wire::EndReason {
         core::EndReason::DeclinedElsewhere => wire::EndReason::DeclinedElsewhere,
         core::EndReason::Failed => wire::EndReason::Failed,
         core::EndReason::Lost => wire::EndReason::Lost,
+        core::EndReason::HandedOver => wire::EndReason::HandedOver,
     }
 }
 
@@ -79,7 +80,7 @@ fn roster(call_id: CallId, roster: core::Roster, names: &Names) -> wire::CallRos
         name: names.of(&entry.endpoint.user).to_owned(),
         participant: participant(&entry.endpoint),
         media: flags(entry.media),
-        held: false,
+        held: entry.held,
     };
     wire::CallRoster {
         call_id,
@@ -119,9 +120,21 @@ pub(crate) fn snapshot(call: core::Snapshot, names: &Names) -> (wire::CallSnapsh
         media: media_kind(call.media),
         phase: phase(call.phase),
         answered_at: call.answered_at,
-        held: false,
+        held: call.held,
     };
     (snapshot, who)
+}
+
+/// A running call, as the other devices of one of its users see it. Devices have names in the list of devices only.
+pub(crate) fn elsewhere(call: core::Running, names: &Names) -> wire::CallElsewhere {
+    wire::CallElsewhere {
+        call_id: call.call,
+        peer: names.person(&call.peer),
+        media: media_kind(call.media),
+        answered_at: call.answered_at,
+        device_id: call.device,
+        device_name: None,
+    }
 }
 
 /// Why a call request is refused, as the client hears it.

@@ -22,6 +22,12 @@ pub struct Model {
     pub missed: bool,
     /// The callee has been told that they missed it.
     pub missed_seen: bool,
+    /// The callee must not see it: they had blocked the caller.
+    pub hidden: bool,
+    /// How it was for the caller, as JSON that only the gateway reads.
+    pub caller_quality: Option<String>,
+    /// How it was for the callee.
+    pub callee_quality: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

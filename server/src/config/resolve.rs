@@ -53,6 +53,7 @@ impl Config {
             grace: Duration::from_millis(self.calls.grace_ms),
             // A device that resumes must still hear how its call ended.
             tombstone: defaults.tombstone.max(resume * 2),
+            ..defaults
         }
     }
 

@@ -181,12 +181,23 @@ impl Media {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Drain {
+    pub(crate) calls: DrainedCalls,
     pub(crate) timeout_ms: u64,
+}
+
+/// What becomes of the calls that go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DrainedCalls {
+    /// The next run takes them over.
+    Keep,
+    /// They have the drain's time, and are ended.
+    End,
 }
 
 impl Default for Drain {
     fn default() -> Self {
-        Self { timeout_ms: 10_000 }
+        Self { calls: DrainedCalls::Keep, timeout_ms: 10_000 }
     }
 }
 

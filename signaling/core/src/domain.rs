@@ -1,10 +1,11 @@
 //! What calls are made of, as this crate sees it. The gateway translates to and from the wire.
 
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tertulia_common::{CallId, DeviceId, Timestamp, UserId};
 
 /// One device of one user: a device's id is unique within its user only.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Endpoint {
     /// Whose device.
     pub user: UserId,
@@ -13,7 +14,8 @@ pub struct Endpoint {
 }
 
 /// What a call was placed as. Cameras come and go during it by [`MediaFlags`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum MediaKind {
     /// Microphones only.
     Voice,
@@ -22,7 +24,7 @@ pub enum MediaKind {
 }
 
 /// What a participant sends now. Nothing, until its device says so.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MediaFlags {
     /// The microphone is open.
     pub mic: bool,
@@ -53,7 +55,8 @@ impl Phase {
 }
 
 /// Why a call ended: for everyone, or (where it says so) for one device while the call went on or ended otherwise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum EndReason {
     /// One side hung up an answered call.
     Hangup,
@@ -73,11 +76,13 @@ pub enum EndReason {
     Failed,
     /// The media of a side was gone for longer than the grace time, or the person called again instead of waiting.
     Lost,
+    /// Another device of this user has taken the call over. Of a device, never of a call.
+    HandedOver,
 }
 
 impl EndReason {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Hangup,
         Self::Declined,
         Self::Busy,
@@ -87,6 +92,7 @@ impl EndReason {
         Self::DeclinedElsewhere,
         Self::Failed,
         Self::Lost,
+        Self::HandedOver,
     ];
 }
 
@@ -104,8 +110,9 @@ pub enum DeclineReason {
 pub enum Admission {
     /// The call is answered and the device is in it: admit it as soon as it has a peer.
     Now,
-    /// The call rings: connect, but forward nothing until [`Output::Admit`](crate::Output::Admit).
-    AfterAnswer,
+    /// The call rings, or is on hold, or is being taken over: connect, but forward nothing until
+    /// [`Output::Admit`](crate::Output::Admit).
+    Later,
 }
 
 /// Who is in an answered call.
@@ -113,7 +120,7 @@ pub enum Admission {
 pub struct Roster {
     /// Starts at 1 with the answer and rises with every change.
     pub version: u32,
-    /// The caller, then the one who answered.
+    /// The caller's device, then the callee's.
     pub participants: [RosterEntry; 2],
 }
 
@@ -124,6 +131,8 @@ pub struct RosterEntry {
     pub endpoint: Endpoint,
     /// What they send.
     pub media: MediaFlags,
+    /// They have put the call on hold.
+    pub held: bool,
 }
 
 /// How a call, or one device's part in it, ended.
@@ -156,14 +165,44 @@ pub struct Record {
     pub reason: EndReason,
     /// From answer to end; zero if it was not answered.
     pub duration: Duration,
+    /// Whether the callee must never hear of it: they have blocked the caller.
+    pub hidden: bool,
 }
 
 impl Record {
     /// Whether the callee has missed it: they did not answer, and did not decline.
     #[must_use]
     pub fn is_missed(&self) -> bool {
-        self.answered_at.is_none() && self.reason != EndReason::Declined
+        self.answered_at.is_none() && self.reason != EndReason::Declined && !self.hidden
     }
+}
+
+/// Whom a call reaches. The caller can't tell the three apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reach {
+    /// The callee's devices ring.
+    #[default]
+    Rings,
+    /// The callee does not want to be disturbed: nothing rings, and the call is missed.
+    Silent,
+    /// The callee has blocked the caller: nothing rings, and they never hear of it.
+    Nobody,
+}
+
+/// An answered call of a user, for their other devices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// Which call.
+    pub call: CallId,
+    /// The other side.
+    pub peer: UserId,
+    /// What it was placed as.
+    pub media: MediaKind,
+    /// When it was answered.
+    pub answered_at: Timestamp,
+    /// The user's device that is in it.
+    pub device: DeviceId,
 }
 
 /// A call as a device that has just connected must see it.
@@ -187,6 +226,8 @@ pub struct Snapshot {
     pub expires_at: Option<Timestamp>,
     /// Who is in it; none before the answer.
     pub roster: Option<Roster>,
+    /// This device has put it on hold.
+    pub held: bool,
 }
 
 /// How many calls there are.

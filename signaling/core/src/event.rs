@@ -1,6 +1,6 @@
 //! What goes into the switchboard and what comes out.
 
-use crate::{DeclineReason, Ended, Endpoint, Limit, MediaFlags, MediaKind, Phase, Record, Roster};
+use crate::{DeclineReason, Ended, Endpoint, Limit, MediaFlags, MediaKind, Phase, Reach, Record, Roster};
 use std::time::Duration;
 use tertulia_common::{CallId, DeviceId, Timestamp, UserId};
 
@@ -48,6 +48,20 @@ pub enum Request {
         /// Which call.
         call: CallId,
     },
+    /// Put an answered call that this device is in on hold, or go on with it. To go on with one puts the device's other call on
+    /// hold.
+    Hold {
+        /// Which call.
+        call: CallId,
+        /// On hold, or not.
+        on: bool,
+    },
+    /// Take an answered call over from the device of this user that is in it. That one stays in until the media of this one
+    /// is up ([`Event::MediaUp`]); if it never is, nothing changes.
+    Join {
+        /// Which call.
+        call: CallId,
+    },
     /// What this device sends now. The roster's version rises if it is different and the call is answered.
     Media {
         /// Which call.
@@ -63,7 +77,18 @@ pub struct Callee {
     /// Who.
     pub user: UserId,
     /// Their connected devices that can ring. May be empty: it rings until one connects or the time is over.
-    pub devices: Vec<DeviceId>,
+    pub devices: Vec<Ringer>,
+    /// Whether they may be rung at all.
+    pub reach: Reach,
+}
+
+/// A device that can ring.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ringer {
+    /// Which.
+    pub device: DeviceId,
+    /// Whether it can have one call on hold and be in another: then it rings while it is in one.
+    pub call_waiting: bool,
 }
 
 /// What the world does. About calls and devices that have no part in one it may say anything: that is ignored.
@@ -74,6 +99,8 @@ pub enum Event {
     DeviceConnected {
         /// Which device.
         device: Endpoint,
+        /// See [`Ringer::call_waiting`].
+        call_waiting: bool,
     },
     /// A device's session is over: no socket, and the resume window has passed. Its ringing legs disappear; a call that it
     /// placed and nobody has answered is cancelled; an answered call goes on for as long as its media does.
@@ -116,6 +143,18 @@ pub enum Output {
         /// What.
         notice: Notice,
     },
+    /// What has to outlive the process has changed: keep [`Switchboard::image`](crate::Switchboard::image), in the order of
+    /// these. It is superseded by the image at the call's [`Output::Record`].
+    Save {
+        /// Which call.
+        call: CallId,
+    },
+    /// The answered calls of a user have changed: tell their devices
+    /// ([`Switchboard::running_for`](crate::Switchboard::running_for)).
+    Running {
+        /// Whose.
+        user: UserId,
+    },
     /// Keep a missed call for a user and tell their devices. Comes just before the call's [`Output::Record`], for each record
     /// of which [`Record::is_missed`].
     Missed {
@@ -134,6 +173,13 @@ pub enum Output {
     Record(Record),
     /// The media of a device may flow. If it has no peer yet, [`Admission`](crate::Admission) says so when it connects.
     Admit {
+        /// Which call.
+        call: CallId,
+        /// Which device.
+        device: Endpoint,
+    },
+    /// The media of a device flows no longer, until it is admitted again; its peer stays.
+    Hold {
         /// Which call.
         call: CallId,
         /// Which device.
@@ -193,6 +239,8 @@ pub enum Measure {
     Reconnected(Duration),
     /// Two calls that crossed have become one.
     Merged,
+    /// A device has taken a call over from another one.
+    HandedOver,
     /// A limit was hit: a call was refused, a device did not ring, a tombstone was forgotten early.
     LimitHit(Limit),
 }

@@ -1,9 +1,10 @@
 //! Where to find a call: by device, by callee, by the moment it wants to be woken. Kept true by comparing a call before and
 //! after each step, so that no step can forget to.
 
-use crate::call::Call;
-use crate::{Endpoint, Gauges, Phase};
+use crate::call::{Call, Part};
+use crate::{Endpoint, Gauges, Phase, Reach};
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::hash::Hash;
 use tertulia_common::{CallId, Timestamp, UserId};
 
 /// What the index needs to know of a call before a step.
@@ -12,17 +13,39 @@ pub(crate) struct Footprint {
     phase: Option<Phase>,
     wake_at: Option<Timestamp>,
     answered: bool,
+    /// It waits for an answer, and may find one.
+    open: bool,
+    taken: [Option<Part>; 4],
+    image: u64,
 }
 
 impl Footprint {
     pub(crate) fn of(call: &Call) -> Self {
         let phase = call.phase();
-        Self { phase, wake_at: call.wake_at(), answered: phase.is_some_and(is_answered) }
+        let answered = phase.is_some_and(is_answered);
+        Self {
+            phase,
+            wake_at: call.wake_at(),
+            answered,
+            open: phase.is_some() && !answered && call.reach() != Reach::Nobody,
+            taken: call.taken(),
+            image: call.image().fingerprint(),
+        }
     }
 
-    fn is_open(&self) -> bool {
-        self.phase.is_some() && !self.answered
+    /// Who is in the call, once it is answered.
+    fn seats(&self) -> Option<[Option<Part>; 2]> {
+        self.answered.then_some([self.taken[0], self.taken[1]])
     }
+}
+
+/// What a step has changed, for those who are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Changed {
+    /// The image of a call that goes on.
+    pub(crate) image: bool,
+    /// Who is in an answered call.
+    pub(crate) seats: bool,
 }
 
 fn is_answered(phase: Phase) -> bool {
@@ -34,9 +57,11 @@ fn is_answered(phase: Phase) -> bool {
 
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    /// The call that a device placed or accepted, until it ends. At most one each.
-    seats: HashMap<Endpoint, CallId>,
-    /// Calls without an answer, by callee, oldest first.
+    /// The calls that a device placed, accepted or is about to take over, until they end. At most two each.
+    seats: HashMap<Endpoint, Vec<CallId>>,
+    /// Answered calls, by both users, in the order of their answers.
+    running: HashMap<UserId, Vec<CallId>>,
+    /// Calls that an answer may come for, by callee, oldest first.
     open: HashMap<UserId, Vec<CallId>>,
     deadlines: BTreeSet<(Timestamp, CallId)>,
     /// Calls that have ended, oldest end first.
@@ -45,8 +70,14 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    pub(crate) fn seat(&self, device: &Endpoint) -> Option<CallId> {
-        self.seats.get(device).copied()
+    /// The calls that a device is in, oldest seat first.
+    pub(crate) fn seats(&self, device: &Endpoint) -> &[CallId] {
+        self.seats.get(device).map_or(&[], Vec::as_slice)
+    }
+
+    /// The answered calls of a user, oldest answer first.
+    pub(crate) fn running_for(&self, user: &UserId) -> &[CallId] {
+        self.running.get(user).map_or(&[], Vec::as_slice)
     }
 
     /// Calls that wait for this user's answer, oldest first.
@@ -68,32 +99,34 @@ impl Index {
     }
 
     /// A call has taken a step (its first, if `before` is the default).
-    pub(crate) fn update(&mut self, call: &Call, before: Footprint) {
-        let after = Footprint::of(call);
-        self.move_deadline(call.id(), before.wake_at, after.wake_at);
+    pub(crate) fn update(&mut self, call: &Call, before: Footprint) -> Changed {
+        let (id, after) = (call.id(), Footprint::of(call));
+        self.move_deadline(id, before.wake_at, after.wake_at);
         if before.phase != after.phase {
             self.count(before.phase, after.phase);
         }
-        if !before.is_open() && after.is_open() {
-            self.seats.insert(call.caller().clone(), call.id());
-            self.open.entry(call.callee().clone()).or_default().push(call.id());
+        if !before.open && after.open {
+            enter(&mut self.open, call.callee().clone(), id);
         }
-        if before.is_open() && !after.is_open() {
-            self.close(call);
+        if before.open && !after.open {
+            leave(&mut self.open, call.callee(), id);
         }
-        if !before.answered
-            && after.answered
-            && let Some(winner) = call.answered_by()
-        {
-            self.seats.insert(winner, call.id());
-        }
-        if before.phase.is_some() && after.phase.is_none() {
-            self.leave(call.caller(), call.id());
-            if let Some(winner) = call.answered_by() {
-                self.leave(&winner, call.id());
+        for user in [&call.caller().user, call.callee()] {
+            match (before.answered, after.answered) {
+                (false, true) => enter(&mut self.running, user.clone(), id),
+                (true, false) => leave(&mut self.running, user, id),
+                (false, false) | (true, true) => {}
             }
-            self.ended.push_back(call.id());
         }
+        if before.taken != after.taken {
+            before.taken.into_iter().flatten().for_each(|part| leave(&mut self.seats, &call.endpoint(part), id));
+            after.taken.into_iter().flatten().for_each(|part| enter(&mut self.seats, call.endpoint(part), id));
+        }
+        if (before.phase.is_some() || before.image == 0) && after.phase.is_none() {
+            self.ended.push_back(id);
+        }
+        let image = after.phase.is_some() && before.image != after.image;
+        Changed { image, seats: before.seats() != after.seats() }
     }
 
     /// A call that has ended is no longer kept.
@@ -107,8 +140,8 @@ impl Index {
 
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
-        let maps = self.seats.is_empty() && self.open.is_empty() && self.deadlines.is_empty() && self.ended.is_empty();
-        maps && self.calls == [0; Phase::ALL.len()]
+        let maps = self.seats.is_empty() && self.running.is_empty() && self.open.is_empty();
+        maps && self.deadlines.is_empty() && self.ended.is_empty() && self.calls == [0; Phase::ALL.len()]
     }
 
     fn count(&mut self, before: Option<Phase>, after: Option<Phase>) {
@@ -131,19 +164,19 @@ impl Index {
             self.deadlines.insert((at, id));
         }
     }
+}
 
-    fn close(&mut self, call: &Call) {
-        if let Some(open) = self.open.get_mut(call.callee()) {
-            open.retain(|id| *id != call.id());
-            if open.is_empty() {
-                self.open.remove(call.callee());
-            }
-        }
-    }
+/// Adds a call to those of someone.
+fn enter<K: Eq + Hash>(calls: &mut HashMap<K, Vec<CallId>>, of: K, id: CallId) {
+    calls.entry(of).or_default().push(id);
+}
 
-    fn leave(&mut self, device: &Endpoint, id: CallId) {
-        if self.seats.get(device) == Some(&id) {
-            self.seats.remove(device);
+/// Takes it away.
+fn leave<K: Eq + Hash>(calls: &mut HashMap<K, Vec<CallId>>, of: &K, id: CallId) {
+    if let Some(known) = calls.get_mut(of) {
+        known.retain(|call| *call != id);
+        if known.is_empty() {
+            calls.remove(of);
         }
     }
 }

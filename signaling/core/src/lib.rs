@@ -14,7 +14,11 @@
 //! [`CallError::UnknownCall`], whether or not it exists.
 //!
 //! **Names.** The *caller* is one device: the other devices of that user hear nothing. The *callee* is a user: all their
-//! devices ring. A device is *in* a call that it placed or accepted. It is in one at a time.
+//! devices ring. A device is *in* a call that it placed, accepted or took over. It is in one at a time, or in two of which
+//! at most one is not on hold.
+//!
+//! **Restarts.** What has to outlive the process comes out as [`Image`]s, by [`Output::Save`] and with each
+//! [`Output::Record`], and goes in by [`Switchboard::restore`].
 
 mod call;
 mod domain;
@@ -25,13 +29,14 @@ mod limits;
 mod switchboard;
 mod timer;
 
+pub use call::Image;
 pub use domain::{
-    Admission, DeclineReason, EndReason, Ended, Endpoint, Gauges, MediaFlags, MediaKind, Phase, Record, Roster,
-    RosterEntry, Snapshot,
+    Admission, DeclineReason, EndReason, Ended, Endpoint, Gauges, MediaFlags, MediaKind, Phase, Reach, Record, Roster,
+    RosterEntry, Running, Snapshot,
 };
 pub use error::CallError;
-pub use event::{Callee, Event, Measure, Notice, Output, Request};
+pub use event::{Callee, Event, Measure, Notice, Output, Request, Ringer};
 pub use limits::{
     CALLS_MAX, CALLS_PER_CALLEE_MAX, EARLY_MEDIA_LEGS_MAX, LEGS_PER_CALL_MAX, Limit, Limits, TOMBSTONES_MAX, Timeouts,
 };
-pub use switchboard::Switchboard;
+pub use switchboard::{Restored, Switchboard};

@@ -14,6 +14,9 @@ pub struct Timeouts {
     /// How long a finished call is remembered for late requests. Longer: memory; shorter than a session's resume window: a
     /// device that comes back hears "no such call" instead of how it ended.
     pub tombstone: Duration,
+    /// How long the server may have been away for an answered call to go on after it. Longer: a call comes back that people
+    /// have long given up; shorter: a slow start of the machine ends calls.
+    pub outage: Duration,
 }
 
 impl Default for Timeouts {
@@ -23,6 +26,7 @@ impl Default for Timeouts {
             connect: Duration::from_secs(15),
             grace: Duration::from_secs(30),
             tombstone: Duration::from_secs(120),
+            outage: Duration::from_secs(120),
         }
     }
 }

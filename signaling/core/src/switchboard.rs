@@ -1,16 +1,20 @@
-//! All calls of the process, and what crosses them: who is busy, calls that cross, calling again.
+//! All calls of the process, and what crosses them: who is busy, calls that cross, calling again, which call is on hold.
 //!
-//! Invariant: a device is in at most one call that it placed or accepted. Everything due before `now` happens before what is
+//! Invariant: a device is in at most two calls, and in at most one that is not on hold. Everything due before `now` happens before what is
 //! asked at `now`, however late the shell wakes: an accept after the ring time is too late even if no timer has run.
 
-use crate::call::{Call, Context, Part};
+use crate::call::{Call, Context, Image, Part, is_busy};
 use crate::index::{Footprint, Index};
 use crate::{
     Admission, CallError, Callee, EndReason, Endpoint, Event, Gauges, Limit, Limits, Measure, MediaKind, Output, Phase,
-    Request, Snapshot, Timeouts,
+    Reach, Request, Ringer, Running, Snapshot, Timeouts,
 };
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use tertulia_common::{CallId, Timestamp};
+use tertulia_common::{CallId, Timestamp, UserId};
+
+mod restore;
+
+pub use restore::Restored;
 
 /// Owns every call. See the crate's documentation for how to drive it.
 #[derive(Debug)]
@@ -55,6 +59,8 @@ impl Switchboard {
             }
             Request::Cancel { call } => self.with_part(now, from, call, Call::cancel),
             Request::Hangup { call } => self.with_part(now, from, call, Call::hangup),
+            Request::Hold { call, on } => self.hold(now, from, call, on),
+            Request::Join { call } => self.join(now, from, call),
             Request::Media { call, flags } => {
                 self.with_part(now, from, call, |call, cx, part| call.set_flags(cx, part, flags))
             }
@@ -76,11 +82,12 @@ impl Switchboard {
     pub fn handle(&mut self, now: Timestamp, event: Event) {
         self.handle_timeout(now);
         match event {
-            Event::DeviceConnected { device } => self.device_connected(now, &device),
+            Event::DeviceConnected { device, call_waiting } => self.device_connected(now, &device, call_waiting),
             Event::DeviceGone { device } => self.device_gone(now, &device),
             Event::MediaUp { call, device } => {
                 if let Ok(part) = self.part_of(call, &device) {
                     self.step(now, call, |call, cx| call.media_up(cx, part));
+                    self.settle_busy(now, call);
                 }
             }
             Event::MediaDown { call, device } => {
@@ -127,7 +134,7 @@ impl Switchboard {
     #[must_use]
     pub fn snapshots_for(&self, device: &Endpoint) -> Vec<Snapshot> {
         let mut ids: Vec<CallId> = self.index.open_for(&device.user).to_vec();
-        ids.extend(self.index.seat(device));
+        ids.extend(self.index.seats(device));
         ids.sort_unstable();
         ids.into_iter()
             .filter_map(|id| {
@@ -135,6 +142,27 @@ impl Switchboard {
                 call.snapshot(call.part_of(device)?)
             })
             .collect()
+    }
+
+    /// The answered calls of a user, on whichever device, oldest answer first.
+    #[must_use]
+    pub fn running_for(&self, user: &UserId) -> Vec<Running> {
+        let calls = self.index.running_for(user).iter();
+        calls.filter_map(|id| self.calls.get(id)?.running(user)).collect()
+    }
+
+    /// Which side of an answered call a device is in: true for the caller's. None if it is not.
+    #[must_use]
+    pub fn seat_of(&self, call: CallId, device: &Endpoint) -> Option<bool> {
+        let call = self.calls.get(&call)?;
+        let part = call.part_of(device)?;
+        call.is_seated(part).then(|| device.user == call.caller().user)
+    }
+
+    /// What of a call has to outlive the process; of a call that has ended too, for as long as it is remembered.
+    #[must_use]
+    pub fn image(&self, call: CallId) -> Option<Image> {
+        self.calls.get(&call).map(Call::image)
     }
 
     /// How many calls there are.
@@ -161,12 +189,13 @@ impl Switchboard {
         if self.shutting_down {
             return Err(CallError::ShuttingDown);
         }
-        let stale = match self.index.seat(from) {
-            Some(seat) => match self.again(seat, from, &callee)? {
+        let stale = match *self.index.seats(from) {
+            [] => None,
+            [seat] => match self.again(seat, from, &callee)? {
                 Again::SameCall => return Ok(seat),
                 Again::Anew => Some(seat),
             },
-            None => None,
+            _ => return Err(CallError::AlreadyInCall),
         };
         let crossing = self.crossing(from, &callee);
         if crossing.is_none() {
@@ -189,7 +218,7 @@ impl Switchboard {
     fn known_invite(&self, from: &Endpoint, id: CallId) -> Result<Option<CallId>, CallError> {
         let known = self.merged.get(&id).copied().unwrap_or(id);
         let Some(call) = self.calls.get(&known) else { return Ok(None) };
-        let theirs = if known == id { call.caller() == from } else { call.answered_by().as_ref() == Some(from) };
+        let theirs = if known == id { call.caller() == from } else { call.merged_by().as_ref() == Some(from) };
         if theirs { Ok(Some(known)) } else { Err(CallError::UnknownCall) }
     }
 
@@ -202,6 +231,7 @@ impl Switchboard {
         }
         match call.phase() {
             Some(Phase::Offered | Phase::Ringing | Phase::Connecting) => Ok(Again::SameCall),
+            Some(Phase::Reconnecting) if call.is_restored_for(part) => Ok(Again::SameCall),
             Some(Phase::Reconnecting) if call.is_stale_for(part) => Ok(Again::Anew),
             Some(Phase::Active | Phase::Reconnecting) | None => Err(CallError::AlreadyInCall),
         }
@@ -228,56 +258,103 @@ impl Switchboard {
     }
 
     fn place(&mut self, now: Timestamp, from: &Endpoint, id: CallId, callee: Callee, media: MediaKind) {
-        let Callee { user, mut devices } = callee;
+        let Callee { user, mut devices, reach } = callee;
         devices.sort_unstable();
-        devices.dedup();
+        devices.dedup_by(|a, b| a.device == b.device);
         let offers: Vec<_> = devices
             .into_iter()
-            .map(|device| {
-                let busy = self.is_busy(&Endpoint { user: user.clone(), device: device.clone() });
-                (device, busy)
+            .map(|ringer| {
+                let device = Endpoint { user: user.clone(), device: ringer.device.clone() };
+                let busy = is_busy(self.answered(&device), ringer.call_waiting);
+                (ringer, busy)
             })
             .collect();
         let cx = Context { now, timeouts: &self.timeouts, limits: &self.limits, out: &mut self.out };
-        let call = Call::place(&cx, id, from.clone(), user, media);
+        let call = Call::place(&cx, id, from.clone(), (user, reach), media);
         self.index.update(&call, Footprint::default());
         self.calls.insert(id, call);
         self.step(now, id, |call, cx| {
-            for (device, busy) in offers {
-                call.offer(cx, device, busy);
+            for (ringer, busy) in offers {
+                call.offer(cx, ringer, busy);
             }
             call.end_if_busy(cx);
         });
+        if self.calls.get(&id).is_some_and(|call| call.phase().is_some()) {
+            self.out.push_back(Output::Save { call: id });
+        }
     }
 
     fn accept(&mut self, now: Timestamp, from: &Endpoint, id: CallId) -> Result<CallId, CallError> {
         let part = self.part_of(id, from)?;
         let wins = self.calls.get(&id).ok_or(CallError::UnknownCall)?.would_accept(part)?;
-        if wins && let Part::Leg(index) = part {
-            if self.index.seat(from).is_some() {
-                return Err(CallError::AlreadyInCall);
+        if wins {
+            let waits = self.calls.get(&id).is_some_and(|call| call.takes_second(part));
+            match *self.index.seats(from) {
+                [] => {}
+                // The one it is in waits meanwhile.
+                [first] if waits && self.is_seated(first, from) => self.put_on_hold(now, first, from),
+                _ => return Err(CallError::AlreadyInCall),
             }
-            self.step(now, id, |call, cx| call.accept(cx, index));
+            self.step(now, id, |call, cx| call.accept(cx, part));
             self.settle_busy(now, id);
         }
         Ok(id)
     }
 
-    /// The two devices of a call that has just been answered ring for no other.
+    fn hold(&mut self, now: Timestamp, from: &Endpoint, id: CallId, on: bool) -> Result<CallId, CallError> {
+        let part = self.part_of(id, from)?;
+        if self.calls.get(&id).ok_or(CallError::UnknownCall)?.would_hold(part, on)? {
+            let others: Vec<CallId> = self.index.seats(from).iter().copied().filter(|other| *other != id).collect();
+            if !on {
+                others.into_iter().for_each(|other| self.put_on_hold(now, other, from));
+            }
+            self.step(now, id, |call, cx| call.set_held(cx, part, on));
+        }
+        Ok(id)
+    }
+
+    fn put_on_hold(&mut self, now: Timestamp, id: CallId, device: &Endpoint) {
+        if let Ok(part) = self.part_of(id, device) {
+            self.step(now, id, |call, cx| call.set_held(cx, part, true));
+        }
+    }
+
+    fn join(&mut self, now: Timestamp, from: &Endpoint, id: CallId) -> Result<CallId, CallError> {
+        let call = self.calls.get(&id).filter(|call| call.reach() != Reach::Nobody || call.caller().user == from.user);
+        let call = call.ok_or(CallError::UnknownCall)?;
+        let side = call.side_of(&from.user).ok_or(CallError::UnknownCall)?;
+        if call.would_join(side, &from.device)? {
+            if !self.index.seats(from).is_empty() {
+                return Err(CallError::AlreadyInCall);
+            }
+            let joined = self.step(now, id, |call, cx| call.join(cx, side, &from.device));
+            joined.unwrap_or(Err(CallError::UnknownCall))?;
+        }
+        Ok(id)
+    }
+
+    fn is_seated(&self, id: CallId, device: &Endpoint) -> bool {
+        let call = self.calls.get(&id);
+        call.is_some_and(|call| call.part_of(device).is_some_and(|part| call.is_seated(part)))
+    }
+
+    /// The two devices of an answered call ring for no other, unless they can have a second one.
     fn settle_busy(&mut self, now: Timestamp, answered: CallId) {
         let Some(call) = self.calls.get(&answered) else { return };
-        for device in [Some(call.caller().clone()), call.answered_by()].into_iter().flatten() {
+        let devices: Vec<_> = call.taken().into_iter().flatten().map(|part| call.endpoint(part)).collect();
+        for device in devices {
+            let answered = self.answered(&device);
             for id in self.index.open_for(&device.user).to_vec() {
-                self.step(now, id, |call, cx| call.device_busy(cx, &device.device));
+                self.step(now, id, |call, cx| call.device_busy(cx, &device.device, answered));
             }
         }
     }
 
-    fn device_connected(&mut self, now: Timestamp, device: &Endpoint) {
-        let busy = self.is_busy(device);
+    fn device_connected(&mut self, now: Timestamp, device: &Endpoint, call_waiting: bool) {
+        let busy = is_busy(self.answered(device), call_waiting);
         for id in self.index.open_for(&device.user).to_vec() {
             self.step(now, id, |call, cx| {
-                call.offer(cx, device.device.clone(), busy);
+                call.offer(cx, Ringer { device: device.device.clone(), call_waiting }, busy);
                 call.end_if_busy(cx);
             });
         }
@@ -285,7 +362,7 @@ impl Switchboard {
 
     fn device_gone(&mut self, now: Timestamp, device: &Endpoint) {
         let mut ids = self.index.open_for(&device.user).to_vec();
-        ids.extend(self.index.seat(device));
+        ids.extend(self.index.seats(device));
         for id in ids {
             if let Ok(part) = self.part_of(id, device) {
                 self.step(now, id, |call, cx| call.device_gone(cx, part));
@@ -293,10 +370,11 @@ impl Switchboard {
         }
     }
 
-    /// In an answered call. A device that dials still rings for others.
-    fn is_busy(&self, device: &Endpoint) -> bool {
-        let phase = self.index.seat(device).and_then(|id| self.calls.get(&id)?.phase());
-        matches!(phase, Some(Phase::Connecting | Phase::Active | Phase::Reconnecting))
+    /// In how many answered calls a device is. One that dials still rings for others.
+    fn answered(&self, device: &Endpoint) -> usize {
+        let phase = |id| self.calls.get(id).and_then(Call::phase);
+        let answered = |phase| matches!(phase, Some(Phase::Connecting | Phase::Active | Phase::Reconnecting));
+        self.index.seats(device).iter().filter(|id| answered(phase(id))).count()
     }
 
     fn part_of(&self, id: CallId, device: &Endpoint) -> Result<Part, CallError> {
@@ -321,7 +399,14 @@ impl Switchboard {
         let before = Footprint::of(call);
         let mut cx = Context { now, timeouts: &self.timeouts, limits: &self.limits, out: &mut self.out };
         let result = act(call, &mut cx);
-        self.index.update(call, before);
+        let changed = self.index.update(call, before);
+        if changed.image {
+            self.out.push_back(Output::Save { call: id });
+        }
+        if changed.seats {
+            let users = [call.caller().user.clone(), call.callee().clone()];
+            self.out.extend(users.map(|user| Output::Running { user }));
+        }
         while let Some(oldest) = self.index.oldest_above(self.limits.tombstones) {
             self.out.push_back(Output::Measured(Measure::LimitHit(Limit::Tombstones)));
             self.forget(oldest);
@@ -347,29 +432,4 @@ enum Again {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn endpoint(user: &str) -> Endpoint {
-        Endpoint { user: user.parse().unwrap(), device: "1".parse().unwrap() }
-    }
-
-    fn invite(call: CallId, callee: &Endpoint) -> Request {
-        let callee = Some(Callee { user: callee.user.clone(), devices: vec![callee.device.clone()] });
-        Request::Invite { call, callee, media: MediaKind::Voice }
-    }
-
-    #[test]
-    fn nothing_is_kept_of_a_call_that_is_forgotten() {
-        let mut board = Switchboard::new(Timeouts::default(), Limits::default());
-        let (alice, bob) = (endpoint("alice"), endpoint("bob"));
-        let now = Timestamp(1_000);
-        let (call, crossing) = (CallId::new(now, 1), CallId::new(now, 2));
-        board.request(now, &alice, invite(call, &bob)).unwrap();
-        board.request(now, &bob, invite(crossing, &alice)).unwrap();
-        board.request(now, &bob, Request::Hangup { call }).unwrap();
-        assert_eq!((board.calls.len(), board.merged.len()), (1, 1));
-        board.handle_timeout(now + Timeouts::default().tombstone);
-        assert!(board.calls.is_empty() && board.merged.is_empty() && board.index.is_empty());
-    }
-}
+mod tests;

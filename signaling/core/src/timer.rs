@@ -1,9 +1,11 @@
 //! A call's timers, as a table: one moment each, set or not (the habit of quinn-proto).
 
+use serde::{Deserialize, Serialize};
 use tertulia_common::Timestamp;
 
-/// A side of a call that has been answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A side of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Side {
     Caller,
     Callee,
@@ -18,13 +20,22 @@ pub(crate) enum Timer {
     Connect,
     /// The media of one side to come back.
     Grace(Side),
+    /// The media of a device that takes over one side.
+    Join(Side),
     /// The moment to forget a call that has ended.
     Forget,
 }
 
 impl Timer {
-    const ALL: [Self; 5] =
-        [Self::Ring, Self::Connect, Self::Grace(Side::Caller), Self::Grace(Side::Callee), Self::Forget];
+    const ALL: [Self; 7] = [
+        Self::Ring,
+        Self::Connect,
+        Self::Grace(Side::Caller),
+        Self::Grace(Side::Callee),
+        Self::Join(Side::Caller),
+        Self::Join(Side::Callee),
+        Self::Forget,
+    ];
 
     fn index(self) -> usize {
         match self {
@@ -32,7 +43,9 @@ impl Timer {
             Self::Connect => 1,
             Self::Grace(Side::Caller) => 2,
             Self::Grace(Side::Callee) => 3,
-            Self::Forget => 4,
+            Self::Join(Side::Caller) => 4,
+            Self::Join(Side::Callee) => 5,
+            Self::Forget => 6,
         }
     }
 }

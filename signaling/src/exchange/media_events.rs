@@ -1,11 +1,16 @@
 //! What the forwarding unit says, translated: peers become devices, rooms become calls.
 
-use super::{Exchange, Inner};
-use tertulia_common::{PeerId, RoomId};
-use tertulia_sfu::Event as MediaEvent;
+use super::{Book, Exchange, Inner};
+use crate::quality::Tally;
+use std::time::Duration;
+use tertulia_common::{PeerId, RoomId, Timestamp};
+use tertulia_sfu::{Event as MediaEvent, PeerQuality};
 use tertulia_signaling_core::{Endpoint, Event};
 use tertulia_signaling_proto::{CallQuality, CallSlots, ServerFrame};
 use tokio::sync::mpsc::Receiver;
+
+/// How often the figures of a call are written while it goes on. Raising it makes a restart forget more of them.
+const KEEP_QUALITY_EVERY: Duration = Duration::from_secs(10);
 
 impl Exchange {
     /// Follows the forwarding unit until it is gone. Then no call can go on.
@@ -22,15 +27,18 @@ impl Exchange {
         let mut inner = self.inner.lock();
         match event {
             MediaEvent::Up { room, peer } => {
+                self.tally(&mut inner, room, peer, Tally::resumed);
                 let up = whose(&inner, room, peer, |call, device| Event::MediaUp { call, device });
                 up.into_iter().for_each(|event| self.event(&mut inner, event));
             }
             MediaEvent::Down { room, peer } => {
+                self.tally(&mut inner, room, peer, Tally::interrupted);
                 let down = whose(&inner, room, peer, |call, device| Event::MediaDown { call, device });
                 down.into_iter().for_each(|event| self.event(&mut inner, event));
             }
             MediaEvent::Gone { room, peer, reason } => {
                 tracing::debug!(?room, ?peer, ?reason, "a peer is over");
+                self.tally(&mut inner, room, peer, Tally::interrupted);
                 let gone = whose(&inner, room, peer, |call, device| Event::MediaDown { call, device });
                 if let Some(book) = inner.books.get_mut(&room) {
                     book.media.forget(peer);
@@ -44,6 +52,7 @@ impl Exchange {
                 self.hub.tell(endpoint, &ServerFrame::CallSlots(slots));
             }
             MediaEvent::Quality { room, peers } => {
+                self.tally_figures(&mut inner, room, &peers);
                 let Some(book) = inner.books.get(&room) else { return };
                 let participants = book.media.quality(&peers);
                 let frame = ServerFrame::CallQuality(CallQuality { call_id: book.call, participants });
@@ -52,6 +61,42 @@ impl Exchange {
             }
         }
     }
+
+    /// Notes what has become of the media of a device that is in an answered call.
+    fn tally(&self, inner: &mut Inner, room: RoomId, peer: PeerId, note: fn(&mut Tally, Timestamp)) {
+        let now = self.clock.now();
+        if let Some(tally) = tally_of(inner, room, peer) {
+            note(tally, now);
+        }
+    }
+
+    /// Adds up figures, and has them written from time to time: a restart loses no more.
+    fn tally_figures(&self, inner: &mut Inner, room: RoomId, peers: &[PeerQuality]) {
+        let (now, mut any) = (self.clock.now(), false);
+        for figures in peers {
+            if let Some(tally) = tally_of(inner, room, figures.peer) {
+                tally.add(figures);
+                any = true;
+            }
+        }
+        let due = |book: &mut Book| {
+            let due = any && now.since(book.quality_kept_at) >= KEEP_QUALITY_EVERY;
+            due.then(|| {
+                book.quality_kept_at = now;
+                book.call
+            })
+        };
+        if let Some(call) = inner.books.get_mut(&room).and_then(due) {
+            self.keep(inner, call);
+        }
+    }
+}
+
+/// The figures of the side of a peer whose device is in the call.
+fn tally_of(inner: &mut Inner, room: RoomId, peer: PeerId) -> Option<&mut Tally> {
+    let book = inner.books.get_mut(&room)?;
+    let caller = inner.board.seat_of(book.call, book.media.endpoint_of(peer)?)?;
+    Some(if caller { &mut book.quality.caller } else { &mut book.quality.callee })
 }
 
 fn whose(

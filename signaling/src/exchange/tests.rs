@@ -21,10 +21,11 @@ async fn world() -> World {
     let directory = Directory::open(&dir.path().join("directory.sqlite")).await.unwrap();
     let limits = Limits::default();
     let hub = Arc::new(Hub::new(16, 100, limits.outbox(), Arc::new(Metrics::default())));
-    let (history, writer) = history::history(Arc::clone(&hub), directory);
+    let clock = Clock::start();
+    let (history, writer) = history::history(Arc::clone(&hub), directory, clock);
     let media = tertulia_sfu::Config { shards: 1, ..tertulia_sfu::Config::default() };
     let (sfu, _events) = tertulia_sfu::start(media).unwrap();
-    let exchange = Exchange::new(Arc::clone(&hub), sfu, history, Clock::start(), Timeouts::default(), &limits);
+    let exchange = Exchange::new(Arc::clone(&hub), sfu, history, clock, Timeouts::default(), &limits);
     World { exchange, hub, _writer: writer, _dir: dir }
 }
 
@@ -41,6 +42,7 @@ impl World {
             endpoint: Endpoint { user: user.parse().unwrap(), device: device.parse().unwrap() },
             name: user.to_uppercase(),
             rings: true,
+            call_waiting: false,
             codec: Codec::Json,
             secret: [0; 16],
         };
@@ -49,7 +51,7 @@ impl World {
     }
 
     fn call(&self, from: &Device, to: &str) -> CallId {
-        let callee = Some((to.parse().unwrap(), to.to_uppercase()));
+        let callee = Some(Dialled { user: to.parse().unwrap(), name: to.to_uppercase(), reach: Reach::Rings });
         let mut placed = None;
         self.exchange.invite(&from.session, callee, MediaKind::Video, |answer| placed = answer.unwrap().call_id);
         placed.unwrap()
@@ -95,6 +97,10 @@ impl Device {
         };
         self.heard().into_iter().filter_map(phase).collect()
     }
+}
+
+fn user(name: &str) -> UserId {
+    name.parse().unwrap()
 }
 
 fn up(ticket: Ticket) -> MediaEvent {
@@ -256,6 +262,6 @@ async fn when_the_forwarding_unit_is_gone_every_call_ends_and_none_begins() {
     let ended =
         |frame: &ServerFrame| matches!(frame, ServerFrame::CallEnded(ended) if ended.reason == EndReason::Failed);
     assert!(alice.heard().iter().any(ended) && bob.heard().iter().any(ended));
-    assert_eq!(world.exchange.take_invite(&"alice".parse().unwrap()).unwrap_err().code, ErrorCode::Draining);
+    assert_eq!(world.exchange.take_invite(&user("alice"), &user("bob")).unwrap_err().code, ErrorCode::Draining);
     assert_eq!(world.hub.counts(), (2, 2));
 }

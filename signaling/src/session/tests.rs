@@ -13,6 +13,7 @@ fn identity() -> Identity {
         endpoint: Endpoint { user: "alice".parse().unwrap(), device: "phone".parse().unwrap() },
         name: "Alice".to_owned(),
         rings: true,
+        call_waiting: false,
         codec: Codec::Json,
         secret: [7; 16],
     }

@@ -2,6 +2,7 @@
 
 use crate::support::{Client, SECRET, Server, config, keys, token};
 use std::time::Duration;
+use tertulia_signaling::DrainCalls;
 use tertulia_signaling_proto::{Ack, Caps, ClientFrame, CloseCode, Codec, ErrorCode, Hello, ServerFrame};
 use tokio_tungstenite::tungstenite::Error;
 
@@ -164,7 +165,7 @@ async fn a_drain_tells_everyone_refuses_what_is_new_and_closes() {
     let mut bob = server.client("bob", "phone").await;
     let call = alice.invite("bob").await.unwrap();
     bob.incoming().await;
-    let drained = server.gateway.drain(Duration::from_millis(1_500));
+    let drained = server.gateway.drain(DrainCalls::EndAfter(Duration::from_millis(1_500)));
     let scene = async {
         let drain = |frame: &ServerFrame| {
             matches!(frame, ServerFrame::Drain(drain) if drain.deadline_ms == 1_500).then_some(())

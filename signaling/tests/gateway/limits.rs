@@ -55,6 +55,19 @@ async fn a_person_who_calls_and_calls_is_slowed_down_on_all_devices() {
 }
 
 #[tokio::test]
+async fn a_person_who_rings_the_same_one_again_and_again_is_slowed_down_for_that_one() {
+    let server = Server::with_limits(|limits| (limits.rings_per_minute, limits.rings_burst) = (1, 2)).await;
+    let mut alice = server.client("alice", "phone").await;
+    let [unknown, limited] = [ErrorCode::UnknownUser, ErrorCode::RateLimited];
+    let outcomes = [alice.invite("x").await, alice.invite("x").await, alice.invite("x").await, alice.invite("y").await];
+    assert_eq!(outcomes, [Err(unknown), Err(unknown), Err(limited), Err(unknown)]);
+    assert_eq!(server.client("bob", "phone").await.invite("x").await, Err(unknown), "another person is not");
+    assert!(
+        (server.metric("tertulia_signaling_limit_hits_total{limit=\"rings_per_pair\"}") - 1.0).abs() < f64::EPSILON
+    );
+}
+
+#[tokio::test]
 async fn an_answered_request_is_no_longer_outstanding() {
     let server = Server::with_limits(|limits| limits.outstanding_max = 1).await;
     let mut alice = server.client("alice", "phone").await;

@@ -5,7 +5,9 @@
 mod accounts;
 mod calls;
 mod connections;
+mod devices;
 mod http;
 mod limits;
+mod restart;
 mod sessions;
 mod support;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tertulia_common::{CallId, DeviceId, UserId};
 use tertulia_directory::Directory;
 use tertulia_signaling::auth::Keys;
-use tertulia_signaling::{AccountsConfig, Config, Gateway, Limits};
+use tertulia_signaling::{AccountsConfig, Config, DrainCalls, Gateway, Limits};
 use tertulia_signaling_core::Timeouts;
 use tertulia_signaling_proto::{
     Ack, CallInvite, CallRequest, Caps, ClientFrame, Codec, ErrorBody, ErrorCode, Hello, MediaKind, OkFrame, RequestId,
@@ -29,7 +29,7 @@ pub(crate) struct Server {
     pub(crate) gateway: Gateway,
     pub(crate) directory: Directory,
     pub(crate) address: SocketAddr,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 pub(crate) fn keys() -> Keys {
@@ -67,16 +67,46 @@ impl Server {
     }
 
     pub(crate) async fn with(config: Config) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::on(tempfile::tempdir().unwrap(), config).await
+    }
+
+    /// On the folder of a server that was there before.
+    pub(crate) async fn on(dir: tempfile::TempDir, config: Config) -> Self {
         let directory = Directory::open(&dir.path().join("directory.sqlite")).await.unwrap();
         let media = tertulia_sfu::Config { shards: 1, ..tertulia_sfu::Config::default() };
         let (sfu, events) = tertulia_sfu::start(media).unwrap();
-        let (gateway, router) = Gateway::start(config, directory.clone(), sfu, events);
+        let (gateway, router) = Gateway::start(config, directory.clone(), sfu, events).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await });
-        Self { gateway, directory, address, _dir: dir }
+        Self { gateway, address, directory, dir }
+    }
+
+    /// Ends it as the program does, calls kept; and its folder.
+    pub(crate) async fn stop(self) -> tempfile::TempDir {
+        self.gateway.drain(DrainCalls::Keep).await;
+        self.directory.close().await.unwrap();
+        self.dir
+    }
+
+    /// What a killed server leaves: its files as they are now.
+    pub(crate) fn copy_folder(&self) -> tempfile::TempDir {
+        let copy = tempfile::tempdir().unwrap();
+        for file in std::fs::read_dir(self.dir.path()).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+        }
+        copy
+    }
+
+    /// A client that can have two calls.
+    pub(crate) async fn client_with_call_waiting(&self, user: &str, device: &str) -> Client {
+        let mut client = Client::connect(self.address, Codec::Json).await.unwrap();
+        let caps = Caps { rings: true, call_waiting: true };
+        let (token, device_id) = (token(user), Some(device.parse().unwrap()));
+        client.hello_frame(Hello { token, device_id, resume: None, caps }).await.unwrap();
+        client
     }
 
     /// A client that has said hello as this user on this device, and can ring.

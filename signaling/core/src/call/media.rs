@@ -1,6 +1,6 @@
 //! The media of a call as it comes up, breaks and comes back. Each side has its own grace time.
 
-use super::{Answer, Call, Context, LegState, Line, Part, Side, State, Timer};
+use super::{Answer, Call, Context, LegState, Part, State, Timer};
 use crate::{Measure, Output};
 
 impl Call {
@@ -8,44 +8,56 @@ impl Call {
     pub(super) fn start_media(&mut self, cx: &mut Context<'_>, answer: Answer) {
         self.state = State::Connecting(answer);
         self.timers.set(Timer::Connect, cx.now + cx.timeouts.connect);
-        if !self.join_if_up(cx, answer) {
+        if !self.settle_media(cx) {
             self.announce_state(cx);
         }
     }
 
     pub(crate) fn media_up(&mut self, cx: &mut Context<'_>, part: Part) {
-        let Some(line) = self.line_mut(part) else { return };
-        if std::mem::replace(&mut line.media_up, true) {
+        let leg = &mut self.legs[part];
+        if matches!(leg.state, LegState::Stopped(_)) || std::mem::replace(&mut leg.line.media_up, true) {
             return;
         }
-        self.timers.stop(Timer::Grace(part.side()));
-        match self.state {
-            State::Connecting(answer) => {
-                self.join_if_up(cx, answer);
-            }
-            State::Reconnecting { answer, since } => {
-                if self.both_up(answer) {
-                    self.state = State::Active(answer);
-                    cx.out.push_back(Output::Measured(Measure::Reconnected(cx.now - since)));
-                    self.announce_state(cx);
-                }
-            }
-            State::Offered | State::Ringing | State::Active(_) | State::Ended { .. } => {}
+        leg.line.restored = false;
+        let (side, joins) = (leg.side, leg.state == LegState::Joining);
+        if joins {
+            self.take_seat(cx, part);
+        } else {
+            self.timers.stop(Timer::Grace(side));
+            self.settle_media(cx);
         }
     }
 
+    /// Media of both sides may be up now: then the call is active. True if that is news.
+    pub(super) fn settle_media(&mut self, cx: &mut Context<'_>) -> bool {
+        let (answer, measure) = match self.state {
+            State::Connecting(answer) => (answer, Measure::Joined(cx.now - answer.at)),
+            State::Reconnecting { answer, since } => (answer, Measure::Reconnected(cx.now - since)),
+            State::Offered | State::Ringing | State::Active(_) | State::Ended { .. } => return false,
+        };
+        let up = answer.seats.iter().all(|part| self.legs[*part].line.media_up);
+        if up {
+            self.state = State::Active(answer);
+            self.timers.stop(Timer::Connect);
+            cx.out.push_back(Output::Measured(measure));
+            self.announce_state(cx);
+        }
+        up
+    }
+
     pub(crate) fn media_down(&mut self, cx: &mut Context<'_>, part: Part) {
-        let Some(line) = self.line_mut(part) else { return };
-        if !std::mem::replace(&mut line.media_up, false) {
+        let leg = &mut self.legs[part];
+        if matches!(leg.state, LegState::Stopped(_)) || !std::mem::replace(&mut leg.line.media_up, false) {
             return;
         }
+        let side = leg.side;
         match self.state {
             State::Active(answer) => {
                 self.state = State::Reconnecting { answer, since: cx.now };
-                self.timers.set(Timer::Grace(part.side()), cx.now + cx.timeouts.grace);
+                self.timers.set(Timer::Grace(side), cx.now + cx.timeouts.grace);
                 self.announce_state(cx);
             }
-            State::Reconnecting { .. } => self.timers.set(Timer::Grace(part.side()), cx.now + cx.timeouts.grace),
+            State::Reconnecting { .. } => self.timers.set(Timer::Grace(side), cx.now + cx.timeouts.grace),
             // The connect timer runs.
             State::Connecting(_) | State::Offered | State::Ringing | State::Ended { .. } => {}
         }
@@ -53,45 +65,13 @@ impl Call {
 
     /// Whether the call waits for the media of this device to come back: then its person may call again instead.
     pub(crate) fn is_stale_for(&self, part: Part) -> bool {
-        let up = match part {
-            Part::Caller => self.line.media_up,
-            Part::Leg(index) => self.legs[index].line.media_up,
-        };
-        matches!(self.state, State::Reconnecting { .. }) && !up
+        let reconnects = matches!(self.state, State::Reconnecting { .. });
+        reconnects && self.is_seated(part) && !self.legs[part].line.media_up
     }
 
-    fn join_if_up(&mut self, cx: &mut Context<'_>, answer: Answer) -> bool {
-        let up = self.both_up(answer);
-        if up {
-            self.state = State::Active(answer);
-            self.timers.stop(Timer::Connect);
-            cx.out.push_back(Output::Measured(Measure::Joined(cx.now - answer.at)));
-            self.announce_state(cx);
-        }
-        up
-    }
-
-    fn both_up(&self, answer: Answer) -> bool {
-        self.line.media_up && self.legs[answer.leg].line.media_up
-    }
-
-    /// The line of a device for which the call is not over.
-    fn line_mut(&mut self, part: Part) -> Option<&mut Line> {
-        match part {
-            Part::Caller => Some(&mut self.line),
-            Part::Leg(index) => {
-                let leg = &mut self.legs[index];
-                (!matches!(leg.state, LegState::Stopped(_))).then_some(&mut leg.line)
-            }
-        }
-    }
-}
-
-impl Part {
-    fn side(self) -> Side {
-        match self {
-            Self::Caller => Side::Caller,
-            Self::Leg(_) => Side::Callee,
-        }
+    /// Whether the server was restarted and this device has not been back since: what it asks for now may be what it asked
+    /// for before.
+    pub(crate) fn is_restored_for(&self, part: Part) -> bool {
+        self.is_seated(part) && self.legs[part].line.restored
     }
 }

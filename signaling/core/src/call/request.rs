@@ -1,20 +1,24 @@
 //! What the devices of a call ask for, and the answers. Late and repeated requests are answered as the first time.
 
-use super::{Answer, Call, Context, Leg, LegState, Part, State, Timer};
+use super::{Answer, Call, Context, Leg, LegState, Merged, PLACER, Part, State, Timer};
+use crate::timer::Side;
 use crate::{Admission, CallError, DeclineReason, EndReason, Limit, Measure, MediaFlags, Output};
 use tertulia_common::{CallId, DeviceId};
 
 impl Call {
     pub(crate) fn ringing(&mut self, cx: &mut Context<'_>, part: Part) -> Result<(), CallError> {
-        let Part::Leg(index) = part else { return Err(CallError::StateMismatch) };
-        let leg = &mut self.legs[index];
+        let leg = &mut self.legs[part];
+        if leg.side == Side::Caller {
+            return Err(CallError::StateMismatch);
+        }
         match leg.state {
             LegState::Invited => {
                 leg.state = LegState::Ringing;
                 leg.rang = true;
             }
             LegState::Stopped(reason) if !leg.rang => return Err(Leg::stopped_error(reason)),
-            LegState::Ringing | LegState::Accepted | LegState::Stopped(_) => return Ok(()),
+            LegState::Joining if !leg.rang => return Err(CallError::StateMismatch),
+            LegState::Ringing | LegState::Accepted | LegState::Joining | LegState::Stopped(_) => return Ok(()),
         }
         if matches!(self.state, State::Offered) {
             self.state = State::Ringing;
@@ -26,10 +30,12 @@ impl Call {
 
     /// What an accept of this leg would come to: `Ok(true)` if it would win, `Ok(false)` if it has won already.
     pub(crate) fn would_accept(&self, part: Part) -> Result<bool, CallError> {
-        let Part::Leg(index) = part else { return Err(CallError::StateMismatch) };
-        match self.legs[index].state {
+        let leg = &self.legs[part];
+        match leg.state {
+            _ if leg.side == Side::Caller => Err(CallError::StateMismatch),
             LegState::Invited | LegState::Ringing => Ok(true),
             LegState::Accepted => Ok(false),
+            LegState::Joining => Err(CallError::StateMismatch),
             LegState::Stopped(reason) => Err(Leg::stopped_error(reason)),
         }
     }
@@ -41,11 +47,11 @@ impl Call {
         }
         self.legs[index].state = LegState::Accepted;
         self.timers.stop(Timer::Ring);
-        let answer = Answer { at: cx.now, leg: index, version: 1 };
-        let winner = self.leg_endpoint(&self.legs[index]);
+        let answer = Answer { at: cx.now, seats: [PLACER, index], version: 1 };
         // Media first: what the two wait for is each other's voice.
-        cx.out.push_back(Output::Admit { call: self.id, device: self.caller.clone() });
-        cx.out.push_back(Output::Admit { call: self.id, device: winner });
+        for part in answer.seats {
+            cx.out.push_back(Output::Admit { call: self.id, device: self.endpoint(part) });
+        }
         cx.out.push_back(Output::Measured(Measure::Answered(cx.now - self.started_at)));
         self.start_media(cx, answer);
         self.announce_roster(cx);
@@ -58,28 +64,30 @@ impl Call {
 
     /// The callee's device has called the caller while this call rings: that is its accept, whether it rang or not.
     pub(crate) fn merge(&mut self, cx: &mut Context<'_>, device: &DeviceId, invite: CallId) {
-        let index = self.legs.iter().position(|leg| leg.device == *device).unwrap_or_else(|| {
-            self.legs.push(Leg::new(device.clone(), LegState::Invited));
+        let known = self.legs.iter().position(|leg| leg.side == Side::Callee && leg.device == *device);
+        let index = known.unwrap_or_else(|| {
+            self.legs.push(Leg::new(device.clone(), Side::Callee, LegState::Invited));
             self.legs.len() - 1
         });
-        self.merged = Some(invite);
+        self.merged = Some(Merged { invite, leg: index });
         cx.out.push_back(Output::Measured(Measure::Merged));
         self.accept(cx, index);
     }
 
     pub(crate) fn decline(&mut self, cx: &mut Context<'_>, part: Part, reason: DeclineReason) -> Result<(), CallError> {
-        let Part::Leg(index) = part else { return Err(CallError::StateMismatch) };
+        let leg = &self.legs[part];
         let stopped = match reason {
             DeclineReason::Declined => EndReason::Declined,
             DeclineReason::Busy => EndReason::Busy,
         };
-        match self.legs[index].state {
+        match leg.state {
+            _ if leg.side == Side::Caller => return Err(CallError::StateMismatch),
             LegState::Invited | LegState::Ringing => {}
-            LegState::Accepted => return Err(CallError::StateMismatch),
+            LegState::Accepted | LegState::Joining => return Err(CallError::StateMismatch),
             LegState::Stopped(before) if before == stopped => return Ok(()),
             LegState::Stopped(before) => return Err(Leg::stopped_error(before)),
         }
-        self.stop_leg(cx, index, stopped);
+        self.stop_leg(cx, part, stopped);
         match reason {
             DeclineReason::Declined => self.end(cx, EndReason::Declined),
             DeclineReason::Busy => self.end_if_busy(cx),
@@ -87,42 +95,39 @@ impl Call {
         Ok(())
     }
 
-    /// The caller wants out. If the answer was quicker, the person still wants out: it ends as hung up.
+    /// The device that placed the call wants out. If the answer was quicker, the person still wants out: it ends as hung up.
     pub(crate) fn cancel(&mut self, cx: &mut Context<'_>, part: Part) -> Result<(), CallError> {
-        match part {
-            Part::Caller => self.hangup(cx, part),
-            Part::Leg(_) => Err(CallError::StateMismatch),
-        }
+        if part == PLACER { self.hangup(cx, part) } else { Err(CallError::StateMismatch) }
     }
 
     pub(crate) fn hangup(&mut self, cx: &mut Context<'_>, part: Part) -> Result<(), CallError> {
-        if let Part::Leg(index) = part {
-            match self.legs[index].state {
-                LegState::Accepted => {}
-                LegState::Invited | LegState::Ringing => return Err(CallError::StateMismatch),
-                LegState::Stopped(reason) => return Err(Leg::stopped_error(reason)),
+        match self.legs[part].state {
+            LegState::Accepted => {
+                let reason = if self.state.is_open() { EndReason::Cancelled } else { EndReason::Hangup };
+                // Both may hang up at once: the second finds it ended, and has what it wanted.
+                self.end(cx, reason);
+                Ok(())
             }
+            LegState::Joining => {
+                self.give_up_join(cx, self.legs[part].side, EndReason::Hangup);
+                Ok(())
+            }
+            LegState::Invited | LegState::Ringing => Err(CallError::StateMismatch),
+            // It was about to take the call over, and thought better of it, or the call ended so.
+            LegState::Stopped(EndReason::Hangup) => Ok(()),
+            LegState::Stopped(reason) => Err(Leg::stopped_error(reason)),
         }
-        let reason = if self.state.is_open() { EndReason::Cancelled } else { EndReason::Hangup };
-        // Both may hang up at once: the second finds it ended, and has what it wanted.
-        self.end(cx, reason);
-        Ok(())
     }
 
     pub(crate) fn set_flags(&mut self, cx: &mut Context<'_>, part: Part, flags: MediaFlags) -> Result<(), CallError> {
         self.check_open_for(part)?;
-        let line = match part {
-            Part::Caller => &mut self.line,
-            Part::Leg(index) => &mut self.legs[index].line,
-        };
+        let line = &mut self.legs[part].line;
         if line.flags == flags {
             return Ok(());
         }
         line.flags = flags;
-        // After the answer, every device that the call is not over for is in it.
-        if let Some(answer) = self.state.answer_mut() {
-            answer.version = answer.version.saturating_add(1);
-            self.announce_roster(cx);
+        if self.is_seated(part) {
+            self.renew_roster(cx);
         }
         Ok(())
     }
@@ -131,25 +136,22 @@ impl Call {
     pub(crate) fn admit_media(&mut self, cx: &mut Context<'_>, part: Part) -> Result<Admission, CallError> {
         self.check_open_for(part)?;
         if self.state.answer().is_some() {
-            return Ok(Admission::Now);
+            let flows = self.is_seated(part) && !self.legs[part].line.held;
+            return Ok(if flows { Admission::Now } else { Admission::Later });
         }
-        if let Part::Leg(index) = part
-            && !self.legs[index].early_media
-        {
+        if self.legs[part].side == Side::Callee && !self.legs[part].early_media {
             if self.legs.iter().filter(|leg| leg.early_media && leg.is_open()).count() >= cx.limits.early_media_legs {
                 cx.out.push_back(Output::Measured(Measure::LimitHit(Limit::EarlyMediaLegs)));
                 return Err(CallError::AnswerFirst);
             }
-            self.legs[index].early_media = true;
+            self.legs[part].early_media = true;
         }
-        Ok(Admission::AfterAnswer)
+        Ok(Admission::Later)
     }
 
     /// An error if the call is over, or over for this device.
-    fn check_open_for(&self, part: Part) -> Result<(), CallError> {
-        if let Part::Leg(index) = part
-            && let LegState::Stopped(reason) = self.legs[index].state
-        {
+    pub(super) fn check_open_for(&self, part: Part) -> Result<(), CallError> {
+        if let LegState::Stopped(reason) = self.legs[part].state {
             return Err(Leg::stopped_error(reason));
         }
         match self.state {

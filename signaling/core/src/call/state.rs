@@ -1,6 +1,8 @@
 //! Where a call stands: one variant a state, with the data of that state only.
 
+use crate::timer::Side;
 use crate::{EndReason, Phase};
+use serde::{Deserialize, Serialize};
 use tertulia_common::Timestamp;
 
 /// Where a call stands.
@@ -25,13 +27,21 @@ pub(super) enum State {
 }
 
 /// An answer: there is at most one in a call, and it is never taken back.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct Answer {
     pub(super) at: Timestamp,
-    /// The leg that answered. Legs are not removed after the answer, so that this stays true.
-    pub(super) leg: usize,
+    /// The legs that are in the call: the caller's, and the callee's. Legs are not removed after the answer, so that these
+    /// stay true.
+    pub(super) seats: [usize; 2],
     /// The roster's version.
     pub(super) version: u32,
+}
+
+impl Answer {
+    /// The leg of this side that is in the call.
+    pub(super) fn seat(&self, side: Side) -> usize {
+        self.seats[side as usize]
+    }
 }
 
 impl State {
@@ -60,7 +70,7 @@ impl State {
         }
     }
 
-    /// The same, to raise the roster's version.
+    /// The same, to raise the roster's version or to move a seat.
     pub(super) fn answer_mut(&mut self) -> Option<&mut Answer> {
         match self {
             Self::Connecting(answer) | Self::Active(answer) | Self::Reconnecting { answer, .. } => Some(answer),

@@ -2,12 +2,12 @@
 //!
 //! "b2" is device 2 of user b: users share the ids of their devices, as they may.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use tertulia_common::{CallId, Timestamp};
 use tertulia_signaling_core::{
-    CallError, Callee, DeclineReason, EndReason, Ended, Endpoint, Event, Limits, Measure, MediaFlags, MediaKind,
-    Notice, Output, Phase, Record, Request, Roster, Switchboard, Timeouts,
+    CallError, Callee, DeclineReason, EndReason, Ended, Endpoint, Event, Image, Limits, Measure, MediaFlags, MediaKind,
+    Notice, Output, Phase, Reach, Record, Request, Restored, Ringer, Roster, Switchboard, Timeouts,
 };
 
 pub(crate) const START: Timestamp = Timestamp(1_700_000_000_000);
@@ -26,7 +26,13 @@ fn name(device: &Endpoint) -> String {
 }
 
 pub(crate) fn callee(user: &str, devices: &[&str]) -> Callee {
-    Callee { user: user.parse().unwrap(), devices: devices.iter().map(|device| endpoint(device).device).collect() }
+    let ringer = |device: &&str| Ringer { device: endpoint(device).device, call_waiting: waits(&endpoint(device)) };
+    Callee { user: user.parse().unwrap(), devices: devices.iter().map(ringer).collect(), reach: Reach::Rings }
+}
+
+/// Devices 7 and above can have a second call.
+pub(crate) fn waits(device: &Endpoint) -> bool {
+    device.device.as_str() >= "7"
 }
 
 pub(crate) struct Desk {
@@ -37,8 +43,12 @@ pub(crate) struct Desk {
     pub(crate) records: Vec<Record>,
     pub(crate) missed: Vec<CallId>,
     pub(crate) measures: Vec<Measure>,
-    /// Admit, RemovePeer and CloseRoom, in words.
+    /// Admit, Hold, RemovePeer and CloseRoom, in words.
     pub(crate) media: Vec<String>,
+    /// Users whose running calls have changed.
+    pub(crate) running: Vec<String>,
+    /// What was to be kept, as it is kept.
+    pub(crate) kept: BTreeMap<CallId, String>,
 }
 
 impl Desk {
@@ -56,7 +66,43 @@ impl Desk {
             missed: Vec::new(),
             measures: Vec::new(),
             media: Vec::new(),
+            running: Vec::new(),
+            kept: BTreeMap::new(),
         }
+    }
+
+    /// The server goes without a word, and another comes after a while.
+    pub(crate) fn restart_after(&mut self, away: Duration) -> Restored {
+        let alive_at = self.now;
+        self.now = self.now + away;
+        self.board = Switchboard::new(Timeouts::default(), Limits::default());
+        let images = self.kept.values().map(|kept| serde_json::from_str::<Image>(kept).unwrap()).collect();
+        let restored = self.board.restore(self.now, alive_at, images);
+        self.collect();
+        restored
+    }
+
+    fn keep(&mut self, call: CallId) {
+        // Of a call that ended long ago, while the server was away, there is nothing any longer.
+        match self.board.image(call) {
+            Some(image) => drop(self.kept.insert(call, serde_json::to_string(&image).unwrap())),
+            None => drop(self.kept.remove(&call)),
+        }
+    }
+
+    pub(crate) fn hold(&mut self, from: &str, call: CallId, on: bool) -> Result<CallId, CallError> {
+        self.ask(from, Request::Hold { call, on })
+    }
+
+    pub(crate) fn join(&mut self, from: &str, call: CallId) -> Result<CallId, CallError> {
+        self.ask(from, Request::Join { call })
+    }
+
+    /// A call to someone who is not to be rung.
+    pub(crate) fn invite_unheard(&mut self, from: &str, user: &str, devices: &[&str], reach: Reach) -> CallId {
+        let call = self.new_id();
+        let callee = Some(Callee { reach, ..callee(user, devices) });
+        self.ask(from, Request::Invite { call, callee, media: MediaKind::Voice }).unwrap()
     }
 
     pub(crate) fn new_id(&mut self) -> CallId {
@@ -125,7 +171,9 @@ impl Desk {
     }
 
     pub(crate) fn connected(&mut self, device: &str) {
-        self.tell(Event::DeviceConnected { device: endpoint(device) });
+        let device = endpoint(device);
+        let call_waiting = waits(&device);
+        self.tell(Event::DeviceConnected { device, call_waiting });
     }
 
     pub(crate) fn gone(&mut self, device: &str) {
@@ -211,7 +259,13 @@ impl Desk {
             match output {
                 Output::Notify { to, call, notice } => self.heard.entry(to).or_default().push((call, notice)),
                 Output::Missed { call, .. } => self.missed.push(call),
-                Output::Record(record) => self.records.push(record),
+                Output::Record(record) => {
+                    self.keep(record.call);
+                    self.records.push(record);
+                }
+                Output::Save { call } => self.keep(call),
+                Output::Running { user } => self.running.push(user.as_str().to_owned()),
+                Output::Hold { device, .. } => self.media.push(format!("hold {}", name(&device))),
                 Output::Admit { device, .. } => self.media.push(format!("admit {}", name(&device))),
                 Output::RemovePeer { device, .. } => self.media.push(format!("remove {}", name(&device))),
                 Output::CloseRoom { .. } => self.media.push("close".to_owned()),

@@ -1,11 +1,12 @@
 //! Watches a switchboard from outside: what was asked, what came out. Knows the rules of calls and nothing of how they are kept.
 
 use crate::desk::seconds;
+use crate::world::waits;
 use std::collections::{BTreeMap, BTreeSet};
 use tertulia_common::{CallId, Timestamp, UserId};
 use tertulia_signaling_core::{
-    Admission, CallError, Callee, EndReason, Ended, Endpoint, Gauges, Measure, Notice, Output, Phase, Record, Request,
-    Roster,
+    Admission, CallError, Callee, EndReason, Ended, Endpoint, Gauges, Measure, Notice, Output, Phase, Reach, Record,
+    Request, Roster,
 };
 
 /// What is known of one call.
@@ -13,15 +14,22 @@ struct Seen {
     caller: Endpoint,
     callee: UserId,
     placed_at: Timestamp,
-    /// Who may send media: the caller and the winner.
-    admitted: Vec<Endpoint>,
+    reach: Reach,
+    /// Who is in it: the caller's device and the callee's.
+    seats: Vec<Endpoint>,
+    /// Those of them who have put it on hold.
+    held: BTreeSet<Endpoint>,
+    /// Who is about to take a seat over.
+    joining: BTreeSet<Endpoint>,
     phase: Phase,
-    /// The newest roster that each has heard.
-    rosters: BTreeMap<Endpoint, u32>,
+    /// The newest roster, and who has heard it.
+    roster: (u32, BTreeSet<Endpoint>),
     /// Why it ended for each who heard so.
     told: BTreeMap<Endpoint, EndReason>,
     /// The server was told to give it up.
     failing: bool,
+    /// The server was away for too long.
+    outage: bool,
     closed: bool,
     missed: bool,
     record: Option<Record>,
@@ -73,11 +81,15 @@ impl Judge {
                 caller: from.clone(),
                 callee: callee.user.clone(),
                 placed_at: now,
-                admitted: Vec::new(),
+                reach: callee.reach,
+                seats: Vec::new(),
+                held: BTreeSet::new(),
+                joining: BTreeSet::new(),
                 phase: Phase::Offered,
-                rosters: BTreeMap::new(),
+                roster: (0, BTreeSet::new()),
                 told: BTreeMap::new(),
                 failing: false,
+                outage: false,
                 closed: false,
                 missed: false,
                 record: None,
@@ -98,6 +110,8 @@ impl Judge {
         | Request::Decline { call, .. }
         | Request::Cancel { call }
         | Request::Hangup { call }
+        | Request::Hold { call, .. }
+        | Request::Join { call }
         | Request::Media { call, .. }) = request
         else {
             return;
@@ -105,13 +119,22 @@ impl Judge {
         self.note(format!("{request:?}").split(' ').next().unwrap_or_default(), &answer);
         self.assert_no_stranger(from, *call, answer.err());
         assert!(answer.is_err() || answer == Ok(*call));
+        if matches!(request, Request::Join { .. }) && answer.is_ok() {
+            let seen = self.calls.get_mut(call).expect("a call that was placed");
+            assert!(!seen.seats.is_empty() && seen.record.is_none(), "only a running call is taken over");
+            if !seen.seats.contains(from) {
+                seen.joining.insert(from.clone());
+                self.inside.insert((from.clone(), *call));
+            }
+        }
     }
 
     pub(crate) fn admission(&mut self, from: &Endpoint, call: CallId, admission: Result<Admission, CallError>) {
         self.note("connect", &admission);
         self.assert_no_stranger(from, call, admission.err());
         if let Ok(admission) = admission {
-            let now = self.calls[&call].admitted.contains(from);
+            let seen = &self.calls[&call];
+            let now = seen.seats.contains(from) && !seen.held.contains(from);
             assert_eq!(admission == Admission::Now, now);
             assert!(self.inside.contains(&(from.clone(), call)), "only who has a part connects media");
         }
@@ -119,7 +142,7 @@ impl Judge {
 
     fn assert_no_stranger(&self, from: &Endpoint, call: CallId, error: Option<CallError>) {
         let seen = &self.calls[&call];
-        if *from != seen.caller && from.user != seen.callee {
+        if from.user != seen.caller.user && from.user != seen.callee {
             assert_eq!(error, Some(CallError::UnknownCall), "{from:?} is a stranger");
         }
     }
@@ -128,14 +151,18 @@ impl Judge {
     pub(crate) fn gone(&mut self, device: &Endpoint) {
         self.inside.retain(|(inside, call)| {
             let seen = &self.calls[call];
-            inside != device || seen.caller == *device || seen.admitted.contains(device)
+            let placed = seen.seats.is_empty() && seen.caller == *device;
+            inside != device || placed || seen.seats.contains(device)
         });
+        for seen in self.calls.values_mut() {
+            seen.joining.remove(device);
+        }
     }
 
     /// After the outputs of the event.
     pub(crate) fn assert_left(&self, device: &Endpoint) {
         for call in self.calls_of(device) {
-            assert!(self.calls[&call].admitted.contains(device), "{device:?} has gone before an answer");
+            assert!(self.calls[&call].seats.contains(device), "{device:?} has gone before an answer");
         }
     }
 
@@ -155,12 +182,20 @@ impl Judge {
             Output::Missed { call, callee, .. } => {
                 let seen = self.assert_open(*call);
                 assert_eq!(seen.callee, *callee);
+                assert_ne!(seen.reach, Reach::Nobody, "who is blocked is not heard of");
                 assert!(!std::mem::replace(&mut seen.missed, true));
             }
             Output::Record(record) => self.recorded(record),
             Output::Admit { call, device } => self.admitted(*call, device),
+            Output::Hold { call, device } => {
+                let seen = self.assert_open(*call);
+                assert!(seen.seats.contains(device) && seen.held.insert(device.clone()), "{device:?} is not in it");
+                self.reached.insert("held".to_owned());
+            }
+            Output::Save { call } => drop(self.assert_open(*call)),
+            Output::Running { .. } => {}
             Output::RemovePeer { call, device } => {
-                assert!(!self.assert_open(*call).admitted.contains(device), "{device:?} is in the call");
+                assert!(!self.assert_open(*call).seats.contains(device), "{device:?} is in the call");
                 assert!(!self.inside.contains(&(device.clone(), *call)));
             }
             Output::CloseRoom { call } => {
@@ -185,10 +220,11 @@ impl Judge {
     fn notified(&mut self, now: Timestamp, online: &BTreeSet<Endpoint>, to: &Endpoint, call: CallId, notice: &Notice) {
         let part = (to.clone(), call);
         if let Notice::Incoming { expires_at, .. } = notice {
-            self.assert_not_busy(to);
+            assert!(self.answered(to) <= usize::from(waits(to)), "{to:?} is in an answered call");
             let seen = &self.calls[&call];
             assert!(online.contains(to) && to.user == seen.callee, "{to:?} does not wait for this call");
-            assert!(seen.admitted.is_empty(), "it is answered");
+            assert!(seen.seats.is_empty(), "it is answered");
+            assert_eq!(seen.reach, Reach::Rings, "they are not to be rung");
             assert!(now < *expires_at, "a late invite never rings");
             assert_eq!(*expires_at, seen.placed_at + seconds(60));
             assert!(!seen.told.contains_key(to), "{to:?} has heard that it is over");
@@ -202,34 +238,75 @@ impl Judge {
             Notice::State { phase, .. } => {
                 let back = seen.phase == Phase::Reconnecting && *phase == Phase::Active;
                 assert!(*phase >= seen.phase || back, "from {:?} to {phase:?}", seen.phase);
-                assert_eq!(*phase >= Phase::Connecting, !seen.admitted.is_empty());
+                assert_eq!(*phase >= Phase::Connecting, !seen.seats.is_empty());
                 seen.phase = *phase;
             }
             Notice::Roster(roster) => seen.check_roster(to, roster),
             Notice::Ended(Ended { reason, .. }) => {
                 seen.told.insert(to.clone(), *reason);
+                seen.joining.remove(to);
                 self.inside.remove(&part);
                 self.reached.insert(format!("told {reason:?}"));
             }
         }
     }
 
+    /// The answer, the taking over of a seat, or the end of a hold.
     fn admitted(&mut self, call: CallId, device: &Endpoint) {
-        self.assert_not_busy(device);
         assert!(self.inside.contains(&(device.clone(), call)), "{device:?} has no part in it");
+        let others = self.calls.iter().filter(|(id, seen)| **id != call && seen.is_taken_by(device));
+        let others: Vec<_> = others.map(|(_, seen)| seen).collect();
+        assert!(others.len() <= usize::from(waits(device)), "{device:?} is in an answered call");
+        assert!(others.iter().all(|seen| seen.held.contains(device)), "one that is not on hold at a time");
         let seen = self.assert_open(call);
-        if seen.admitted.is_empty() {
-            assert_eq!(*device, seen.caller, "the caller comes first");
+        if seen.held.remove(device) {
+            assert!(seen.seats.contains(device));
+            self.reached.insert("resumed".to_owned());
+        } else if seen.joining.remove(device) {
+            let seat = usize::from(device.user == seen.callee);
+            let before = std::mem::replace(&mut seen.seats[seat], device.clone());
+            assert_eq!(before.user, device.user);
+            seen.held.remove(&before);
         } else {
-            assert_eq!(device.user, seen.callee);
+            let expected = if seen.seats.is_empty() { &seen.caller.user } else { &seen.callee };
+            assert_eq!(device.user, *expected, "the caller comes first");
+            assert!(!seen.seats.is_empty() || *device == seen.caller);
+            seen.seats.push(device.clone());
+            assert!(seen.seats.len() <= 2, "at most one accepted leg a side: {:?}", seen.seats);
         }
-        seen.admitted.push(device.clone());
-        assert!(seen.admitted.len() <= 2, "at most one accepted leg a side: {:?}", seen.admitted);
     }
 
-    fn assert_not_busy(&self, device: &Endpoint) {
-        let other = self.calls.values().find(|seen| seen.record.is_none() && seen.admitted.contains(device));
-        assert!(other.is_none(), "{device:?} is in an answered call");
+    /// In how many answered calls a device is, or is about to be.
+    fn answered(&self, device: &Endpoint) -> usize {
+        self.calls.values().filter(|seen| seen.is_taken_by(device)).count()
+    }
+
+    /// An answered call of this user, by number.
+    pub(crate) fn nth_running(&self, user: &UserId, nth: usize) -> Option<CallId> {
+        let of_user = |seen: &&Seen| seen.caller.user == *user || seen.callee == *user;
+        let running = self.calls.iter().filter(|(_, seen)| seen.is_running() && of_user(seen));
+        let running: Vec<CallId> = running.map(|(call, _)| *call).collect();
+        running.get(nth.checked_rem(running.len())?).copied()
+    }
+
+    /// The answered calls of this user, and on which device.
+    pub(crate) fn running_for(&self, user: &UserId) -> BTreeSet<(CallId, Endpoint)> {
+        let running = self.calls.iter().filter(|(_, seen)| seen.is_running());
+        let seats = running.flat_map(|(call, seen)| seen.seats.iter().map(|seat| (*call, seat.clone())));
+        seats.filter(|(_, seat)| seat.user == *user).collect()
+    }
+
+    /// The server has come back after so long: the media of every call are gone.
+    pub(crate) fn restarted(&mut self, too_late: bool) {
+        for seen in self.calls.values_mut().filter(|seen| seen.is_running()) {
+            seen.phase = Phase::Reconnecting;
+            seen.outage = too_late;
+            // Those who hear nothing, there being nobody to tell.
+            if too_late {
+                self.reached.insert("outage".to_owned());
+            }
+            self.reached.insert("restart".to_owned());
+        }
     }
 
     fn recorded(&mut self, record: &Record) {
@@ -240,21 +317,24 @@ impl Judge {
         assert_eq!(seen.missed, record.is_missed());
         assert_eq!((&seen.caller.user, &seen.callee), (&record.caller, &record.callee));
         assert_eq!(seen.placed_at, record.started_at);
-        let answered = !seen.admitted.is_empty();
+        assert_eq!(record.hidden, seen.reach == Reach::Nobody);
+        let answered = !seen.seats.is_empty();
+        assert!(!answered || seen.reach != Reach::Nobody, "who is not reached does not answer");
         assert_eq!(record.answered_at.is_some(), answered);
         let possible = match record.reason {
             EndReason::Hangup => answered,
-            EndReason::Lost => seen.phase == Phase::Reconnecting,
+            EndReason::Lost => seen.phase == Phase::Reconnecting || seen.outage,
             EndReason::Declined | EndReason::Busy | EndReason::Cancelled | EndReason::Missed => !answered,
             EndReason::Failed => seen.failing || (seen.phase == Phase::Connecting && record.duration == seconds(15)),
-            EndReason::AnsweredElsewhere | EndReason::DeclinedElsewhere => false,
+            EndReason::AnsweredElsewhere | EndReason::DeclinedElsewhere | EndReason::HandedOver => false,
         };
         assert!(possible, "{record:?}");
         let rang_for = record.answered_at.unwrap_or(record.ended_at).since(record.started_at);
         assert!(rang_for <= seconds(60), "{record:?}");
         assert!(record.reason != EndReason::Missed || rang_for == seconds(60), "{record:?}");
         assert_eq!(record.duration, record.answered_at.map_or(seconds(0), |at| record.ended_at.since(at)));
-        for party in seen.admitted.iter().chain([&seen.caller]) {
+        let parties = if answered { seen.seats.clone() } else { vec![seen.caller.clone()] };
+        for party in &parties {
             assert_eq!(seen.told.get(party), Some(&record.reason), "one reason for both");
         }
         self.reached.insert(format!("record {:?}", record.reason));
@@ -283,8 +363,23 @@ impl Judge {
 
 impl Seen {
     fn check_roster(&mut self, to: &Endpoint, roster: &Roster) {
-        let before = self.rosters.insert(to.clone(), roster.version);
-        assert_eq!(roster.version, before.unwrap_or(0) + 1, "rosters come one by one");
-        assert_eq!(roster.participants.each_ref().map(|entry| &entry.endpoint), [&self.admitted[0], &self.admitted[1]]);
+        let (version, heard) = &mut self.roster;
+        if roster.version != *version {
+            assert_eq!(roster.version, *version + 1, "rosters come one by one");
+            *version = roster.version;
+            heard.clear();
+        }
+        assert!(heard.insert(to.clone()), "and once");
+        for (entry, seat) in roster.participants.iter().zip(&self.seats) {
+            assert_eq!((&entry.endpoint, entry.held), (seat, self.held.contains(seat)));
+        }
+    }
+
+    fn is_running(&self) -> bool {
+        !self.seats.is_empty() && self.record.is_none()
+    }
+
+    fn is_taken_by(&self, device: &Endpoint) -> bool {
+        self.is_running() && (self.seats.contains(device) || self.joining.contains(device))
     }
 }

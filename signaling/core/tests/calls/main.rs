@@ -5,10 +5,14 @@
 mod answering;
 mod desk;
 mod ending;
+mod handover;
 mod judge;
 mod media;
 mod properties;
 mod races;
+mod reach;
+mod restart;
 mod ringing;
 mod room;
+mod waiting;
 mod world;

@@ -183,7 +183,7 @@ fn c1_media_connect_before_the_answer_and_flow_after_it() {
     let call = desk.invite("a1", "b", &["b1", "b2"]);
     let admission = |desk: &mut Desk, device| desk.board.admit_media(desk.now, call, &endpoint(device));
     for device in ["a1", "b1", "b2"] {
-        assert_eq!(admission(&mut desk, device), Ok(Admission::AfterAnswer), "{device}");
+        assert_eq!(admission(&mut desk, device), Ok(Admission::Later), "{device}");
     }
     desk.accept("b1", call).unwrap();
     assert_eq!(admission(&mut desk, "a1"), Ok(Admission::Now));
@@ -202,13 +202,13 @@ fn c1_only_so_many_ringing_devices_connect_before_the_answer() {
     let call = desk.invite("a1", "b", &names);
     let admission = |desk: &mut Desk, device: &str| desk.board.admit_media(desk.now, call, &endpoint(device));
     for device in &names[..8] {
-        assert_eq!(admission(&mut desk, device), Ok(Admission::AfterAnswer));
+        assert_eq!(admission(&mut desk, device), Ok(Admission::Later));
     }
     assert_eq!(admission(&mut desk, "b8"), Err(CallError::AnswerFirst));
-    assert_eq!(admission(&mut desk, "b0"), Ok(Admission::AfterAnswer), "again for an ICE restart");
+    assert_eq!(admission(&mut desk, "b0"), Ok(Admission::Later), "again for an ICE restart");
     desk.decline_busy("b0", call).unwrap();
     assert!(desk.measures.contains(&Measure::LimitHit(Limit::EarlyMediaLegs)));
-    assert_eq!(admission(&mut desk, "b8"), Ok(Admission::AfterAnswer), "a place is free");
+    assert_eq!(admission(&mut desk, "b8"), Ok(Admission::Later), "a place is free");
     desk.accept("b9", call).unwrap();
     assert_eq!(admission(&mut desk, "b9"), Ok(Admission::Now), "after the answer, always");
 }

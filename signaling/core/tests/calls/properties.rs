@@ -50,6 +50,8 @@ fn c1_every_random_evening_follows_the_rules() {
     everything_is_reached(&reached.into_inner());
 }
 
+/// Among it that a server which is killed at any moment and started again goes on as if it had not been: see `World::restart`.
+///
 /// The same where every limit is met.
 #[test]
 fn c1_a_full_server_follows_the_rules() {
@@ -81,8 +83,8 @@ fn c1_a_sleepy_server_decides_the_same() {
 /// A property holds of nothing if the scripts never get there.
 fn everything_is_reached(reached: &BTreeSet<String>) {
     let records = ["Hangup", "Declined", "Busy", "Cancelled", "Missed", "Failed", "Lost"];
-    let told = ["AnsweredElsewhere", "DeclinedElsewhere", "Busy", "Lost", "Missed"];
-    let measures = ["Rang", "Answered", "Joined", "Reconnected", "Merged"];
+    let told = ["AnsweredElsewhere", "DeclinedElsewhere", "Busy", "Lost", "Missed", "HandedOver"];
+    let measures = ["Rang", "Answered", "Joined", "Reconnected", "Merged", "HandedOver", "held", "resumed"];
     let answers = [
         "Ringing ok",
         "Ringing Over(Cancelled)",
@@ -96,6 +98,14 @@ fn everything_is_reached(reached: &BTreeSet<String>) {
         "Cancel ok",
         "Hangup ok",
         "Media ok",
+        "Hold ok",
+        "Hold StateMismatch",
+        "Join ok",
+        "Join AlreadyInCall",
+        "Join StateMismatch",
+        "Join UnknownCall",
+        "restart",
+        "outage",
         "connect ok",
         "connect AnsweredElsewhere",
         "invite ok",

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tertulia_common::{CallId, Timestamp};
 use tertulia_signaling_core::{
-    CallError, Callee, DeclineReason, Endpoint, Event, Limits, MediaFlags, MediaKind, Output, Request, Switchboard,
-    Timeouts,
+    CallError, Callee, DeclineReason, Endpoint, Event, Image, Limits, MediaFlags, MediaKind, Output, Reach, Record,
+    Request, Ringer, Switchboard, Timeouts,
 };
 
 /// Three people with three devices each: few, so that they get in each other's way.
@@ -21,7 +21,9 @@ pub(crate) enum Step {
     /// Time passes.
     Wait { ms: u64 },
     /// A device calls someone.
-    Invite { from: usize, to: usize, sent: Sent },
+    Invite { from: usize, to: usize, reach: Reach, sent: Sent },
+    /// A device takes over a running call of its user, picked by number.
+    Join { device: usize, call: usize, sent: Sent },
     /// A device that has a part in a call asks for something; which part is picked by number.
     Ask { part: usize, what: Wish, sent: Sent },
     /// Any device asks for something about any of the last calls, in turn or not.
@@ -36,6 +38,9 @@ pub(crate) enum Step {
     StrayMedia { device: usize, call: usize, up: bool },
     /// The server gives up one of the last calls.
     Fail { call: usize },
+    /// The server goes without a word and comes back; of the devices, those in the mask come back too. `what` is asked of
+    /// both, for a comparison.
+    Restart { away_ms: u64, back: u16, part: usize, what: Wish },
 }
 
 /// How a request travels.
@@ -55,6 +60,8 @@ pub(crate) enum Wish {
     Cancel,
     Hangup,
     Media(bool),
+    Hold(bool),
+    Join,
     Connect,
 }
 
@@ -73,6 +80,8 @@ fn wish() -> impl Strategy<Value = Wish> {
         1 => Just(Wish::Cancel),
         2 => Just(Wish::Hangup),
         1 => any::<bool>().prop_map(Wish::Media),
+        2 => any::<bool>().prop_map(Wish::Hold),
+        1 => Just(Wish::Join),
         2 => Just(Wish::Connect),
     ]
 }
@@ -82,7 +91,9 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
     let wait = prop_oneof![4 => 0..3_000_u64, 2 => 0..20_000_u64, 1 => 0..65_000_u64];
     prop_oneof![
         6 => wait.prop_map(|ms| Step::Wait { ms }),
-        6 => (device.clone(), 0..=USERS.len(), sent()).prop_map(|(from, to, sent)| Step::Invite { from, to, sent }),
+        6 => (device.clone(), 0..=USERS.len(), reach(), sent())
+            .prop_map(|(from, to, reach, sent)| Step::Invite { from, to, reach, sent }),
+        2 => (device.clone(), any::<usize>(), sent()).prop_map(|(device, call, sent)| Step::Join { device, call, sent }),
         12 => (any::<usize>(), wish(), sent()).prop_map(|(part, what, sent)| Step::Ask { part, what, sent }),
         3 => (device.clone(), 0..6_usize, wish(), sent())
             .prop_map(|(from, call, what, sent)| Step::Meddle { from, call, what, sent }),
@@ -91,7 +102,18 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         12 => (any::<usize>(), prop::bool::weighted(0.85)).prop_map(|(part, up)| Step::Media { part, up }),
         1 => (device, 0..6_usize, any::<bool>()).prop_map(|(device, call, up)| Step::StrayMedia { device, call, up }),
         1 => (0..60_usize).prop_map(|call| Step::Fail { call }),
+        1 => (prop_oneof![4 => 0..4_000_u64, 1 => 0..200_000_u64], any::<u16>(), any::<usize>(), wish())
+            .prop_map(|(away_ms, back, part, what)| Step::Restart { away_ms, back, part, what }),
     ]
+}
+
+fn reach() -> impl Strategy<Value = Reach> {
+    prop_oneof![10 => Just(Reach::Rings), 1 => Just(Reach::Silent), 1 => Just(Reach::Nobody)]
+}
+
+/// Whether a device can have a second call: of each user's three the first.
+pub(crate) fn waits(device: &Endpoint) -> bool {
+    device.device.as_str() == "0"
 }
 
 /// Limits so low that people meet them.
@@ -101,11 +123,12 @@ pub(crate) fn tight() -> Limits {
 
 pub(crate) struct World {
     board: Switchboard,
+    limits: Limits,
+    /// What was to be kept, as it is kept.
+    kept: BTreeMap<CallId, String>,
     now: Timestamp,
     /// Whether timers run at their moment, or only when something else happens.
     punctual: bool,
-    /// Whether finished calls may be forgotten before their time.
-    forgets_early: bool,
     in_flight: BTreeMap<(Timestamp, usize), (Endpoint, Request)>,
     serial: usize,
     calls: Vec<CallId>,
@@ -118,9 +141,10 @@ impl World {
     pub(crate) fn new(limits: Limits, punctual: bool) -> Self {
         Self {
             board: Switchboard::new(Timeouts::default(), limits),
+            limits,
+            kept: BTreeMap::new(),
             now: START,
             punctual,
-            forgets_early: limits.tombstones < Limits::default().tombstones,
             in_flight: BTreeMap::new(),
             serial: 0,
             calls: Vec::new(),
@@ -145,9 +169,11 @@ impl World {
     fn take(&mut self, step: &Step) {
         match step {
             Step::Wait { ms } => self.deliver_until(self.now + Duration::from_millis(*ms)),
-            Step::Invite { from, to, sent } => {
+            Step::Invite { from, to, reach, sent } => {
                 let call = CallId::new(self.now, self.serial as u128);
-                let callee = USERS.get(*to).map(|user| Callee { user: user.parse().unwrap(), devices: Vec::new() });
+                let user = USERS.get(*to);
+                let callee =
+                    user.map(|user| Callee { user: user.parse().unwrap(), devices: Vec::new(), reach: *reach });
                 self.send(nth(*from), Request::Invite { call, callee, media: MediaKind::Voice }, *sent);
             }
             Step::Ask { part, what, sent } => {
@@ -160,10 +186,13 @@ impl World {
                     self.wish(nth(*from), call, *what, *sent);
                 }
             }
-            Step::Connect { device } => {
-                self.online.insert(nth(*device));
-                self.event(Event::DeviceConnected { device: nth(*device) });
+            Step::Join { device, call, sent } => {
+                if let Some(call) = self.judge.nth_running(&nth(*device).user, *call) {
+                    self.wish(nth(*device), call, Wish::Join, *sent);
+                }
             }
+            Step::Connect { device } => self.connect(nth(*device)),
+            Step::Restart { away_ms, back, part, what } => self.restart(*away_ms, *back, (*part, *what)),
             Step::Gone { device } => self.gone(nth(*device)),
             Step::Media { part, up } => {
                 if let Some((device, call)) = self.judge.nth_part(*part) {
@@ -185,21 +214,56 @@ impl World {
     }
 
     fn wish(&mut self, from: Endpoint, call: CallId, what: Wish, sent: Sent) {
-        let request = match what {
-            Wish::Ringing => Request::Ringing { call },
-            Wish::Accept => Request::Accept { call },
-            Wish::Decline => Request::Decline { call, reason: DeclineReason::Declined },
-            Wish::DeclineBusy => Request::Decline { call, reason: DeclineReason::Busy },
-            Wish::Cancel => Request::Cancel { call },
-            Wish::Hangup => Request::Hangup { call },
-            Wish::Media(camera) => Request::Media { call, flags: MediaFlags { mic: true, camera, screen: false } },
-            Wish::Connect => {
-                let admission = self.board.admit_media(self.now, call, &from);
-                self.collect();
-                return self.judge.admission(&from, call, admission);
+        if let Some(request) = what.request(call) {
+            return self.send(from, request, sent);
+        }
+        let admission = self.board.admit_media(self.now, call, &from);
+        self.collect();
+        self.judge.admission(&from, call, admission);
+    }
+
+    fn connect(&mut self, device: Endpoint) {
+        self.online.insert(device.clone());
+        let call_waiting = waits(&device);
+        self.event(Event::DeviceConnected { device, call_waiting });
+    }
+
+    /// What the board has said must be kept is enough to go on from.
+    fn restart(&mut self, away_ms: u64, back: u16, (part, what): (usize, Wish)) {
+        self.kept.retain(|_, kept| image(kept).forget_at().is_none_or(|at| at > self.now));
+        for call in &self.calls {
+            let current = self.board.image(*call).filter(|image| image.forget_at().is_none());
+            let kept = self.kept.get(call).map(|kept| image(kept)).filter(|image| image.forget_at().is_none());
+            assert_eq!(current, kept, "what is kept is what there is");
+        }
+        let asked = self.judge.nth_part(part).and_then(|(from, call)| Some((from, what.request(call)?)));
+        if let Some((from, request)) = asked {
+            let (mut twin, _) = self.restored(self.now);
+            let answer = self.board.request(self.now, &from, request.clone());
+            assert_eq!(twin.request(self.now, &from, request), answer, "a restart changes no answer");
+        }
+        let alive_at = self.now;
+        let away = Duration::from_millis(away_ms);
+        self.now = self.now + away;
+        self.judge.restarted(away > Timeouts::default().outage);
+        let (board, mut devices) = self.restored(alive_at);
+        self.board = board;
+        self.collect();
+        devices.extend(self.online.iter().cloned());
+        for (number, device) in everyone().enumerate() {
+            if self.online.contains(&device) && back & (1 << number) != 0 {
+                self.connect(device);
+            } else if devices.contains(&device) {
+                self.gone(device);
             }
-        };
-        self.send(from, request, sent);
+        }
+    }
+
+    fn restored(&self, alive_at: Timestamp) -> (Switchboard, Vec<Endpoint>) {
+        let mut board = Switchboard::new(Timeouts::default(), self.limits);
+        let restored = board.restore(self.now, alive_at, self.kept.values().map(|kept| image(kept)).collect());
+        assert_eq!(restored.refused, []);
+        (board, restored.devices)
     }
 
     fn send(&mut self, from: Endpoint, request: Request, sent: Sent) {
@@ -235,15 +299,16 @@ impl World {
 
     fn arrive(&mut self, from: &Endpoint, mut request: Request) {
         if let Request::Invite { call, .. } = &request
-            && self.forgets_early
             && self.judge.is_over(*call)
+            && self.board.image(*call).is_none()
         {
             return; // The gateway remembers it, the board need not.
         }
         // The gateway looks up who is connected when the request arrives.
         if let Request::Invite { callee: Some(callee), .. } = &mut request {
             let devices = self.online.iter().filter(|device| device.user == callee.user);
-            callee.devices = devices.map(|device| device.device.clone()).collect();
+            let ringer = |of: &Endpoint| Ringer { device: of.device.clone(), call_waiting: waits(of) };
+            callee.devices = devices.map(ringer).collect();
         }
         let answer = self.ask(from, &request);
         let before = self.outputs.len();
@@ -296,6 +361,13 @@ impl World {
     fn collect(&mut self) {
         while let Some(output) = self.board.poll_output() {
             self.judge.output(self.now, &self.online, &output);
+            if let Output::Save { call } | Output::Record(Record { call, .. }) = &output {
+                // Of one that ended and is forgotten at once there is nothing.
+                match self.board.image(*call) {
+                    Some(image) => drop(self.kept.insert(*call, serde_json::to_string(&image).unwrap())),
+                    None => drop(self.kept.remove(call)),
+                }
+            }
             self.outputs.push(output);
         }
     }
@@ -309,6 +381,11 @@ impl World {
         for device in everyone() {
             let calls: BTreeSet<CallId> = self.board.snapshots_for(&device).iter().map(|call| call.call).collect();
             assert_eq!(calls, self.judge.calls_of(&device), "the calls of {device:?}");
+            let user = &device.user;
+            let running = self.board.running_for(user).into_iter();
+            let running: BTreeSet<_> =
+                running.map(|call| (call.call, Endpoint { user: user.clone(), device: call.device })).collect();
+            assert_eq!(running, self.judge.running_for(user));
         }
     }
 
@@ -342,6 +419,28 @@ impl World {
 
     fn recent(&self, nth: usize) -> Option<CallId> {
         self.calls.iter().rev().nth(nth).copied()
+    }
+}
+
+fn image(kept: &str) -> Image {
+    serde_json::from_str(kept).expect("what was kept can be read")
+}
+
+impl Wish {
+    /// None: it is none of the requests, but a question.
+    fn request(self, call: CallId) -> Option<Request> {
+        Some(match self {
+            Self::Ringing => Request::Ringing { call },
+            Self::Accept => Request::Accept { call },
+            Self::Decline => Request::Decline { call, reason: DeclineReason::Declined },
+            Self::DeclineBusy => Request::Decline { call, reason: DeclineReason::Busy },
+            Self::Cancel => Request::Cancel { call },
+            Self::Hangup => Request::Hangup { call },
+            Self::Media(camera) => Request::Media { call, flags: MediaFlags { mic: true, camera, screen: false } },
+            Self::Hold(on) => Request::Hold { call, on },
+            Self::Join => Request::Join { call },
+            Self::Connect => return None,
+        })
     }
 }
 
