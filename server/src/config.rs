@@ -15,13 +15,14 @@ mod sections;
 mod tests;
 mod tls;
 
+pub(crate) use addresses::own_addresses;
 pub(crate) use keys::{INTERNAL_KEY_ID, api_keys, check_keys, make_private_folder, signing_key_id};
 pub(crate) use sections::{DrainedCalls, Http, Log, LogFormat};
 pub(crate) use tls::{Networks, Tls};
 
 use crate::lan::Lan;
-use anyhow::{Context as _, bail};
 use accounts::Accounts;
+use anyhow::{Context as _, bail};
 use ice::IceServer;
 use sections::{ApiKey, Calls, Data, Drain, Media, Operator};
 use serde::{Deserialize, Serialize};

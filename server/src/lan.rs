@@ -7,7 +7,7 @@ mod authority;
 
 pub(crate) use authority::{CA_FILE, Issued};
 
-use crate::config::{Config, make_private_folder};
+use crate::config::{Config, make_private_folder, own_addresses};
 use anyhow::{Context as _, bail};
 use authority::Authority;
 use qrcode::QrCode;
@@ -19,10 +19,6 @@ use tokio::time::{MissedTickBehavior, interval};
 
 /// Where it listens, unless told. Above 1024, so that anyone may.
 const PORT: u16 = 8443;
-/// More are no network at home; each is one more path that every call tries.
-const ADDRESSES_MAX: usize = 4;
-/// Interfaces that lead to no phone: of containers and virtual machines.
-const NOT_LAN: [&str; 9] = ["docker", "br-", "veth", "virbr", "lxc", "lxd", "cni", "vmnet", "vboxnet"];
 /// How often the machine's addresses are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
 
@@ -41,7 +37,7 @@ impl Lan {
     /// By what to be reached: by the address it is told to listen at, if that leads beyond this machine, else by all it has.
     pub(crate) fn find(listen: IpAddr) -> anyhow::Result<Self> {
         let is_own = listen.is_loopback() || listen.is_unspecified();
-        let addresses = if is_own { own_addresses()? } else { vec![listen] };
+        let addresses = if is_own { own_addresses() } else { vec![listen] };
         if addresses.is_empty() {
             bail!("this machine is on no network: connect it, and try again");
         }
@@ -141,22 +137,6 @@ fn qr(url: &str, in_color: bool) -> String {
         return format!("{image}\n");
     }
     image.lines().fold(String::new(), |text, line| text + "\x1b[38;5;16;48;5;231m" + line + "\x1b[0m\n")
-}
-
-/// Those of interfaces that lead to others, private ones first.
-fn own_addresses() -> anyhow::Result<Vec<IpAddr>> {
-    let interfaces = if_addrs::get_if_addrs().context("this machine's addresses")?;
-    let found = interfaces.iter().filter(|interface| !NOT_LAN.iter().any(|name| interface.name.starts_with(name)));
-    let mut found: Vec<Ipv4Addr> = found
-        .filter_map(|interface| match interface.ip() {
-            IpAddr::V4(ip) if !ip.is_loopback() && !ip.is_link_local() && !ip.is_unspecified() => Some(ip),
-            _ => None,
-        })
-        .collect();
-    found.sort_by_key(|ip| !ip.is_private());
-    found.dedup();
-    found.truncate(ADDRESSES_MAX);
-    Ok(found.into_iter().map(IpAddr::V4).collect())
 }
 
 fn own_name() -> Option<String> {

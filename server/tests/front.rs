@@ -67,6 +67,25 @@ fn a5_what_came_to_a_proxy_in_plain_is_refused_or_sent_on() {
     assert!(secure.status == 401 && secure.head.contains("strict-transport-security: max-age="), "{secure:?}");
 }
 
+#[test]
+fn c6_relays_are_told_to_who_signs_in_with_credentials_that_end() {
+    let config = "[[ice_servers]]\nurls = [\"turn:turn.example.org\"]\nsecret = \"north wind\"\nttl_s = 600\n";
+    let program = Program::start_with(config, &[]);
+    let signed_in = program.post("/v1/demo/sign-in", "{\"name\":\"Alice\"}").body;
+    let token = signed_in.split('"').find(|part| part.matches('.').count() == 2).unwrap();
+    let told = program.get_with("/v1/ice-servers", &format!("authorization: Bearer {token}\r\n"));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let username = told.body.split("\"username\":\"").nth(1).unwrap();
+    let end: u64 = username.split(':').next().unwrap().parse().unwrap();
+    assert!(told.status == 200 && (now + 590..=now + 601).contains(&end), "{told:?}");
+    assert!(told.body.contains(&format!("\"expires_at\":{}", end * 1_000)), "{told:?}");
+    assert!(told.body.contains("\"credential\":\"") && !told.body.contains("north wind"), "{told:?}");
+    for headers in ["", "authorization: Bearer nonsense\r\n"] {
+        let refused = program.get_with("/v1/ice-servers", headers);
+        assert!(refused.status == 401 && !refused.body.contains("credential"), "{refused:?}");
+    }
+}
+
 fn with_origin(program: &Program, method: &str, path: &str, origin: &str, more: &str) -> Answer {
     request(program.http(), method, path, &format!("origin: {origin}\r\n{more}"), "").unwrap()
 }

@@ -7,7 +7,7 @@ use tertulia_sfu::Advertised;
 /// Addresses that are told without being configured. Each is a candidate in every answer, which every client tries.
 const TOLD_MAX: usize = 8;
 /// Interfaces that lead to containers and virtual machines of this machine only.
-const INNER: [&str; 6] = ["docker", "br-", "virbr", "lxcbr", "cni", "podman"];
+const INNER: [&str; 9] = ["docker", "br-", "virbr", "lxcbr", "lxdbr", "cni", "podman", "vmnet", "vboxnet"];
 
 /// What this machine's interfaces say.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +40,11 @@ impl Machine {
         }
         told
     }
+}
+
+/// At which IPv4 addresses others may reach this machine, that of the default route first.
+pub(crate) fn own_addresses() -> Vec<IpAddr> {
+    Machine::look().told(Ipv4Addr::UNSPECIFIED.into())
 }
 
 impl Config {

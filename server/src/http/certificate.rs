@@ -15,6 +15,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use tokio::signal::unix::Signal;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer as _;
 
 /// How often the files are looked at. A change is taken when two looks agree, so that a pair is not read half written.
@@ -111,9 +113,21 @@ fn facts(certificate: &CertificateDer<'_>) -> anyhow::Result<(SystemTime, String
     let (_, parsed) = X509Certificate::from_der(certificate).context("the certificate can't be read")?;
     let end = u64::try_from(parsed.validity().not_after.timestamp()).unwrap_or(0);
     let names = parsed.subject_alternative_name().ok().flatten();
-    let names =
-        names.map(|names| names.value.general_names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
+    let names = names.map(|names| names.value.general_names.iter().map(text).collect::<Vec<_>>().join(" "));
     Ok((UNIX_EPOCH + Duration::from_secs(end), names.unwrap_or_default()))
+}
+
+/// A name or an address, as people write it.
+fn text(name: &GeneralName<'_>) -> String {
+    match name {
+        GeneralName::DNSName(name) => (*name).to_owned(),
+        GeneralName::IPAddress(bytes) => {
+            let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
+            let ip = v4.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from));
+            ip.map_or_else(|_| name.to_string(), |ip| ip.to_string())
+        }
+        _ => name.to_string(),
+    }
 }
 
 /// Whether the pair can be used, for `check-config`.
