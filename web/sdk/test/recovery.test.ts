@@ -95,6 +95,36 @@ test("c6_a_socket_that_does_not_answer_a_probe_is_replaced_and_the_session_resum
   assert.equal(call.state, "active");
 });
 
+test("c6_a_socket_that_does_not_answer_is_given_up_though_no_other_opens", async () => {
+  const { client, socket, pc, server } = await inCall();
+  const stop = await armed(pc);
+  server.slow = true;
+  stop();
+  await until(() => socket.of("probe").length > 0);
+  assert.equal(client.state, "online");
+  await until(() => client.state === "reconnecting");
+  assert.ok(socket.closed);
+  // The one on its way is not thrown away by that.
+  assert.equal(server.sockets.length, 2);
+  server.sockets[1]!.onopen?.(undefined as never);
+  assert.ok(server.sockets[1]!.of("hello")[0]?.resume);
+});
+
+test("c6_candidates_of_a_restart_outrank_those_before_it", async () => {
+  const { socket, pc } = await inCall();
+  const sdp = "a=candidate:1 1 udp 2130706431 10.0.0.1 4000 typ host\n";
+  const priorities: number[] = [];
+  for (let restart = 0; restart < 2; restart += 1) {
+    pc.become("failed");
+    await answer(socket, "call.connect", { sdp, slots: [...SLOTS] });
+    await until(() => pc.remoteDescription!.sdp.includes("candidate") && pc.offers.length === restart + 2);
+    pc.become("connected");
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    priorities.push(Number(pc.remoteDescription!.sdp.split(" ")[3]));
+  }
+  assert.ok(priorities[1]! > priorities[0]!, String(priorities));
+});
+
 test("c6_the_old_socket_is_heard_until_the_next_one_is_open", async () => {
   const { client, socket, server, call } = await inCall();
   server.slow = true;
