@@ -68,6 +68,27 @@ pub(crate) fn put(datagram: &[u8], to: &mut Vec<u8>) -> bool {
     true
 }
 
+/// For the fuzz targets: frames are the same wherever the stream is cut, and what is kept stays below one frame. The first
+/// byte says how large the pieces are.
+#[doc(hidden)]
+pub fn fuzz(data: &[u8]) {
+    let Some((piece, stream)) = data.split_first() else { return };
+    let (mut at_once, mut in_pieces) = (Vec::new(), Vec::new());
+    let whole = Deframer::default().take(stream, |frame| at_once.push(frame.to_vec()));
+    let mut deframer = Deframer::default();
+    let mut pieces = stream.chunks(usize::from(*piece).max(1));
+    let cut = pieces.try_for_each(|piece| {
+        let taken = deframer.take(piece, |frame| in_pieces.push(frame.to_vec()));
+        assert!(deframer.partial.len() < HEAD_BYTES + FRAME_BYTES_MAX, "{} bytes are kept", deframer.partial.len());
+        taken
+    });
+    assert!(whole == cut && at_once == in_pieces, "it matters where the stream is cut");
+    let mut again = Vec::new();
+    assert!(at_once.iter().all(|frame| put(frame, &mut again)));
+    let mut back = Vec::new();
+    assert!(Deframer::default().take(&again, |frame| back.push(frame.to_vec())).is_ok() && back == at_once);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,6 +13,13 @@ mod socket;
 mod tcp;
 mod worker;
 
+#[doc(hidden)]
+pub mod fuzzing {
+    //! What the fuzz targets reach of this crate. Nothing else uses it.
+
+    pub use crate::framing::fuzz as frames;
+}
+
 pub use handle::{Config, Sfu, StartError, start};
 pub use ports::{Advertised, AdvertisedError};
 pub use tcp::TcpLimits;

@@ -148,6 +148,7 @@ const FIGURES: &[Figure] = &[
         s.counters.stun_unsigned
     }),
     ("tertulia_sfu_stun_limited", "Of these, not looked at: too many were wrong", C, |s| s.counters.stun_limited),
+    ("tertulia_sfu_stun_replayed", "Of these, that had come before from elsewhere", C, |s| s.counters.stun_replayed),
     ("tertulia_sfu_addresses_limited", "Of these, of a peer with too many addresses", C, |s| {
         s.counters.addresses_limited
     }),

@@ -53,6 +53,8 @@ pub struct Counters {
     pub stun_unsigned: u64,
     /// Of these, those whose signature was not looked at: too many others were wrong.
     pub stun_limited: u64,
+    /// Of these, those that had come before, from elsewhere.
+    pub stun_replayed: u64,
     /// Of these, those that were dropped since the peer came from too many addresses.
     pub addresses_limited: u64,
     /// Packets from addresses that nobody has proved, taken since they were authentic.

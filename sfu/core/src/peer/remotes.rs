@@ -3,13 +3,22 @@
 //! Media follows the newest nomination, over whichever protocol: a browser behind a NAT that gave it a new address
 //! nominates again, and so does one whose UDP is dropped and who goes on by TCP. str0m would keep to the pair of higher
 //! priority until that dies. Only an authenticated STUN request gets here; media alone never moves anything.
+//!
+//! A signature does not cover the sender's address, so a request that was overheard could be sent again from another, to
+//! have the media sent there. Each has a transaction id of its own: one that came already moves nothing.
 
 use crate::guard::Bucket;
 use crate::limits::Limits;
 use crate::path::{Path, Remote};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
 use str0m::net::Transmit;
+
+/// Requests that are remembered. Browsers send one every few seconds on each way: some minutes of one way.
+const REQUESTS_MAX: usize = 64;
+/// RFC 8489 §5: where a message has its transaction id; these 64 of its 96 random bits will do.
+const TRANSACTION: std::ops::Range<usize> = 8..16;
 
 #[derive(Debug)]
 pub(crate) struct Remotes {
@@ -19,6 +28,8 @@ pub(crate) struct Remotes {
     to: Option<Path>,
     /// At which address of ours the request arrived that is answered now.
     asked_at: Option<SocketAddr>,
+    /// The newest authentic requests, oldest first.
+    requests: VecDeque<[u8; 8]>,
     /// Not proved, but its newest media came from there.
     pub(crate) heard_from: Option<Remote>,
     /// Requests that named this peer and were not signed with its password.
@@ -35,6 +46,7 @@ impl Remotes {
             proved: Vec::new(),
             to: None,
             asked_at: None,
+            requests: VecDeque::new(),
             heard_from: None,
             unsigned: Bucket::new(limits.unsigned_per_peer, now),
             forged: Bucket::new(limits.forged_per_peer, now),
@@ -62,6 +74,19 @@ impl Remotes {
         // Never the one that media goes to: old and in use is better than new and idle.
         let oldest = self.proved.iter().position(|far_end| !self.is_to(far_end)).unwrap_or(0);
         Some(self.proved.remove(oldest))
+    }
+
+    /// Notes an authentic request; false if it came before.
+    pub(crate) fn is_fresh(&mut self, request: &[u8]) -> bool {
+        let Some(id) = request.get(TRANSACTION).and_then(|id| <[u8; 8]>::try_from(id).ok()) else { return false };
+        if self.requests.contains(&id) {
+            return false;
+        }
+        if self.requests.len() == REQUESTS_MAX {
+            self.requests.pop_front();
+        }
+        self.requests.push_back(id);
+        true
     }
 
     /// A TCP connection has ended.

@@ -88,20 +88,25 @@ impl Shard {
         let peer = self.peers.get_mut(place).filter(|peer| peer.is_named(username))?;
         let nominated = message.use_candidate();
         let max = self.limits.peer_addresses_max;
-        // A known address with nothing new to say needs no check here: the stack makes its own.
         let is_new = known != Some(place) || nominated && peer.remotes.is_elsewhere(&path);
-        if !is_new {
-            peer.remotes.learn(path, nominated, max);
-            return Some(place);
-        }
         let far_end = path.far_end();
-        if !self.unsigned.allows(&mut peer.remotes.unsigned, &far_end, now) {
+        // Not where nothing new is said: a flood in a peer's own name must not keep its own requests out.
+        if is_new && !self.unsigned.allows(&mut peer.remotes.unsigned, &far_end, now) {
             self.counters.stun_limited += 1;
             return None;
         }
         if !peer.has_signed(&message) {
             self.unsigned.failed(&mut peer.remotes.unsigned, &far_end);
             self.counters.stun_unsigned += 1;
+            return None;
+        }
+        let is_fresh = peer.remotes.is_fresh(datagram);
+        if !is_new {
+            peer.remotes.learn(path, nominated, max);
+            return Some(place);
+        }
+        if !is_fresh {
+            self.counters.stun_replayed += 1;
             return None;
         }
         if known != Some(place) && !peer.remotes.fresh.take(now) {

@@ -87,6 +87,25 @@ fn c6_media_follows_from_udp_to_tcp_and_back() {
 }
 
 #[test]
+fn c6_media_follows_a_nomination_at_once_though_the_old_way_still_works() {
+    let (mut world, _, bob) = call(45);
+    let (name, password) = (world.clients[bob].username(), world.clients[bob].password().to_owned());
+    let other = SocketAddr::from(([10, 0, 0, 2], server().port()));
+    for path in [Path::tcp(stranger(1), server()), Path::udp(stranger(2), other), Path::tcp(stranger(1), other)] {
+        let request = world::binding_request(&name, &password, true);
+        world.shard.handle_datagram(world.now, path, &request);
+        let answer = world.shard.poll_transmit().unwrap();
+        assert_eq!((answer.proto, answer.source, answer.destination), (path.protocol, path.local, path.remote));
+        world.ways.clear();
+        world.run(40);
+        let way = (path.protocol, path.local, path.remote);
+        assert!(world.ways.contains(&way), "{way:?}");
+        assert!(!world.ways.iter().any(|(_, _, to)| *to == world.clients[bob].seen_as), "nothing goes the old way");
+    }
+    assert_eq!(world.shard.counters().addresses_changed, 3);
+}
+
+#[test]
 fn a_tcp_connection_that_ended_proves_nothing_to_the_next_of_its_address() {
     let mut world = World::new(33, Link::CLEAN);
     let bob = world.join();
@@ -204,6 +223,24 @@ fn a_flood_of_requests_is_not_answered_and_costs_a_bounded_number_of_signatures(
     assert!(world.run_until(3_000, |world| world.shard.counters().addresses_changed == 1));
     world.clients[bob].seen_as.set_port(6_999);
     assert!(world.run_until(3_000, |world| world.shard.counters().addresses_changed == 2));
+}
+
+#[test]
+fn a_request_that_was_overheard_moves_nothing_when_it_comes_again_from_elsewhere() {
+    let (mut world, _, bob) = call(44);
+    let (name, password) = (world.clients[bob].username(), world.clients[bob].password().to_owned());
+    let request = world::binding_request(&name, &password, true);
+    let own = Path::udp(world.clients[bob].seen_as, server());
+    world.shard.handle_datagram(world.now, own, &request);
+    while world.shard.poll_transmit().is_some() {}
+    world.shard.handle_datagram(world.now, Path::udp(stranger(1), server()), &request);
+    assert_eq!((world.shard.counters().stun_replayed, world.shard.counters().addresses_changed), (1, 0));
+    assert!(world.shard.poll_transmit().is_none(), "nor is it answered");
+    // A new one from there does.
+    let request = world::binding_request(&name, &password, true);
+    world.shard.handle_datagram(world.now, Path::udp(stranger(1), server()), &request);
+    assert_eq!(world.shard.counters().addresses_changed, 1);
+    assert!(world.shard.poll_transmit().is_some());
 }
 
 #[test]

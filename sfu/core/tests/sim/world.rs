@@ -113,6 +113,8 @@ pub(crate) struct World {
     pub(crate) events: Vec<ShardEvent>,
     /// What happened, without what the stacks draw at random: for comparing two runs.
     pub(crate) trace: Vec<String>,
+    /// The ways of what the server sent that was no STUN: by what, from where, to where.
+    pub(crate) ways: Vec<(Protocol, SocketAddr, SocketAddr)>,
     rng: Rng,
     flights: BinaryHeap<Reverse<(Instant, u64)>>,
     in_flight: std::collections::HashMap<u64, InFlight>,
@@ -146,6 +148,7 @@ impl World {
             link,
             events: Vec::new(),
             trace: Vec::new(),
+            ways: Vec::new(),
             rng: Rng(seed),
             flights: BinaryHeap::new(),
             in_flight: std::collections::HashMap::new(),
@@ -231,6 +234,9 @@ impl World {
         self.poll_clients();
         self.shard.flush(self.now);
         while let Some(transmit) = self.shard.poll_transmit() {
+            if transmit.contents[0] > 1 {
+                self.ways.push((transmit.proto, transmit.source, transmit.destination));
+            }
             self.send(transmit.proto, transmit.source, transmit.destination, transmit.contents.to_vec());
         }
         while let Some(event) = self.shard.poll_event() {
