@@ -7,11 +7,12 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tertulia_common::{CallId, DeviceId, SessionId, Timestamp, UserId};
 use tertulia_signaling_proto::{
-    Ack, CallConnect, CallDecline, CallEnded, CallIncoming, CallInvite, CallMedia, CallMissed, CallQuality,
-    CallRequest, CallRoster, CallSlots, CallSnapshot, CallState, Caps, ClientFrame, CloseCode, Codec, DeclineReason,
-    DemoPeople, Displaced, Drain, EndReason, ErrorBody, ErrorCode, ErrorFrame, Hello, IceServer, Limits, MediaFlags,
-    MediaKind, OkFrame, Participant, ParticipantQuality, Person, Phase, Ping, RequestId, Resume, RosterEntry,
-    ServerFrame, Slot, Source, Target, TrackQuality, Welcome,
+    Ack, CallConnect, CallDecline, CallElsewhere, CallEnded, CallHold, CallIncoming, CallInvite, CallMedia, CallMissed,
+    CallQuality, CallRequest, CallRoster, CallSlots, CallSnapshot, CallState, CallsElsewhere, Caps, ClientFrame,
+    CloseCode, Codec, DeclineReason, DemoPeople, Device, Devices, Displaced, Drain, EndReason, ErrorBody, ErrorCode,
+    ErrorFrame, Hello, IceServer, Limits, MediaFlags, MediaKind, OkFrame, Participant, ParticipantQuality, Person,
+    Phase, Ping, Probe, RequestId, Resume, RosterEntry, ServerFrame, Settings, Slot, Source, Target, TrackQuality,
+    Welcome,
 };
 
 /// Numbers that every client can hold (JavaScript's safe integers).
@@ -58,7 +59,12 @@ fn flags() -> impl Strategy<Value = MediaFlags> {
 }
 
 fn person() -> impl Strategy<Value = Person> {
-    (user(), text(), any::<Option<bool>>()).prop_map(|(user_id, name, online)| Person { user_id, name, online })
+    (user(), text(), any::<Option<bool>>(), any::<bool>()).prop_map(|(user_id, name, online, deleted)| Person {
+        user_id,
+        name,
+        online,
+        deleted,
+    })
 }
 
 fn participant() -> impl Strategy<Value = Participant> {
@@ -96,14 +102,16 @@ fn quality() -> impl Strategy<Value = TrackQuality> {
 }
 
 fn participant_quality() -> impl Strategy<Value = ParticipantQuality> {
-    (participant(), option::of(0.0_f32..1e6), option::of(number()), quality(), quality()).prop_map(
-        |(Participant { user_id, device_id }, rtt_ms, estimate_bps, up, down)| ParticipantQuality {
+    let score = option::of(1.0_f32..5.0);
+    (participant(), option::of(0.0_f32..1e6), option::of(number()), quality(), quality(), score).prop_map(
+        |(Participant { user_id, device_id }, rtt_ms, estimate_bps, up, down, score)| ParticipantQuality {
             user_id,
             device_id,
             rtt_ms,
             estimate_bps,
             up,
             down,
+            score,
         },
     )
 }
@@ -118,7 +126,8 @@ fn end_reason() -> impl Strategy<Value = EndReason> {
         Just(EndReason::AnsweredElsewhere),
         Just(EndReason::DeclinedElsewhere),
         Just(EndReason::Failed),
-        Just(EndReason::Lost)
+        Just(EndReason::Lost),
+        Just(EndReason::HandedOver)
     ]
 }
 
@@ -145,12 +154,42 @@ fn missed() -> impl Strategy<Value = CallMissed> {
     })
 }
 
+fn elsewhere() -> impl Strategy<Value = CallElsewhere> {
+    (call_id(), person(), media(), time(), device(), option::of(text())).prop_map(
+        |(call_id, peer, media, answered_at, device_id, device_name)| CallElsewhere {
+            call_id,
+            peer,
+            media,
+            answered_at,
+            device_id,
+            device_name,
+        },
+    )
+}
+
+fn settings() -> impl Strategy<Value = Settings> {
+    option::of(time()).prop_map(|do_not_disturb_until| Settings { do_not_disturb_until })
+}
+
+fn listed_device() -> impl Strategy<Value = Device> {
+    (device(), text(), any::<(bool, bool)>(), time(), option::of(time())).prop_map(
+        |(device_id, name, (primary, online), linked_at, seen_at)| Device {
+            device_id,
+            name,
+            primary,
+            linked_at,
+            seen_at,
+            online,
+        },
+    )
+}
+
 fn client_frame() -> impl Strategy<Value = ClientFrame> {
     let resume =
         (session(), text(), number()).prop_map(|(session, secret, received)| Resume { session, secret, received });
-    let hello = (text(), option::of(device()), option::of(resume), any::<bool>()).prop_map(
-        |(token, device_id, resume, rings)| {
-            ClientFrame::Hello(Hello { token, device_id, resume, caps: Caps { rings } })
+    let hello = (text(), option::of(device()), option::of(resume), any::<(bool, bool)>()).prop_map(
+        |(token, device_id, resume, (rings, call_waiting))| {
+            ClientFrame::Hello(Hello { token, device_id, resume, caps: Caps { rings, call_waiting } })
         },
     );
     let request = || (id(), call_id()).prop_map(|(id, call_id)| CallRequest { id, call_id });
@@ -165,6 +204,13 @@ fn client_frame() -> impl Strategy<Value = ClientFrame> {
         request().prop_map(ClientFrame::CallAccept),
         request().prop_map(ClientFrame::CallCancel),
         request().prop_map(ClientFrame::CallHangup),
+        request().prop_map(ClientFrame::CallJoin),
+        (id(), call_id(), any::<bool>()).prop_map(|(id, call_id, on)| ClientFrame::CallHold(CallHold {
+            id,
+            call_id,
+            on
+        })),
+        id().prop_map(|id| ClientFrame::Probe(Probe { id })),
         (id(), call_id(), reason).prop_map(|(id, call_id, reason)| ClientFrame::CallDecline(CallDecline {
             id,
             call_id,
@@ -186,21 +232,24 @@ fn client_frame() -> impl Strategy<Value = ClientFrame> {
 fn welcome() -> impl Strategy<Value = ServerFrame> {
     let ice = (vec(text(), 0..3), option::of(text()), option::of(text()))
         .prop_map(|(urls, username, credential)| IceServer { urls, username, credential });
-    let snapshot = (call_id(), person(), any::<bool>(), media(), phase(), option::of(time())).prop_map(
-        |(call_id, peer, outgoing, media, phase, answered_at)| CallSnapshot {
+    let snapshot = (call_id(), person(), any::<bool>(), media(), phase(), option::of(time()), any::<bool>()).prop_map(
+        |(call_id, peer, outgoing, media, phase, answered_at, held)| CallSnapshot {
             call_id,
             peer,
             outgoing,
             media,
             phase,
             answered_at,
+            held,
         },
     );
     let who = (user(), text(), device(), session(), text(), any::<bool>(), id());
     let limits = any::<(u32, u32, u32, u32)>();
-    let lists = (vec(snapshot, 0..3), vec(missed(), 0..3), vec(ice, 0..2));
-    (who, any::<(u32, u32, bool)>(), limits, time(), lists).prop_map(
-        |(who, (heartbeat_s, resume_window_s, demo), limits, now, (calls, missed_calls, ice_servers))| {
+    let lists = (vec(snapshot, 0..3), vec(missed(), 0..3), vec(ice, 0..2), vec(elsewhere(), 0..2));
+    let late = (option::of(time()), settings(), text());
+    (who, any::<(u32, u32, bool)>(), limits, time(), lists, late).prop_map(
+        |(who, (heartbeat_s, resume_window_s, demo), limits, now, lists, (ice_expires_at, settings, instance))| {
+            let (calls, missed_calls, ice_servers, calls_elsewhere) = lists;
             let (user_id, name, device_id, session, secret, resumed, last_request) = who;
             let (frame_bytes_max, requests_per_s, requests_burst, outstanding_max) = limits;
             let limits = Limits { frame_bytes_max, requests_per_s, requests_burst, outstanding_max };
@@ -218,7 +267,11 @@ fn welcome() -> impl Strategy<Value = ServerFrame> {
                 now,
                 calls,
                 missed_calls,
+                calls_elsewhere,
                 ice_servers,
+                ice_expires_at,
+                settings,
+                instance,
                 demo,
             }))
         },
@@ -226,11 +279,8 @@ fn welcome() -> impl Strategy<Value = ServerFrame> {
 }
 
 fn call_frame() -> impl Strategy<Value = ServerFrame> {
-    let entry = (participant(), text(), flags()).prop_map(|(participant, name, media)| RosterEntry {
-        participant,
-        name,
-        media,
-    });
+    let entry = (participant(), text(), flags(), any::<bool>())
+        .prop_map(|(participant, name, media, held)| RosterEntry { participant, name, media, held });
     prop_oneof![
         (call_id(), person(), media(), time()).prop_map(|(call_id, from, media, expires_at)| {
             ServerFrame::CallIncoming(CallIncoming { call_id, from, media, expires_at })
@@ -249,6 +299,7 @@ fn call_frame() -> impl Strategy<Value = ServerFrame> {
             ServerFrame::CallEnded(CallEnded { call_id, reason, duration_ms })
         }),
         missed().prop_map(ServerFrame::CallMissed),
+        vec(elsewhere(), 0..3).prop_map(|calls| ServerFrame::CallsElsewhere(CallsElsewhere { calls })),
     ]
 }
 
@@ -263,6 +314,8 @@ fn server_frame() -> impl Strategy<Value = ServerFrame> {
         any::<u32>().prop_map(|deadline_ms| ServerFrame::Drain(Drain { deadline_ms })),
         Just(ServerFrame::Displaced(Displaced {})),
         call_frame(),
+        vec(listed_device(), 0..4).prop_map(|devices| ServerFrame::Devices(Devices { devices })),
+        settings().prop_map(ServerFrame::Settings),
         vec(person(), 0..4).prop_map(|people| ServerFrame::DemoPeople(DemoPeople { people })),
     ]
 }
@@ -315,8 +368,8 @@ fn encoded(codec: Codec, value: &Value) -> Vec<u8> {
 fn unknown_fields_are_ignored_wherever_they_are() {
     let hello = json!({"type": "hello", "token": "t", "new": {"deep": [1, {"er": null}]},
                        "caps": {"rings": true, "flies": 7}});
-    let expected =
-        ClientFrame::Hello(Hello { token: "t".to_owned(), device_id: None, resume: None, caps: Caps { rings: true } });
+    let caps = Caps { rings: true, call_waiting: false };
+    let expected = ClientFrame::Hello(Hello { token: "t".to_owned(), device_id: None, resume: None, caps });
     let id = "01a0c450-6c00-7415-9265-358979323846";
     let media = json!({"type": "call.media", "id": 1, "call_id": id, "mic": true, "camera": false, "screen": false,
                        "hologram": true});
