@@ -36,8 +36,6 @@ export interface Linking extends LinkBegun {
 
 /** Codes shown one after the other before a click is asked for: a page left open must not ask for ever. */
 const LINKS_MAX = 12;
-/** Signing in by name or token is all there was before servers said which ways they know. */
-const WITHOUT_INFO: ServerInfo = { sign_in: ["demo", "token"], pin_digits: 6 };
 
 export class SignIn {
   /** Not known until the server has said it. */
@@ -58,6 +56,7 @@ export class SignIn {
   linkPaused = false;
   readonly #start: (account: Account, profile?: Profile) => Promise<void>;
   readonly #changed: () => void;
+  #knocking = false;
   #asking: AbortController | undefined;
 
   constructor(start: (account: Account, profile?: Profile) => Promise<void>, changed: () => void) {
@@ -72,14 +71,19 @@ export class SignIn {
 
   /** Asks the server what it knows; again, if it was out of reach. */
   async ask(): Promise<void> {
-    if (this.info) return;
+    if (this.info || this.#knocking) return;
+    this.#knocking = true;
     this.unreachable = false;
     this.#changed();
     try {
       this.info = await serverInfo(location.origin);
-    } catch (error) {
-      if (error instanceof TertuliaError && error.code === "not_found") this.info = WITHOUT_INFO;
-      else this.unreachable = true;
+    } catch {
+      this.unreachable = true;
+    }
+    this.#knocking = false;
+    if (!this.info) {
+      this.#changed();
+      return;
     }
     this.step ??= this.ways[0] ?? "token";
     this.#changed();

@@ -44,7 +44,7 @@ export function Settings({ store }: { store: Store }) {
           <div class="stack">
             {store.registered && <Devices store={store} />}
             <Blocked store={store} />
-            {store.registered && <DeleteAccount store={store} />}
+            <DeleteAccount store={store} />
           </div>
         </div>
       </main>
