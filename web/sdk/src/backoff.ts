@@ -12,7 +12,7 @@ export interface BackoffOptions {
   urgentMaxMs: number;
 }
 
-export const RECONNECT: BackoffOptions = { atOnceMs: 100, firstMs: 300, maxMs: 10_000, urgentMaxMs: 1_000 };
+export const RECONNECT: BackoffOptions = { atOnceMs: 100, firstMs: 300, maxMs: 10_000, urgentMaxMs: 600 };
 
 export class Backoff {
   #attempt = 0;

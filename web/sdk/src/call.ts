@@ -297,7 +297,7 @@ export class Call extends Emitter<CallEvents> {
     if (!this.#id) return;
     void this.local.open(camera);
     try {
-      await this.#instead(this.#context.session.request({ type: "call.join", call_id: this.#id }));
+      await this.#context.session.request({ type: "call.join", call_id: this.#id });
     } catch (error) {
       // No hang-up: it goes on where it is.
       this.#end("failed", error instanceof TertuliaError ? error : undefined);
