@@ -106,20 +106,22 @@ impl Directory {
         rows.into_iter().map(Device::try_from).collect()
     }
 
-    /// The device is connected now. Written at most once a minute; a device that is gone is no error.
+    /// These devices are connected, or were a moment ago: in one write, and of each at most once a minute. Those that are gone
+    /// are no error.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn device_seen(&self, user: &UserId, device: &DeviceId) -> Result<()> {
+    pub async fn devices_seen(&self, devices: &[(UserId, DeviceId)]) -> Result<()> {
         let now = now_ms();
         let stale = now - millis(Timestamp::default() + SEEN_EVERY);
-        let old = Condition::any().add(Column::SeenAt.is_null()).add(Column::SeenAt.lte(stale));
-        let mine = Condition::all().add(Column::User.eq(user.as_str())).add(Column::Id.eq(device.as_str())).add(old);
-        // To look costs no write, and most of the time there is none.
-        if Entity::find().filter(mine.clone()).count(&self.db).await? > 0 {
-            Entity::update_many().col_expr(Column::SeenAt, Expr::value(now)).filter(mine).exec(&self.db).await?;
+        let tx = self.begin_write().await?;
+        for (user, device) in devices {
+            let old = Condition::any().add(Column::SeenAt.is_null()).add(Column::SeenAt.lte(stale));
+            let seen = Entity::update_many().col_expr(Column::SeenAt, Expr::value(now));
+            let mine = seen.filter(Column::User.eq(user.as_str())).filter(Column::Id.eq(device.as_str()));
+            mine.filter(old).exec(&tx).await?;
         }
-        Ok(())
+        Ok(tx.commit().await?)
     }
 
     /// Adds a device to an account that has fewer than `linked_max` beside its primary one.

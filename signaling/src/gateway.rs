@@ -170,6 +170,8 @@ impl Gateway {
         let opens_by_address = Mutex::new(Buckets::new(limits.socket_opens(), ADDRESSES_MAX));
         let requests_by_address = Mutex::new(Buckets::new(limits.http_requests(), ADDRESSES_MAX));
         let accounts = Accounts::new(&config.accounts, &metrics, clock.now());
+        let (seen, people_of) = (Arc::clone(&accounts.seen), directory.clone());
+        tasks.push(tokio::spawn(async move { seen.run(people_of).await }));
         let (draining, closing) = (AtomicBool::new(false), AtomicBool::new(false));
         let instance = format!("{:016x}", random() as u64);
         let shared = Shared {

@@ -102,8 +102,8 @@ async fn try_greet(shared: &Shared, mut hello: Hello, codec: Codec) -> Result<Gr
     }
     shared.metrics.hello(outcome);
     shared.people_changed();
-    if is_account && let Err(error) = shared.directory.device_seen(&user, &session.who.endpoint.device).await {
-        tracing::warn!(%error, "when a device was seen could not be written");
+    if is_account {
+        shared.accounts.seen.note(&session.who.endpoint);
     }
     let welcome = welcome(shared, &session, shown).await;
     Ok(Greeted { session, link, welcome, expires_at })

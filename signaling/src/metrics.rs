@@ -96,12 +96,13 @@ pub(crate) enum Hit {
     LinkedDevices,
     Lookups,
     Blocks,
+    DevicesSeen,
     History,
     Call(Limit),
 }
 
 impl Hit {
-    const ALL: [Self; 34] = [
+    const ALL: [Self; 35] = [
         Self::Sockets,
         Self::SocketsPerAddress,
         Self::Sessions,
@@ -130,6 +131,7 @@ impl Hit {
         Self::LinkedDevices,
         Self::Lookups,
         Self::Blocks,
+        Self::DevicesSeen,
         Self::History,
         Self::Call(Limit::Calls),
         Self::Call(Limit::CallsPerCallee),
@@ -168,6 +170,7 @@ impl Hit {
             Self::LinkedDevices => "linked_devices",
             Self::Lookups => "lookups",
             Self::Blocks => "blocks",
+            Self::DevicesSeen => "devices_seen",
             Self::History => "history_queue",
             Self::Call(Limit::Calls) => "calls",
             Self::Call(Limit::CallsPerCallee) => "calls_per_callee",

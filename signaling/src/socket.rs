@@ -342,6 +342,10 @@ impl Socket {
 
     async fn finish(mut self: Box<Self>, end: End) {
         let session = Arc::clone(&self.session);
+        // Tokens that do not expire are of accounts' devices.
+        if self.expiry.is_none() {
+            self.shared.accounts.seen.note(&session.who.endpoint);
+        }
         match end {
             // Before the goodbye: who is done or gone takes no more frames, and a new socket need not wait for this one.
             End::Done => self.shared.end_session(&session),

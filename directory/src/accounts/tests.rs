@@ -42,6 +42,9 @@ fn call(number: u64, caller: &str, callee: &str) -> CallRecord {
         ended_at: Timestamp(2_000 + number),
         reason: EndReason::Missed,
         missed: true,
+        hidden: false,
+        caller_quality: None,
+        callee_quality: None,
     }
 }
 
@@ -129,13 +132,14 @@ async fn a_device_is_seen_to_the_minute() {
     directory.register_primary(&registration("u1", 1)).await.unwrap();
     let seen = async || directory.devices_of(&id("u1")).await.unwrap()[0].seen_at;
     assert_eq!(seen().await, None);
-    directory.device_seen(&id("u1"), &device(1).id).await.unwrap();
+    let ours = [(id("u1"), device(1).id), (id("nobody"), device(1).id)];
+    directory.devices_seen(&ours).await.unwrap();
     let first = seen().await.unwrap();
-    directory.device_seen(&id("u1"), &device(1).id).await.unwrap();
+    directory.devices_seen(&ours).await.unwrap();
     assert_eq!(seen().await, Some(first));
     let back = Expr::value(millis(first) - 60_000);
     device::Entity::update_many().col_expr(device::Column::SeenAt, back).exec(&directory.db).await.unwrap();
-    directory.device_seen(&id("u1"), &device(1).id).await.unwrap();
+    directory.devices_seen(&ours).await.unwrap();
     assert!(seen().await.unwrap() >= first);
 }
 

@@ -13,6 +13,7 @@ mod config;
 mod links;
 mod phone;
 mod pins;
+mod seen;
 mod sender;
 
 pub use config::{AccountLimits, Accounts as AccountsConfig, PhoneSignIn, PinSender, Webhook, WebhookError};
@@ -20,6 +21,7 @@ pub(crate) use links::{Links, NotFound, Polled, shown as shown_code};
 pub(crate) use phone::PhoneNumber;
 pub use phone::{Region, UnknownRegion};
 pub(crate) use pins::{NotBegun, NotVerified, PIN_DIGITS, Pins};
+pub(crate) use seen::Seen;
 pub(crate) use sender::{Message, Sender};
 
 use crate::bucket::Buckets;
@@ -38,6 +40,7 @@ pub(crate) struct Accounts {
     /// Registration by phone number, where it is on.
     pub(crate) phone: Option<Registrations>,
     pub(crate) links: Links,
+    pub(crate) seen: Arc<Seen>,
     /// How often a user asks who has a number.
     pub(crate) lookups: Mutex<Buckets<UserId>>,
     /// How often a user tries link codes.
@@ -61,7 +64,14 @@ impl Accounts {
         });
         let lookups = Mutex::new(Buckets::new(limits.lookups(), USERS_MAX));
         let link_tries = Mutex::new(Buckets::new(limits.link_tries(), USERS_MAX));
-        Self { links: Links::new(&limits), lookups, link_tries, phone, limits }
+        Self {
+            links: Links::new(&limits),
+            seen: Arc::new(Seen::new(Arc::clone(metrics))),
+            lookups,
+            link_tries,
+            phone,
+            limits,
+        }
     }
 }
 

@@ -188,6 +188,21 @@ async fn a3_a_device_that_rings_stops_when_it_is_unlinked_and_the_others_ring_on
 }
 
 #[tokio::test]
+async fn a3_it_is_known_when_a_device_was_last_connected() {
+    let world = World::start().await;
+    let alice = world.account(ALICE, "Alice").await;
+    let seen = async || world.get("devices", &alice.token).await.1["devices"][0]["seen_at"].as_u64();
+    assert_eq!(seen().await, None);
+    let _phone = world.client(&alice.token).await;
+    let written = async {
+        while seen().await.is_none() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    timeout(PATIENCE, written).await.expect("it is written");
+}
+
+#[tokio::test]
 async fn a3_a_token_of_a_device_speaks_for_that_one_alone() {
     let world = World::start().await;
     let alice = world.account(ALICE, "Alice").await;

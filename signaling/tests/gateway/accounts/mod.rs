@@ -207,7 +207,7 @@ impl World {
     /// How a hello with this token is refused.
     async fn refused(&self, token: &str) -> (Option<ErrorCode>, Option<u16>) {
         let mut client = Client::connect(self.server.address, Codec::Json).await.unwrap();
-        hello(&mut client, token).await.err().expect("it must be refused")
+        hello(&mut client, token).await.expect_err("it must be refused")
     }
 }
 
