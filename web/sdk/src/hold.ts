@@ -1,6 +1,7 @@
 // Whether this device has put a call on hold.
 //
-// Invariant: what the server says counts, but for what it said before it had our request; a refusal brings its last word back.
+// Invariant: what the server says counts, but for what it said before it had our request. A refusal brings its last word
+// back.
 
 export class HoldState {
   readonly #changed: (held: boolean) => void;
@@ -24,7 +25,10 @@ export class HoldState {
     if (this.#asking === 0) this.#set(held);
   }
 
-  /** Counts at once, because a microphone must not be heard in two calls; rejects, and is undone, where the request is refused. */
+  /**
+   * Counts at once, because a microphone must not be heard in two calls. Rejects, and is undone, where the request is
+   * refused.
+   */
   async during(held: boolean, request: Promise<unknown>): Promise<void> {
     this.#asking += 1;
     this.#set(held);

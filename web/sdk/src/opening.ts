@@ -18,7 +18,7 @@ export type Token = string | ((last: ErrorBody | undefined) => string | Promise<
 export interface OpeningOptions {
   /** `ws:` or `wss:`, with the path. */
   url: string;
-  /** A token, or where to get a fresh one. It is asked for each time a socket opens, with the error if the last one failed. */
+  /** A token, or where to get one. It is asked for each time a socket opens, with the error if the last one failed. */
   token: Token;
   openSocket?: (url: string, protocol: string) => Socket;
 }

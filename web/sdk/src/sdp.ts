@@ -15,9 +15,9 @@ export function withOpusDtx(sdp: string): string {
 const RANKS = 64;
 
 /**
- * Ranks the server's candidates so that those of a later restart come before all of earlier ones, and keep their order among
- * each other. A pair's priority goes by the lower of its two (RFC 8445 §6.1.2.3), so they are all below any of our own. Without
- * this, browsers stay for seconds on a pair that is dead already if its network was the better one.
+ * Ranks the server's candidates so that those of a later restart come before all of earlier ones, and keep their order
+ * among each other. A pair's priority goes by the lower of its two (RFC 8445 §6.1.2.3), so they are all below any of our
+ * own. Without this, browsers stay for seconds on a pair that is dead already if its network was the better one.
  */
 export function newestFirst(sdp: string, generation: number): string {
   const line = /^(a=candidate:\S+ \d+ \S+ )(\d+)( .*)$/gm;

@@ -77,7 +77,17 @@ const HEARTBEAT_DEFAULT_S = 15;
 /** Tells the server to forget the session (RFC 6455 §7.4.1, normal closure). */
 const SESSION_DONE = 1000;
 /** Requests that may be sent again in a new session, because handling them twice is the same as once. */
-const REPEATABLE = new Set(["call.ringing", "call.accept", "call.decline", "call.cancel", "call.hangup", "call.media", "call.hold", "call.join", "probe"]);
+const REPEATABLE = new Set<Request["type"]>([
+  "call.ringing",
+  "call.accept",
+  "call.decline",
+  "call.cancel",
+  "call.hangup",
+  "call.media",
+  "call.hold",
+  "call.join",
+  "probe",
+]);
 
 export class Session extends Emitter<SessionEvents> {
   readonly #options: SessionOptions;

@@ -15,7 +15,7 @@ export interface SilenceOptions {
   calmMs: number;
   /** Silence for so long is shown to people. */
   downMs: number;
-  /** Waits between one act and the next. Raising them delays recovery, lowering them breaks off attempts that would have worked. */
+  /** Waits between one act and the next. Raising them delays recovery, lowering them breaks off what would have worked. */
   againMs: readonly number[];
 }
 
@@ -190,7 +190,7 @@ export class SilenceWatch {
   }
 }
 
-/** W3C webrtc-stats. Chrome tells packets of the transport and which pair it has chosen, Firefox bytes and whether chosen. */
+/** W3C webrtc-stats. Chrome tells packets of the transport, and which pair it has chosen; Firefox bytes, and whether chosen. */
 function arrived(report: Iterable<[string, unknown]>): Arrived {
   const entries = [...report].map(([, entry]) => entry as Record<string, unknown>);
   const of = (type: string) => entries.filter((entry) => entry["type"] === type);
