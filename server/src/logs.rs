@@ -1,14 +1,26 @@
 //! Logs: text for people or JSON for machines, on the standard error stream; a panic is a log line too.
+//!
+//! Invariant: of libraries nothing below `info` is written, whatever the level. What they trace is what passes through them:
+//! frames with tokens, offers with passwords, numbers.
 
 use crate::config::{Log, LogFormat};
 use std::io::IsTerminal as _;
+use tracing::Level;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// What our own crates' targets begin with.
+const OURS: &str = "tertulia";
 
 /// Starts logging.
 pub(crate) fn start(log: &Log) -> anyhow::Result<()> {
-    let builder = tracing_subscriber::fmt().with_env_filter(log.filter()?).with_writer(std::io::stderr);
+    let keeps_secrets = filter_fn(|one| *one.level() <= Level::INFO || one.target().starts_with(OURS));
+    let registry = tracing_subscriber::registry().with(log.filter()?).with(keeps_secrets);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     match log.format {
-        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).init(),
-        LogFormat::Json => builder.json().flatten_event(true).init(),
+        LogFormat::Text => registry.with(lines.with_ansi(std::io::stderr().is_terminal())).init(),
+        LogFormat::Json => registry.with(lines.json().flatten_event(true)).init(),
     }
     log_panics();
     Ok(())
