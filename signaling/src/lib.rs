@@ -38,6 +38,13 @@ mod session;
 mod socket;
 mod translate;
 
+#[doc(hidden)]
+pub mod fuzzing {
+    //! What the fuzz targets reach of this crate. Nothing else uses it.
+
+    pub use crate::accounts::fuzz_phone as phone;
+}
+
 pub use accounts::{
     AccountLimits, AccountsConfig, PhoneSignIn, PinSender, Region, UnknownRegion, Webhook, WebhookError,
 };

@@ -19,6 +19,8 @@ mod sender;
 pub use config::{AccountLimits, Accounts as AccountsConfig, PhoneSignIn, PinSender, Webhook, WebhookError};
 pub(crate) use links::{Links, NotFound, Polled, shown as shown_code};
 pub(crate) use phone::PhoneNumber;
+#[doc(hidden)]
+pub use phone::fuzz as fuzz_phone;
 pub use phone::{Region, UnknownRegion};
 pub(crate) use pins::{NotBegun, NotVerified, PIN_DIGITS, Pins};
 pub(crate) use seen::Seen;

@@ -1,5 +1,6 @@
 //! Phone numbers: what people write becomes E.164, or nothing.
 
+use phonenumber::metadata::{DATABASE, Metadata};
 use phonenumber::{Mode, country};
 use std::fmt;
 use std::str::FromStr;
@@ -16,6 +17,13 @@ pub struct Region(country::Id);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a country (ISO 3166, two capital letters, as in ES)")]
 pub struct UnknownRegion;
+
+impl Region {
+    /// Its country code: 34 of Spain.
+    fn code(self) -> Option<u16> {
+        DATABASE.by_id(self.0.as_ref()).map(Metadata::country_code)
+    }
+}
 
 impl FromStr for Region {
     type Err = UnknownRegion;
@@ -41,7 +49,14 @@ impl PhoneNumber {
         if text.len() > TEXT_BYTES_MAX {
             return None;
         }
+        // With its country code a number is of no region. The library would still take that region's trunk prefix off it:
+        // a 1 of the US off the Chinese +86 139…, which makes another number.
+        let region = region.filter(|_| !text.contains(['+', '＋']));
         let number = phonenumber::parse(region.map(|region| region.0), text.trim()).ok()?;
+        // The same where the country code came by a way out of the region (00…): such a number needs its +.
+        if region.is_some_and(|region| region.code() != Some(number.code().value())) {
+            return None;
+        }
         // A number with an extension rings several people's desks: a PIN can't be sent there.
         if !number.is_valid() || number.extension().is_some() {
             return None;
@@ -66,6 +81,22 @@ impl fmt::Debug for PhoneNumber {
     }
 }
 
+/// For the fuzz targets: whatever is taken is E.164, and is the same number wherever it is read again.
+#[doc(hidden)]
+pub fn fuzz(text: &str) {
+    for region in [None, Some(Region(country::ES)), Some(Region(country::US))] {
+        let Some(number) = PhoneNumber::parse(text, region) else { continue };
+        let digits = number.as_str().strip_prefix('+').unwrap_or_default();
+        assert!(
+            (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()),
+            "no E.164 of {text:?}"
+        );
+        for again in [None, region, Some(Region(country::JP))] {
+            assert!(PhoneNumber::parse(number.as_str(), again).as_ref() == Some(&number), "{text:?} in {again:?}");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +114,17 @@ mod tests {
         assert_eq!(parse("612 34 56 78", Some("ES")).as_deref(), Some("+34612345678"));
         assert_eq!(parse("(650) 253-0000", Some("US")).as_deref(), Some("+16502530000"));
         assert_eq!(parse("+44 20 7946 0018", Some("ES")).as_deref(), Some("+442079460018"));
+    }
+
+    #[test]
+    fn a1_a_number_with_its_country_code_is_the_same_in_every_region() {
+        for region in ["US", "DE", "JP", "GB", "BR"] {
+            for number in ["+8613912345678", "+390669812345", "+2250712345678", "+24107123456", "+5511912345678"] {
+                assert_eq!(parse(number, Some(region)).as_deref(), Some(number), "{region}");
+            }
+        }
+        assert_eq!(parse("0086 139 1234 5678", Some("DE")), None, "rather none than another");
+        assert_eq!(parse("030 901820", Some("DE")).as_deref(), Some("+4930901820"));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 pub mod mutate;
 mod targets;
 
-pub use targets::{bodies, config, datagrams, forward, frames, media, offer, tokens};
+pub use targets::{bodies, config, datagrams, forward, frames, media, offer, phone, tcp, tokens};
 
 /// A target: its name, which is the folder of its seeds, and what it does with some bytes.
 #[derive(Clone, Copy)]
@@ -28,6 +28,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "frames", run: frames::target, mutations: 6_000 },
     Target { name: "media", run: media::target, mutations: 60 },
     Target { name: "offer", run: offer::target, mutations: 500 },
+    Target { name: "phone", run: phone::target, mutations: 2_000 },
+    Target { name: "tcp", run: tcp::target, mutations: 6_000 },
     Target { name: "tokens", run: tokens::target, mutations: 3_000 },
 ];
 

@@ -7,5 +7,7 @@ pub mod forward;
 pub mod frames;
 pub mod media;
 pub mod offer;
+pub mod phone;
 mod shard;
+pub mod tcp;
 pub mod tokens;

@@ -89,5 +89,7 @@ replays! {
     frames_are_the_same_in_both_codecs: "frames",
     c6_forged_media_ends_nobodys_call: "media",
     offers_are_answered_or_refused: "offer",
+    a1_phone_numbers_are_the_same_wherever_they_are_read: "phone",
+    c6_frames_by_tcp_are_the_same_wherever_they_are_cut: "tcp",
     a2_tokens_speak_for_nobody_unless_signed: "tokens",
 }
