@@ -118,6 +118,7 @@ impl Config {
             ("http.request_timeout_ms", self.http.request_timeout_ms),
             ("http.connection_timeout_ms", self.http.connection_timeout_ms),
             ("tls.handshake_timeout_ms", self.tls.handshake_timeout_ms),
+            ("tls.handshakes_per_address_per_s", self.tls.handshakes_per_address_per_s.into()),
             ("calls.ring_timeout_ms", self.calls.ring_timeout_ms),
             ("calls.connect_timeout_ms", self.calls.connect_timeout_ms),
             ("calls.grace_ms", self.calls.grace_ms),

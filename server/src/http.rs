@@ -12,6 +12,7 @@ mod cors;
 mod front;
 mod host;
 mod limits;
+mod rate;
 mod tls;
 
 pub(crate) use certificate::{Files, Keeper, check as check_certificate};
@@ -94,7 +95,7 @@ async fn connection(stream: TcpStream, remote: SocketAddr, door: &Arc<Door>, sto
     let Some(tls) = &door.tls else {
         return exchange(stream, Arrival { remote, wire: Wire::Plain }, door, stop).await;
     };
-    match stop.run_until_cancelled(tls.accept(stream)).await.flatten() {
+    match stop.run_until_cancelled(tls.accept(stream, remote.ip())).await.flatten() {
         Some(Accepted::Tls(stream)) => exchange(*stream, Arrival { remote, wire: Wire::Tls }, door, stop).await,
         Some(Accepted::Plain(stream)) => {
             exchange(stream, Arrival { remote, wire: Wire::PlainAtTls }, door, stop).await;

@@ -9,7 +9,6 @@ use axum::Router;
 use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -37,7 +36,7 @@ impl Doors {
         let tls_figures = Arc::new(TlsFigures::default());
         let tls = config.tls.files().map(|(cert, key)| {
             let files = Files { cert: cert.to_owned(), key: key.to_owned() };
-            Tls::open(files, Duration::from_millis(config.tls.handshake_timeout_ms), Arc::clone(&tls_figures))
+            Tls::open(&config.tls, files, Arc::clone(&tls_figures))
         });
         let people = match bind(config.http.listen, "http.listen").await {
             Err(error) if on_lan => {

@@ -137,6 +137,19 @@ fn a5_a_flood_of_handshakes_gets_one_addresss_share() {
 }
 
 #[test]
+fn a5_one_address_begins_so_many_handshakes_and_no_more() {
+    let authority = Authority::new();
+    let program = start(&authority, "handshakes_per_address_per_s = 1\n", &[]);
+    let client = authority.client();
+    let limited = || program.metric("tertulia_tls_handshakes_total{outcome=\"limited\"}");
+    // Ten at once, and perhaps one or two more for the time that they take.
+    let done = (0..40).filter(|_| client.connect(program.http(), NAME).is_ok()).count();
+    assert!((10..=20).contains(&done), "{done}");
+    wait_until("those beyond are counted", || limited() == 40 - i64::try_from(done).unwrap());
+    wait_until("it may again", || client.connect(program.http(), NAME).is_ok());
+}
+
+#[test]
 fn a5_who_comes_in_plain_is_sent_on_and_no_token_is_taken() {
     let authority = Authority::new();
     let program = start(&authority, "redirect_listen = \"127.0.0.1:0\"\n", &[]);

@@ -18,11 +18,18 @@ pub(crate) struct Tls {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) redirect_listen: Option<SocketAddr>,
     pub(crate) handshake_timeout_ms: u64,
+    pub(crate) handshakes_per_address_per_s: u32,
 }
 
 impl Default for Tls {
     fn default() -> Self {
-        Self { cert_file: None, key_file: None, redirect_listen: None, handshake_timeout_ms: 10_000 }
+        Self {
+            cert_file: None,
+            key_file: None,
+            redirect_listen: None,
+            handshake_timeout_ms: 10_000,
+            handshakes_per_address_per_s: 50,
+        }
     }
 }
 

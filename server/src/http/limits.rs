@@ -138,7 +138,7 @@ impl Drop for Place {
 }
 
 /// Whom an address stands for: an IPv6 subscriber has a /64 and can take any address of it.
-fn network(remote: IpAddr) -> IpAddr {
+pub(super) fn network(remote: IpAddr) -> IpAddr {
     match remote.to_canonical() {
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();

@@ -5,6 +5,9 @@
 //! here gains from another.
 
 use super::certificate::{self, Files, Keeper};
+use super::limits::network;
+use super::rate::Rates;
+use crate::config::Tls as Options;
 use anyhow::Context as _;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -14,8 +17,9 @@ use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::version::{TLS12, TLS13};
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -39,10 +43,11 @@ pub(crate) struct Figures {
 impl Figures {
     /// Adds them to the metrics.
     pub(crate) fn register(&self, registry: &mut Registry) {
-        for outcome in ["ok", "failed", "timed_out", "plain"] {
+        for outcome in ["ok", "failed", "timed_out", "limited", "plain"] {
             drop(self.handshakes.get_or_create(&Outcome { outcome }));
         }
-        let help = "TLS handshakes: ok, failed, timed_out; plain: HTTP without TLS came, and was sent on";
+        let help =
+            "TLS handshakes: ok, failed, timed_out; limited: too many of one address; plain: HTTP without TLS came";
         registry.register("tertulia_tls_handshakes", help, self.handshakes.clone());
         self.certificate.register(registry);
     }
@@ -57,6 +62,7 @@ impl Figures {
 pub(crate) struct Tls {
     acceptor: TlsAcceptor,
     handshake: Duration,
+    rates: Arc<Rates>,
     figures: Arc<Figures>,
 }
 
@@ -68,7 +74,7 @@ pub(super) enum Accepted {
 
 impl Tls {
     /// With the certificate of these files, which the keeper looks after.
-    pub(crate) fn open(files: Files, handshake: Duration, figures: Arc<Figures>) -> anyhow::Result<(Self, Keeper)> {
+    pub(crate) fn open(options: &Options, files: Files, figures: Arc<Figures>) -> anyhow::Result<(Self, Keeper)> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let (keeper, shown) = Keeper::open(files, Arc::clone(&provider), Arc::clone(&figures.certificate))?;
         let mut config = ServerConfig::builder_with_provider(provider)
@@ -78,11 +84,17 @@ impl Tls {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         // Who comes back is spared the signature. The state is in the ticket: nothing is kept here for it.
         config.ticketer = aws_lc_rs::Ticketer::new().context("no keys for session tickets")?;
-        Ok((Self { acceptor: Arc::new(config).into(), handshake, figures }, keeper))
+        let handshake = Duration::from_millis(options.handshake_timeout_ms);
+        let rates = Arc::new(Rates::new(options.handshakes_per_address_per_s));
+        Ok((Self { acceptor: Arc::new(config).into(), handshake, rates, figures }, keeper))
     }
 
-    /// The handshake, or nothing if it fails or is too slow.
-    pub(super) async fn accept(&self, stream: TcpStream) -> Option<Accepted> {
+    /// The handshake, or nothing if it fails, is too slow, or is one too many.
+    pub(super) async fn accept(&self, stream: TcpStream, remote: IpAddr) -> Option<Accepted> {
+        if !self.rates.take(network(remote), Instant::now()) {
+            self.figures.count("limited");
+            return None;
+        }
         let (outcome, accepted) = match timeout(self.handshake, self.try_accept(stream)).await {
             Ok(Ok(accepted @ Accepted::Tls(_))) => ("ok", Some(accepted)),
             Ok(Ok(accepted @ Accepted::Plain(_))) => ("plain", Some(accepted)),
