@@ -165,6 +165,18 @@ fn a_tcp_connection_that_proves_nothing_is_closed() {
 }
 
 #[test]
+fn a_tcp_connection_of_a_peer_that_fell_silent_is_closed() {
+    let limits = TcpLimits { idle_max: Duration::from_secs(1), ..TcpLimits::default() };
+    let unit = start("127.0.0.1", &[], limits);
+    let join = |id, by| Client::join(&unit.sfu, id, by, unit.at("127.0.0.1"), None);
+    let mut clients = [join(1, Protocol::Udp), join(2, Protocol::Tcp)];
+    run(&mut clients, all_hear);
+    assert_eq!(unit.figure("tcp_closed_idle"), 0, "while it speaks it stays");
+    unit.wait_for("tcp_closed_idle", 1);
+    assert_eq!(unit.figure("peers"), 2, "its peer may come back by another");
+}
+
+#[test]
 fn tcp_connections_are_limited_and_the_oldest_unproved_goes_first() {
     let limits = TcpLimits { unproved_max: 3, per_address_max: 5, ..TcpLimits::default() };
     let unit = start("127.0.0.1", &[], limits);
