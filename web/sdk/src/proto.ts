@@ -1,4 +1,5 @@
 // Generated from signaling/proto: cargo run -p tertulia-signaling-proto --bin reference. Do not edit.
+// tidy: long, because it is generated, and one import for everything.
 
 /** How much of the session a client has received. */
 export type Ack = {
