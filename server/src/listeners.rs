@@ -7,10 +7,11 @@ use crate::http::{self, Door, Figures, Files, Front, Keeper, Limits, Tls, TlsFig
 use anyhow::Context as _;
 use axum::Router;
 use prometheus_client::registry::Registry;
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -97,6 +98,10 @@ impl Doors {
             door_of_people.tls = Some(tls);
             let hangups = self.heeds_hangup.then(|| signal(SignalKind::hangup())).transpose()?;
             of_people.push(Listener::spawn(|stop| keeper.keep(hangups, stop)));
+        } else if !std::io::stdin().is_terminal() {
+            // A service is told to read its files again: it must not end, only because there are none.
+            let hangups = signal(SignalKind::hangup())?;
+            of_people.push(Listener::spawn(|stop| ignore(hangups, stop)));
         }
         of_people.push(Listener::spawn(|stop| http::serve(self.people, door_of_people, stop)));
         if let Some(lan) = &config.lan {
@@ -113,6 +118,12 @@ impl Doors {
         let door_of_operator = door(Front::Operator, operator, operator_limits, Arc::default());
         let operator = Listener::spawn(|stop| http::serve(self.operator, door_of_operator, stop));
         Ok(Listeners { people: of_people, operator, addresses })
+    }
+}
+
+async fn ignore(mut hangups: Signal, stop: CancellationToken) {
+    while let Some(Some(())) = stop.run_until_cancelled(hangups.recv()).await {
+        tracing::info!("SIGHUP: there is no certificate to read again");
     }
 }
 

@@ -147,8 +147,10 @@ fn text(status: StatusCode, kind: &'static str, body: &'static str) -> Response<
 /// a WebSocket to the same host, so that host is named, if it is the name of a host at all.
 fn content_security_policy(headers: &HeaderMap, is_secure: bool) -> String {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let scheme = if is_secure { "wss" } else { "ws" };
-    let socket = host.filter(|host| is_host(host)).map(|host| format!(" {scheme}://{host}")).unwrap_or_default();
+    // In plain it may still be HTTPS at a proxy on this machine that nobody told us to trust.
+    let plain = |host: &str| if is_secure { String::new() } else { format!(" ws://{host}") };
+    let socket =
+        host.filter(|host| is_host(host)).map(|host| format!("{} wss://{host}", plain(host))).unwrap_or_default();
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self' blob:; \
          font-src 'self'; manifest-src 'self'; worker-src 'self'; connect-src 'self'{socket}; base-uri 'none'; \
@@ -234,6 +236,11 @@ mod tests {
             assert_eq!(header(&response, "x-content-type-options"), "nosniff");
             assert!(header(&response, "permissions-policy").contains("camera=(self)"));
         }
+        let plain = content_security_policy(&headers, false);
+        assert!(
+            plain.contains("connect-src 'self' ws://calls.example.org:8443 wss://calls.example.org:8443;"),
+            "{plain}"
+        );
         headers.insert(header::HOST, "x; script-src *".parse().unwrap());
         assert!(header(&get("/", &headers), "content-security-policy").contains("connect-src 'self';"));
     }

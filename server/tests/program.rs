@@ -89,6 +89,14 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
+fn a_service_that_is_told_to_reload_goes_on_even_if_there_is_nothing_to_reload() {
+    let program = Program::start(&[]);
+    program.signal("HUP");
+    wait_until("it says so", || program.log().contains("there is no certificate to read again"));
+    assert_eq!(program.operator("GET", "/readyz").status, 200);
+}
+
+#[test]
 fn a_mistyped_option_is_named_and_nothing_starts() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tertulia.toml");
