@@ -325,7 +325,8 @@ export class Store {
 
   #onWelcome(client: Client, welcome: Welcome): void {
     this.demo = welcome.demo;
-    this.draining = false;
+    // The run that said so may take one more socket before it goes.
+    this.draining = this.draining && this.#instance === welcome.instance;
     if (this.account) {
       this.account = { ...this.account, userId: welcome.user_id, name: welcome.name };
       saveAccount(this.account);

@@ -156,7 +156,8 @@ function Running({ store }: { store: Store }) {
 
 /** A call of this person on another device of theirs. */
 function Elsewhere({ store, call }: { store: Store; call: CallElsewhere }) {
-  const { peer, device_name: device } = call;
+  const { peer, device_id: id } = call;
+  const device = call.device_name ?? store.mine.devices?.find((known) => known.device_id === id)?.name;
   return (
     <div class="notice" role="group" aria-labelledby={`elsewhere-${call.call_id}`} data-testid="elsewhere">
       <Avatar id={peer.user_id} name={peer.name} />
