@@ -186,6 +186,9 @@ impl Exchange {
     /// Does what a device asks for, and answers it.
     pub(crate) fn request(&self, session: &Session, id: RequestId, request: Request) {
         let mut inner = self.inner.lock();
+        if !self.hub.is_live(session) {
+            return;
+        }
         let answer = inner.board.request(self.clock.now(), &session.who.endpoint, request);
         self.hub.answer(session, id, answer.map(|_| OkFrame::default()).map_err(translate::call_error));
         self.carry_out(&mut inner);
@@ -219,6 +222,10 @@ impl Exchange {
         answer: impl FnOnce(Result<OkFrame, ErrorBody>),
     ) {
         let mut inner = self.inner.lock();
+        // The directory was asked meanwhile: whoever was expelled calls nobody.
+        if !self.hub.is_live(session) {
+            return answer(Err(ErrorCode::TokenInvalid.into()));
+        }
         let now = self.clock.now();
         let call = CallId::new(now, random());
         let names = callee.as_ref().map(|Dialled { user, name, .. }| {
@@ -245,6 +252,9 @@ impl Exchange {
     /// Before an offer: may the device connect its media now, and as which peer.
     pub(crate) fn begin_connect(&self, session: &Session, call: CallId) -> Result<(Ticket, Sfu), ErrorBody> {
         let mut inner = self.inner.lock();
+        if !self.hub.is_live(session) {
+            return Err(ErrorCode::TokenInvalid.into());
+        }
         let admission = inner.board.admit_media(self.clock.now(), call, &session.who.endpoint);
         self.carry_out(&mut inner);
         admission.map_err(translate::call_error)?;

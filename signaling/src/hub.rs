@@ -115,6 +115,11 @@ impl Hub {
         self.registry.release(user, device, session.fence())
     }
 
+    /// Whether a session is not over.
+    pub(crate) fn is_live(&self, session: &Session) -> bool {
+        self.live.lock().contains_key(&session.who.id)
+    }
+
     /// The session that has this device.
     pub(crate) fn session_of(&self, device: &Endpoint) -> Option<Arc<Session>> {
         self.holder(device)

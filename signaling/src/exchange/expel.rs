@@ -7,12 +7,15 @@ use tertulia_signaling_core::{Endpoint, Event, Request};
 use tertulia_signaling_proto::CloseCode;
 
 impl Exchange {
-    /// The user's devices that have a session or media in a call.
+    /// The user's devices that have a session, or are in a call.
     pub(crate) fn devices_of(&self, user: &UserId) -> Vec<DeviceId> {
         let inner = self.inner.lock();
         let connected = self.hub.devices(user).into_iter().map(|(device, _)| device);
         let talking = inner.books.values().flat_map(|book| book.media.endpoints());
-        connected.chain(talking.filter(|peer| peer.user == *user).map(|peer| peer.device.clone())).collect()
+        let talking = talking.filter(|peer| peer.user == *user).map(|peer| peer.device.clone());
+        // After a restart a call may go on whose device has not come back yet.
+        let seated = inner.board.running_for(user).into_iter().map(|call| call.device);
+        connected.chain(talking).chain(seated).collect()
     }
 
     /// The device hangs up whatever it is in, rings no more, and its session is over. Whoever calls this has seen to it

@@ -265,3 +265,28 @@ async fn when_the_forwarding_unit_is_gone_every_call_ends_and_none_begins() {
     assert_eq!(world.exchange.take_invite(&user("alice"), &user("bob")).unwrap_err().code, ErrorCode::Draining);
     assert_eq!(world.hub.counts(), (2, 2));
 }
+
+#[tokio::test]
+async fn a3_whoever_is_expelled_leaves_their_call_and_asks_for_nothing_any_more() {
+    let world = world().await;
+    let (alice, bob) = (world.device("alice", "phone"), world.device("bob", "phone"));
+    let (call, _, of_bob) = world.answered(&alice, &bob);
+    world.exchange.media_event(up(of_bob));
+    assert_eq!(world.exchange.devices_of(&user("alice")).first(), Some(&alice.session.who.endpoint.device));
+    bob.heard();
+    world.exchange.expel(&alice.session.who.endpoint);
+    let ended =
+        |frame: &ServerFrame| matches!(frame, ServerFrame::CallEnded(ended) if ended.reason == EndReason::Hangup);
+    assert!(bob.heard().iter().any(ended));
+    assert_eq!(world.exchange.load().calls.live(), 0);
+    assert!(world.exchange.devices_of(&user("alice")).is_empty());
+
+    // What was under way meanwhile: an invite that waited for the directory, an answer, an offer.
+    let callee = Some(Dialled { user: user("bob"), name: "BOB".to_owned(), reach: Reach::Rings });
+    let mut placed = None;
+    world.exchange.invite(&alice.session, callee, MediaKind::Voice, |answer| placed = Some(answer));
+    assert_eq!(placed.unwrap().unwrap_err().code, ErrorCode::TokenInvalid);
+    world.ask(&alice, Request::Hangup { call });
+    assert!(world.exchange.begin_connect(&alice.session, call).is_err());
+    assert_eq!((world.exchange.load().calls.live(), bob.heard().len()), (0, 0));
+}
