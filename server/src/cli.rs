@@ -1,6 +1,6 @@
 //! The command line: `run` (also without a word), `check-config`, `token`, `doctor`, `healthcheck`.
 
-use crate::config::{Config, api_keys, check_keys, signing_key_id};
+use crate::config::{Config, api_keys, signing_key_id};
 use crate::http::{Files, check_certificate};
 use crate::{doctor, logs, run};
 use anyhow::{Context as _, bail};
@@ -100,7 +100,7 @@ pub(crate) fn main() -> anyhow::Result<()> {
         }
         Command::CheckConfig(source) => {
             let config = Config::load(source.config.as_deref())?;
-            check_keys(&config)?;
+            config.check_files()?;
             if let Some((cert, key)) = config.tls.files() {
                 check_certificate(&Files { cert: cert.to_owned(), key: key.to_owned() })?;
             }

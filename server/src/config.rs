@@ -16,7 +16,7 @@ mod tests;
 mod tls;
 
 pub(crate) use addresses::own_addresses;
-pub(crate) use keys::{INTERNAL_KEY_ID, api_keys, check_keys, make_private_folder, signing_key_id};
+pub(crate) use keys::{INTERNAL_KEY_ID, api_keys, make_private_folder, signing_key_id};
 pub(crate) use sections::{DrainedCalls, Http, Log, LogFormat};
 pub(crate) use tls::{Networks, Tls};
 
@@ -24,6 +24,7 @@ use crate::lan::Lan;
 use accounts::Accounts;
 use anyhow::{Context as _, bail};
 use ice::IceServer;
+use keys::check_keys;
 use sections::{ApiKey, Calls, Data, Drain, Media, Operator};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -132,6 +133,14 @@ impl Config {
         self.check_ice_servers()?;
         self.media.check()?;
         self.log.filter()?;
+        Ok(())
+    }
+
+    /// Whether the files of keys and secrets that it names hold what they should; makes and changes nothing.
+    pub(crate) fn check_files(&self) -> anyhow::Result<()> {
+        check_keys(self)?;
+        self.ice()?;
+        self.accounts().context("[accounts]")?;
         Ok(())
     }
 

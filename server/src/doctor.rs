@@ -14,10 +14,10 @@ mod reach;
 
 pub(crate) use health::check as healthcheck;
 
-use crate::config::{Config, check_keys};
+use crate::config::Config;
 use anyhow::bail;
 use finding::{Finding, Level};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
 /// Looks at everything, writes down what was found, and fails if something is in the way.
@@ -35,10 +35,7 @@ pub(crate) fn examine(file: Option<&Path>, as_json: bool) -> anyhow::Result<()> 
 fn findings(file: Option<&Path>) -> Vec<Finding> {
     let config = match Config::load(file) {
         Ok(config) => config,
-        Err(error) => {
-            let todo = "correct it; `tertulia check-config` says the same, and what is in force when it holds";
-            return vec![Finding::problem("configuration", format!("{error:#}"), todo)];
-        }
+        Err(error) => return vec![Finding::problem("configuration", format!("{error:#}"), todo(&error))],
     };
     let mut findings = vec![configuration(file, &config)];
     let running = folder::is_in_use(&config.data.dir);
@@ -53,12 +50,16 @@ fn findings(file: Option<&Path>) -> Vec<Finding> {
 
 fn configuration(file: Option<&Path>, config: &Config) -> Finding {
     let from = file.map_or_else(|| "the defaults and the environment".to_owned(), |file| file.display().to_string());
-    match check_keys(config) {
-        Ok(()) => Finding::ok("configuration", format!("{from} holds together")),
-        Err(error) => Finding::problem(
-            "configuration",
-            format!("{from}: {error:#}"),
-            "correct [[api_keys]]; `tertulia check-config` says the same",
-        ),
+    match config.check_files() {
+        Ok(()) => Finding::ok("configuration", format!("{from}: it holds together, and so do the files it names")),
+        Err(error) => Finding::problem("configuration", format!("{from}: {error:#}"), todo(&error)),
     }
+}
+
+fn todo(error: &anyhow::Error) -> &'static str {
+    let denied = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    if denied.map(std::io::Error::kind).any(|kind| kind == ErrorKind::PermissionDenied) {
+        return "run doctor with sudo; the program's own user has to be able to read it, too";
+    }
+    "correct it; `tertulia check-config` says the same, and what is in force when it holds"
 }

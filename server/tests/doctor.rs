@@ -76,4 +76,14 @@ fn s8_doctor_says_what_is_wrong_with_a_configuration() {
     let found = findings(&output);
     assert!(says(&found, "configuration")[0].contains("calls.grace_ms"), "{found:?}");
     assert_eq!(found.len(), 1, "without a configuration there is nothing else to look at");
+
+    // It holds together, and names a secret that is not there.
+    let mut command = program.command();
+    let file = command.get_current_dir().unwrap().join("relay.toml");
+    std::fs::write(&file, "[[ice_servers]]\nurls = [\"turns:127.0.0.1:1\"]\nsecret_file = \"turn.secret\"\n").unwrap();
+    let output = command.args(["doctor", "--json", "--config", "relay.toml"]).output().unwrap();
+    let said = says(&findings(&output), "configuration")[0].to_owned();
+    assert!(output.status.code() == Some(1) && said.contains("turn.secret"), "{said}");
+    let output = program.command().args(["check-config", "--config", "relay.toml"]).output().unwrap();
+    assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("turn.secret"));
 }

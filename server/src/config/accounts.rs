@@ -74,6 +74,17 @@ impl Config {
 }
 
 impl Accounts {
+    /// Where PINs are posted to, `host:port`, if they are. What else is in the address may be secret.
+    pub(crate) fn webhook_host(&self) -> Option<String> {
+        let url = &self.webhook_url.as_ref().filter(|_| self.phone && self.pin_sender != Some(PinSender::Console))?.0;
+        let (scheme, rest) = url.split_once("://")?;
+        let host = rest.split(['/', '?', '#']).next()?;
+        let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+        let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+        let port = if scheme == "https" { 443 } else { 80 };
+        Some(if has_port { host.to_owned() } else { format!("{host}:{port}") })
+    }
+
     fn region(&self) -> anyhow::Result<Option<tertulia_signaling::Region>> {
         let region =
             self.region.as_ref().map(|region| region.parse().with_context(|| format!("accounts.region {region:?}")));
@@ -109,6 +120,17 @@ mod tests {
     fn a1_registration_is_off_unless_it_is_set() {
         assert!(Config::parse("", []).unwrap().accounts().unwrap().phone.is_none());
         assert!(phone("").accounts().unwrap().phone.is_some());
+    }
+
+    #[test]
+    fn a1_the_host_of_the_webhook_is_known_without_what_is_secret_in_its_address() {
+        let host = |url: &str| {
+            phone(&format!("webhook_url = \"{url}\"\nwebhook_secret = \"hush, sixteen bytes\"")).accounts.webhook_host()
+        };
+        assert_eq!(host("https://user:hush@sms.example.org/hush?key=hush").as_deref(), Some("sms.example.org:443"));
+        assert_eq!(host("https://sms.example.org:8443").as_deref(), Some("sms.example.org:8443"));
+        assert_eq!(host("http://[::1]:9/x").as_deref(), Some("[::1]:9"));
+        assert_eq!(phone("pin_sender = \"console\"").accounts.webhook_host(), None);
     }
 
     #[test]

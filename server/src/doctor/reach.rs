@@ -3,7 +3,7 @@
 
 use super::finding::Finding;
 use crate::config::Config;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _, UdpSocket};
 use std::time::Duration;
 
 /// How long a relay may take to answer.
@@ -44,7 +44,11 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     }
     let urls: Vec<&str> = config.ice_servers.iter().flat_map(|server| server.urls.iter().map(String::as_str)).collect();
     findings.extend(relays(&urls, from_outside));
+    if config.ice_servers.iter().any(|server| server.credential.is_some()) {
+        findings.push(fixed_credentials());
+    }
     findings.extend(urls.iter().map(|url| relay(url, &ask(url))));
+    findings.extend(config.accounts.webhook_host().map(|host| webhook(&host, reaches(&host))));
     findings.push(demo(config.is_demo(), from_outside));
     findings
 }
@@ -103,6 +107,11 @@ fn relays(urls: &[&str], from_outside: bool) -> Option<Finding> {
     Some(Finding::warning("relay", says, "set one up: deploy/coturn/turnserver.conf, and [[ice_servers]]"))
 }
 
+fn fixed_credentials() -> Finding {
+    let says = "the relay's credentials are the same for everyone and never end: who has them relays at your cost";
+    Finding::warning("relay", says, "use-auth-secret in coturn, and secret_file in [[ice_servers]] in place of them")
+}
+
 /// The host and port of `turn:host:port?transport=udp`, if UDP reaches it.
 fn udp_host(url: &str) -> Option<(String, u16)> {
     let (scheme, rest) = url.split_once(':')?;
@@ -155,6 +164,21 @@ fn relay(url: &str, answer: &Answer) -> Finding {
             "see that it runs (systemctl status coturn) and that the firewall lets UDP to it through",
         ),
     }
+}
+
+// === The sender of PINs ===
+
+fn reaches(host: &str) -> bool {
+    let address = host.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
+    address.is_some_and(|address| TcpStream::connect_timeout(&address, PATIENCE).is_ok())
+}
+
+fn webhook(host: &str, reached: bool) -> Finding {
+    if reached {
+        return Finding::ok("PINs", format!("{host}, which sends them, is there"));
+    }
+    let says = format!("{host}, which sends them, can't be reached: nobody can register");
+    Finding::problem("PINs", says, "see that it runs, and that accounts.webhook_url is right")
 }
 
 // === Who may sign in ===
@@ -233,6 +257,16 @@ mod tests {
         assert_eq!(relay("turn:x", &Answer::Silence).level, Level::Problem);
         assert_eq!(relay("turn:x", &Answer::NoName).level, Level::Problem);
         assert_eq!(relay("turn:x", &Answer::Came).level, Level::Ok);
+    }
+
+    #[test]
+    fn a1_a_sender_of_pins_that_is_not_there_is_a_problem() {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        assert!(reaches(&host));
+        drop(listener);
+        assert!(!reaches(&host));
+        assert_eq!((webhook("x", true).level, webhook("x", false).level), (Level::Ok, Level::Problem));
     }
 
     #[test]
