@@ -68,7 +68,9 @@ impl Directory {
                     }
                     match live {
                         Some(live) => upsert(&tx, live).await?,
-                        None => drop(live_call::Entity::delete_by_id(record.call.to_string()).exec(&tx).await?),
+                        None => {
+                            live_call::Entity::delete_by_id(record.call.to_string()).exec(&tx).await?;
+                        }
                     }
                 }
             }

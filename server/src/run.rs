@@ -23,6 +23,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 /// What of the drain's time the gateway's own closing may take after the calls: three seconds, and half of one for
 /// what comes after it.
 const CLOSING: Duration = Duration::from_millis(3_500);
+/// The most that the end may take where the next run takes the calls over: nobody hears anybody meanwhile.
+const KEEPING: Duration = Duration::from_secs(3);
 /// How long a start waits for the program before it to be gone.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 /// How often it looks.
@@ -82,9 +84,13 @@ pub(crate) async fn run(config: &Config, ready_file: Option<&Path>) -> anyhow::R
         }
         () = a_thread_dies(&running.sfu) => Err("a media thread has ended"),
     };
-    let bound = Duration::from_millis(config.drain.timeout_ms);
+    let calls = drain_calls(config);
+    let bound = match calls {
+        DrainCalls::Keep => Duration::from_millis(config.drain.timeout_ms).min(KEEPING),
+        DrainCalls::EndAfter(_) => Duration::from_millis(config.drain.timeout_ms),
+    };
     tokio::select! {
-        drained = timeout(bound, drain(running, drain_calls(config, bound))) => match drained {
+        drained = timeout(bound, drain(running, calls)) => match drained {
             Ok(()) => tracing::info!("ended"),
             Err(_) => tracing::warn!("not everything ended in time"),
         },
@@ -168,7 +174,8 @@ async fn a_thread_dies(sfu: &Sfu) {
     }
 }
 
-fn drain_calls(config: &Config, bound: Duration) -> DrainCalls {
+fn drain_calls(config: &Config) -> DrainCalls {
+    let bound = Duration::from_millis(config.drain.timeout_ms);
     match config.drain.calls {
         DrainedCalls::Keep => DrainCalls::Keep,
         DrainedCalls::End => DrainCalls::EndAfter(bound.saturating_sub(CLOSING)),

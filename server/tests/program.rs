@@ -77,9 +77,19 @@ fn a_request_that_never_ends_does_not_keep_it_beyond_the_bound() {
 }
 
 #[test]
+fn c6_where_calls_are_kept_nothing_holds_it_up() {
+    let mut program = Program::start(&[("TERTULIA_HTTP__REQUEST_TIMEOUT_MS", "60000")]);
+    let _open = program.unfinished_request();
+    let start = Instant::now();
+    program.signal("TERM");
+    assert!(program.wait().success(), "{}", program.log());
+    assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
+}
+
+#[test]
 fn a_second_signal_ends_it_at_once() {
     let mut program =
-        Program::start(&[("TERTULIA_DRAIN__TIMEOUT_MS", "60000"), ("TERTULIA_HTTP__REQUEST_TIMEOUT_MS", "60000")]);
+        Program::start(&[("TERTULIA_DRAIN__CALLS", "end"), ("TERTULIA_HTTP__REQUEST_TIMEOUT_MS", "60000")]);
     let _open = program.unfinished_request();
     program.signal("TERM");
     wait_until("it drains", || program.operator_status("/readyz") == Some(503));

@@ -1,5 +1,7 @@
 //! Calls and their media without sockets: what the forwarding unit says is said by the test.
 
+mod moves;
+
 use super::*;
 use crate::history;
 use crate::metrics::Metrics;
@@ -12,21 +14,30 @@ use tertulia_signaling_proto::{Codec, EndReason, Phase};
 struct World {
     exchange: Arc<Exchange>,
     hub: Arc<Hub>,
-    _writer: history::Writer,
+    writer: history::Writer,
+    directory: Directory,
     _dir: tempfile::TempDir,
 }
 
 async fn world() -> World {
     let dir = tempfile::tempdir().unwrap();
     let directory = Directory::open(&dir.path().join("directory.sqlite")).await.unwrap();
+    for (id, name) in [("alice", "ALICE"), ("bob", "BOB")] {
+        directory.ensure_user(&user(id), Some(name)).await.unwrap();
+    }
+    let (exchange, writer, hub) = exchange_on(&directory);
+    World { exchange, hub, writer, directory, _dir: dir }
+}
+
+fn exchange_on(directory: &Directory) -> (Arc<Exchange>, history::Writer, Arc<Hub>) {
     let limits = Limits::default();
     let hub = Arc::new(Hub::new(16, 100, limits.outbox(), Arc::new(Metrics::default())));
     let clock = Clock::start();
-    let (history, writer) = history::history(Arc::clone(&hub), directory, clock);
+    let (history, writer) = history::history(Arc::clone(&hub), directory.clone(), clock);
     let media = tertulia_sfu::Config { shards: 1, ..tertulia_sfu::Config::default() };
     let (sfu, _events) = tertulia_sfu::start(media).unwrap();
     let exchange = Exchange::new(Arc::clone(&hub), sfu, history, clock, Timeouts::default(), &limits);
-    World { exchange, hub, _writer: writer, _dir: dir }
+    (exchange, writer, hub)
 }
 
 /// A device with a session, and what it has heard.
