@@ -46,6 +46,8 @@ pub(crate) struct Changed {
     pub(crate) image: bool,
     /// Who is in an answered call.
     pub(crate) seats: bool,
+    /// The legs whose devices are no longer taken by the call.
+    pub(crate) freed: [Option<Part>; 4],
 }
 
 fn is_answered(phase: Phase) -> bool {
@@ -126,7 +128,8 @@ impl Index {
             self.ended.push_back(id);
         }
         let image = after.phase.is_some() && before.image != after.image;
-        Changed { image, seats: before.seats() != after.seats() }
+        let freed = before.taken.map(|part| part.filter(|part| !after.taken.contains(&Some(*part))));
+        Changed { image, seats: before.seats() != after.seats(), freed }
     }
 
     /// A call that has ended is no longer kept.

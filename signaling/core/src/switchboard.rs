@@ -407,11 +407,21 @@ impl Switchboard {
             let users = [call.caller().user.clone(), call.callee().clone()];
             self.out.extend(users.map(|user| Output::Running { user }));
         }
+        let freed: Vec<Endpoint> = changed.freed.into_iter().flatten().map(|part| call.endpoint(part)).collect();
         while let Some(oldest) = self.index.oldest_above(self.limits.tombstones) {
             self.out.push_back(Output::Measured(Measure::LimitHit(Limit::Tombstones)));
             self.forget(oldest);
         }
+        freed.iter().for_each(|device| self.ring_again(now, device));
         Some(result)
+    }
+
+    /// The device has left a call: what it was too busy for rings now.
+    fn ring_again(&mut self, now: Timestamp, device: &Endpoint) {
+        let answered = self.answered(device);
+        for id in self.index.open_for(&device.user).to_vec() {
+            self.step(now, id, |call, cx| call.device_free(cx, &device.device, answered));
+        }
     }
 
     fn forget(&mut self, id: CallId) {

@@ -47,6 +47,8 @@ struct LegImage {
     rang: bool,
     early_media: bool,
     call_waiting: bool,
+    #[serde(default)]
+    unheard: bool,
 }
 
 impl Image {
@@ -115,6 +117,7 @@ impl Call {
             rang: leg.rang,
             early_media: leg.early_media,
             call_waiting: leg.call_waiting,
+            unheard: leg.unheard,
         };
         let at = |timer| self.timers.get(timer).unwrap_or_default();
         let stage = match self.state {
@@ -145,9 +148,9 @@ impl Call {
             return None;
         }
         let leg = |leg: LegImage| {
-            let LegImage { device, side, state, flags, held, rang, early_media, call_waiting } = leg;
+            let LegImage { device, side, state, flags, held, rang, early_media, call_waiting, unheard } = leg;
             let line = Line { media_up: false, flags, held, restored: true };
-            Leg { device, side, state, line, rang, early_media, call_waiting }
+            Leg { device, side, state, line, rang, early_media, call_waiting, unheard }
         };
         let legs: Vec<Leg> = image.legs.into_iter().map(leg).collect();
         let mut timers = TimerTable::default();

@@ -51,12 +51,14 @@ pub(super) struct Leg {
     pub(super) early_media: bool,
     /// Whether the device can have one call on hold and be in another.
     pub(super) call_waiting: bool,
+    /// It was busy when the call came, and has not heard of it.
+    pub(super) unheard: bool,
 }
 
 impl Leg {
     pub(super) fn new(device: DeviceId, side: Side, state: LegState) -> Self {
         let line = Line::default();
-        Self { device, side, state, line, rang: false, early_media: false, call_waiting: false }
+        Self { device, side, state, line, rang: false, early_media: false, call_waiting: false, unheard: false }
     }
 
     /// Whether it may still answer.

@@ -168,7 +168,7 @@ impl Call {
             }
             None => {
                 let state = if busy { LegState::Stopped(EndReason::Busy) } else { LegState::Invited };
-                self.legs.push(Leg { call_waiting, ..Leg::new(device.clone(), Side::Callee, state) });
+                self.legs.push(Leg { call_waiting, unheard: busy, ..Leg::new(device.clone(), Side::Callee, state) });
                 if busy {
                     return;
                 }
@@ -197,6 +197,19 @@ impl Call {
         }
     }
 
+    /// The device is in so many other calls now, one less than before: if it was busy when this one came, it rings now.
+    pub(crate) fn device_free(&mut self, cx: &mut Context<'_>, device: &DeviceId, answered: usize) {
+        let free = |leg: &Leg| leg.unheard && leg.device == *device && !is_busy(answered, leg.call_waiting);
+        if self.state.is_open()
+            && let Some(leg) = self.legs.iter_mut().find(|leg| free(leg))
+        {
+            leg.unheard = false;
+            leg.state = LegState::Invited;
+            let ringer = Ringer { device: device.clone(), call_waiting: leg.call_waiting };
+            self.offer(cx, ringer, false);
+        }
+    }
+
     /// The device's session is over. Its leg disappears if it rang; a caller that goes before the answer has cancelled, and
     /// who was taking the call over does not. After the answer only the media counts: while it is up people talk, and when it
     /// breaks its own timers run.
@@ -209,6 +222,8 @@ impl Call {
                 cx.out.push_back(Output::RemovePeer { call: self.id, device });
                 self.end_if_busy(cx);
             }
+            // When it comes back it is asked anew.
+            LegState::Stopped(_) if self.legs[part].unheard && self.state.is_open() => drop(self.legs.remove(part)),
             LegState::Joining => {
                 let device = self.endpoint(part);
                 self.leave_join(part, EndReason::Cancelled);

@@ -132,3 +132,39 @@ fn c1_a_device_that_dials_does_not_take_another_call() {
     let call = desk.invite("a1", "b", &["b7"]);
     assert_eq!(desk.accept("b7", call), Err(CallError::AlreadyInCall));
 }
+
+#[test]
+fn c1_a_device_that_was_busy_when_a_call_came_rings_once_it_is_free() {
+    let mut desk = Desk::new();
+    let first = desk.active_call();
+    let second = desk.invite("c1", "b", &["b1", "b2"]);
+    assert!(!desk.rang("b1") && desk.rang("b2"));
+    desk.hangup("a1", first).unwrap();
+    assert!(desk.rang("b1"));
+    assert_eq!(desk.accept("b1", second), Ok(second));
+    assert_eq!(desk.ended("b2"), [EndReason::AnsweredElsewhere]);
+}
+
+#[test]
+fn c1_a_device_that_was_told_that_it_is_busy_hears_no_more_of_that_call() {
+    let mut desk = Desk::new();
+    let first = desk.invite("a1", "b", &["b1", "b2"]);
+    let second = desk.invite("c1", "b", &["b1", "b2"]);
+    desk.accept("b1", first).unwrap();
+    assert!(desk.ended("b1").contains(&EndReason::Busy));
+    desk.hangup("a1", first).unwrap();
+    assert!(!desk.rang("b1"));
+    assert_eq!(desk.accept("b1", second), Err(CallError::Over(EndReason::Busy)));
+}
+
+#[test]
+fn c1_a_busy_device_that_went_does_not_ring_and_one_that_came_back_does() {
+    let mut desk = Desk::new();
+    let first = desk.active_call();
+    desk.invite("c1", "b", &["b1", "b2"]);
+    desk.gone("b1");
+    desk.hangup("a1", first).unwrap();
+    assert!(!desk.rang("b1"));
+    desk.connected("b1");
+    assert!(desk.rang("b1"));
+}
