@@ -3,15 +3,18 @@
 use crate::auth::DisplayName;
 use crate::gateway::Shared;
 use tertulia_common::UserId;
-use tertulia_signaling_proto::{Device, Devices, ErrorCode, ServerFrame};
+use tertulia_signaling_proto::{Device, Devices, ErrorBody, ErrorCode, ServerFrame};
 
 /// The longest name of a device, in characters.
 const NAME_CHARS_MAX: usize = 60;
 
 /// A device's name as it may be kept: not empty, not too long, without control characters.
-pub(crate) fn name(text: &str) -> Result<String, ErrorCode> {
+pub(crate) fn name(text: &str) -> Result<String, ErrorBody> {
     let name = DisplayName::cut(text).filter(|name| name.as_str().chars().count() <= NAME_CHARS_MAX);
-    name.map(|name| name.as_str().to_owned()).ok_or(ErrorCode::BadRequest)
+    name.map(|name| name.as_str().to_owned()).ok_or_else(|| ErrorBody {
+        message: format!("A device's name has 1 to {NAME_CHARS_MAX} characters."),
+        ..ErrorCode::BadRequest.into()
+    })
 }
 
 /// The devices of an account: the primary one first, then the newest first.

@@ -2,7 +2,7 @@
 
 use super::{Bearer, JsonBody, Refusal, internal};
 use crate::accounts::{self, Message, NotBegun, NotVerified, PIN_DIGITS, PhoneNumber, Registrations};
-use crate::auth::DisplayName;
+use crate::auth::{DisplayName, NAME_CHARS_MAX};
 use crate::authenticate::{Principal, device_token, device_token_hash};
 use crate::bucket::Wait;
 use crate::clock::random;
@@ -19,7 +19,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tertulia_directory::{NewDevice, Registration};
 use tertulia_signaling_proto::{
-    DeviceAccess, ErrorCode, Lookup, Person, Profile, ProfilePatch, Register, Registered, ServerInfo, SignInWay, Verify,
+    DeviceAccess, ErrorBody, ErrorCode, Lookup, Person, Profile, ProfilePatch, Register, Registered, ServerInfo,
+    SignInWay, Verify,
 };
 use tokio::time::timeout;
 
@@ -41,6 +42,14 @@ pub(super) async fn server(State(shared): State<Arc<Shared>>) -> Json<ServerInfo
 
 fn phone(shared: &Shared) -> Result<&Registrations, ErrorCode> {
     shared.accounts.phone.as_ref().ok_or(ErrorCode::NotFound)
+}
+
+/// A name that a person chose.
+pub(super) fn display_name(text: &str) -> Result<DisplayName, ErrorBody> {
+    DisplayName::parse(text).ok_or_else(|| ErrorBody {
+        message: format!("A name has 1 to {NAME_CHARS_MAX} characters."),
+        ..ErrorCode::BadRequest.into()
+    })
 }
 
 pub(super) async fn register(
@@ -83,7 +92,7 @@ pub(super) async fn verify(
     // First what is wrong whatever the PIN: it costs no try.
     let device_name = devices::name(&said.device_name)?;
     let name = match &said.name {
-        Some(name) => Some(DisplayName::parse(name).ok_or(ErrorCode::BadRequest)?),
+        Some(name) => Some(display_name(name)?),
         None => None,
     };
     let registration = u128::from_str_radix(&said.registration_id, 16).map_err(|_| ErrorCode::RegistrationOver)?;
@@ -163,7 +172,7 @@ pub(super) async fn patch_profile(
         return Err(ErrorCode::AccountOnly.into());
     }
     if let Some(name) = &patch.name {
-        let name = DisplayName::parse(name).ok_or(ErrorCode::BadRequest)?;
+        let name = display_name(name)?;
         shared.directory.ensure_user(&who.user, Some(name.as_str())).await.map_err(|error| internal(&error))?;
         shared.hub.rename(&who.user, name.as_str());
         shared.people_changed();

@@ -1,5 +1,6 @@
 //! Demo only: a name is enough to sign in, and everyone sees who is here.
 
+use super::accounts::display_name;
 use super::{Bearer, JsonBody, Refusal, internal};
 use crate::auth::DisplayName;
 use crate::bucket::Wait;
@@ -31,7 +32,7 @@ pub(super) async fn sign_in(
         translate::retry_after(ErrorCode::RateLimited, wait)
     })?;
     let JsonBody(DemoSignIn { name }) = body?;
-    let name = DisplayName::parse(&name).ok_or(ErrorCode::BadRequest)?;
+    let name = display_name(&name)?;
     let user_id = demo_user(&name);
     let key = shared.config.demo_key.as_deref().ok_or(ErrorCode::NotFound)?;
     // Whoever has just deleted their account may come again at once: the new token is of later than the deletion.

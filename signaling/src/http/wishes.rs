@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use std::sync::Arc;
 use tertulia_common::UserId;
 use tertulia_directory::Error;
-use tertulia_signaling_proto::{Blocks, ErrorCode, Person, ServerFrame, Settings, SettingsPatch};
+use tertulia_signaling_proto::{Blocks, ErrorBody, ErrorCode, Person, ServerFrame, Settings, SettingsPatch};
 
 pub(super) async fn settings(
     State(shared): State<Arc<Shared>>,
@@ -63,7 +63,8 @@ pub(super) async fn block(
 ) -> Result<StatusCode, Refusal> {
     let Path(whom) = whom.map_err(|_| ErrorCode::UnknownUser)?;
     if whom == who.user {
-        return Err(ErrorCode::BadRequest.into());
+        let message = "You can't block yourself.".to_owned();
+        return Err(ErrorBody { message, ..ErrorCode::BadRequest.into() }.into());
     }
     present(&shared, &who).await?;
     let max = shared.accounts.limits.blocks_max.into();
