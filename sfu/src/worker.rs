@@ -19,6 +19,9 @@ const COMMANDS: Token = Token(1);
 
 /// Receive calls of one wake-up: bounds how long the senders wait for what has come in.
 const RECEIVES_MAX: usize = 8;
+/// Rounds of receiving and sending in one wake-up: a flood that fills the socket faster than it is emptied must not keep
+/// the commands, the figures and the poller waiting.
+const ROUNDS_MAX: usize = 8;
 /// Commands of one wake-up, so that a storm of joins does not starve the media.
 const COMMANDS_MAX: usize = 16;
 /// How often figures are published.
@@ -64,6 +67,8 @@ pub(crate) struct Worker {
     waiting: VecDeque<Event>,
     published: Arc<Published>,
     publish_at: Instant,
+    /// The last turn ended with more to receive.
+    unread: bool,
 }
 
 impl Worker {
@@ -83,7 +88,10 @@ impl Worker {
         }
         let bound = socket.local_addr()?;
         let (waiting, publish_at) = (VecDeque::new(), Instant::now());
-        Ok((Self { shard, socket, tcp, bound, poll, commands, events, waiting, published, publish_at }, waker))
+        Ok((
+            Self { shard, socket, tcp, bound, poll, commands, events, waiting, published, publish_at, unread: false },
+            waker,
+        ))
     }
 
     pub(crate) fn run(mut self) {
@@ -114,8 +122,8 @@ impl Worker {
     fn turn(&mut self, began: Instant) -> bool {
         let go_on = self.take_commands(began);
         let mut now = began;
-        // More may be there than one turn takes: the socket is read until it is empty, with sends in between.
-        loop {
+        // More may be there than one round takes: the socket is read until it is empty, with sends in between.
+        for _ in 0..ROUNDS_MAX {
             let mut more = self.receive(now);
             if let Some(tcp) = &mut self.tcp {
                 more |= tcp.receive(now, &mut self.shard, self.poll.registry());
@@ -124,6 +132,7 @@ impl Worker {
             self.shard.flush(now);
             self.transmit();
             self.hand_out_events();
+            self.unread = more;
             if !more {
                 break;
             }
@@ -140,7 +149,7 @@ impl Worker {
     fn timeout(&self, now: Instant) -> Duration {
         let retry = if self.waiting.is_empty() { self.publish_at } else { now + EVENT_RETRY };
         // Commands may be left over from a turn that had enough of them.
-        let left = if self.commands.is_empty() { retry } else { now };
+        let left = if self.commands.is_empty() && !self.unread { retry } else { now };
         self.shard.poll_timeout().min(left).saturating_duration_since(now)
     }
 

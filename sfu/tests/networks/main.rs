@@ -54,7 +54,7 @@ impl Unit {
 
 /// Lets the clients live until `done`.
 fn run(clients: &mut [Client], mut done: impl FnMut(&[Client]) -> bool) {
-    let end = Instant::now() + Duration::from_secs(30);
+    let end = Instant::now() + Duration::from_secs(60);
     while !done(clients) {
         assert!(Instant::now() < end, "heard: {:?}", clients.iter().map(|client| client.heard).collect::<Vec<_>>());
         for client in clients.iter_mut() {
@@ -174,6 +174,40 @@ fn a_tcp_connection_of_a_peer_that_fell_silent_is_closed() {
     assert_eq!(unit.figure("tcp_closed_idle"), 0, "while it speaks it stays");
     unit.wait_for("tcp_closed_idle", 1);
     assert_eq!(unit.figure("peers"), 2, "its peer may come back by another");
+}
+
+#[test]
+fn a_flood_keeps_neither_those_who_come_nor_those_who_speak_from_being_heard() {
+    let unit = start("127.0.0.1", &[], TcpLimits::default());
+    let server = unit.at("127.0.0.1");
+    let over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let _ends = Ends(&over);
+        scope.spawn(|| {
+            let socket = std::net::UdpSocket::bind("127.0.0.9:0").unwrap();
+            // A request of nobody, as large as they come.
+            let mut request = vec![0, 1, 4, 0, 0x21, 0x12, 0xa4, 0x42];
+            request.resize(20 + 1_024, 0);
+            while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                drop(socket.send_to(&request, server));
+            }
+        });
+        unit.wait_for("datagrams_received", 10_000);
+        let join = |id, by| Client::join(&unit.sfu, id, by, server, None);
+        let mut clients = [join(1, Protocol::Udp), join(2, Protocol::Tcp)];
+        run(&mut clients, all_hear);
+    });
+    let dropped = unit.figure("dropped_stun") + unit.figure("dropped_malformed");
+    assert!(dropped >= 10_000, "{dropped}");
+}
+
+/// Ends a thread, however its scope is left.
+struct Ends<'a>(&'a std::sync::atomic::AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
 }
 
 #[test]
