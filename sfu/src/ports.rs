@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tertulia_sfu_core::Told;
 
 /// An address that clients are told: `public`, or `public/local` where a NAT hands what comes to it on to `local`.
@@ -65,8 +65,32 @@ impl fmt::Display for Advertised {
 /// How many free UDP ports are tried until one is free for TCP too.
 const TRIES_MAX: usize = 16;
 
-/// Binds both to one port: the given one, or any that is free.
+/// How long a port that was asked for may still be its last owner's: a program that has just been restarted finds the sockets
+/// of the one before it, which the kernel closes a moment after that has gone.
+const VACATED_WITHIN: Duration = Duration::from_millis(1_500);
+/// How often it is tried meanwhile.
+const VACATED_STEP: Duration = Duration::from_millis(50);
+
+/// Binds both to one port: the given one, or any that is free. Blocks for [`VACATED_WITHIN`] at most, where the port is taken.
 pub(crate) fn bind(
+    address: SocketAddr,
+    tcp: Option<&TcpLimits>,
+    now: Instant,
+) -> Result<(BatchSocket, Option<TcpSide>, SocketAddr), StartError> {
+    let give_up = Instant::now() + VACATED_WITHIN;
+    loop {
+        match try_bind(address, tcp, now) {
+            Err(StartError::Bind { source, .. })
+                if source.kind() == io::ErrorKind::AddrInUse && address.port() != 0 && Instant::now() < give_up =>
+            {
+                std::thread::sleep(VACATED_STEP);
+            }
+            done => return done,
+        }
+    }
+}
+
+fn try_bind(
     address: SocketAddr,
     tcp: Option<&TcpLimits>,
     now: Instant,
@@ -119,5 +143,17 @@ mod tests {
         assert!(refused.contains("TCP") && refused.contains("media.tcp"), "{refused}");
         assert!(bind(other, None, now).is_ok(), "nobody minds without TCP");
         drop(taken);
+    }
+
+    #[test]
+    fn c6_a_port_that_its_last_owner_is_about_to_leave_is_waited_for() {
+        let limits = TcpLimits::default();
+        let (socket, tcp, bound) = bind(SocketAddr::from(([127, 0, 0, 1], 0)), Some(&limits), Instant::now()).unwrap();
+        let leaves = std::thread::spawn(move || {
+            std::thread::sleep(VACATED_STEP * 3);
+            drop((socket, tcp));
+        });
+        assert_eq!(bind(bound, Some(&limits), Instant::now()).unwrap().2, bound);
+        leaves.join().unwrap();
     }
 }
