@@ -345,6 +345,8 @@ export class Session extends Emitter<SessionEvents> {
       this.#end({ why: "refused", error: this.#lastError, code });
     } else {
       if (code === CLOSE_CODES.busy) this.#backoff.slow();
+      // The frame that says so may not have made it in time.
+      if (code === CLOSE_CODES.draining) this.emit("frame", { type: "drain", deadline_ms: 0 });
       this.#again();
     }
   }

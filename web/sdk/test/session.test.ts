@@ -212,6 +212,16 @@ test("a draining server is left before its deadline, and the session goes on els
   assert.equal(again.of("hello")[0]?.resume?.received, 1);
 });
 
+test("c6_a_restart_is_told_also_where_the_goodbye_was_lost_with_the_socket", async () => {
+  const { server, session } = start();
+  const told: string[] = [];
+  session.on("frame", (frame) => told.push(frame.type));
+  const socket = await server.welcomed();
+  socket.break(4002);
+  assert.deepEqual(told, ["drain"]);
+  assert.equal(session.state, "reconnecting");
+});
+
 test("a listener that throws stops neither the others nor the session", async (t) => {
   const thrown: unknown[] = [];
   const catcher = (error: unknown) => thrown.push(error);
