@@ -5,7 +5,7 @@
 //! `user` under an id that nobody can have. A user id that comes back later starts from nothing.
 
 use crate::devices::{hex, insert};
-use crate::entity::{call, departed, device, user};
+use crate::entity::{call, departed, device, live_call, user};
 use crate::users::{cut_name, millis, now_ms, timestamp};
 use crate::{Directory, Error, NewDevice, Result, User};
 use sea_orm::sea_query::{Expr, OnConflict, Query};
@@ -185,6 +185,19 @@ impl Directory {
             .to_owned();
         departed::Entity::insert(row).on_conflict(again).exec_without_returning(&tx).await?;
         Ok(tx.commit().await?)
+    }
+
+    /// Forgets what is kept of this user's calls that have ended, for devices that come back late. To be asked when the calls
+    /// of a deleted account have ended.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn forget_ended_calls(&self, user: &UserId) -> Result<()> {
+        // An image is JSON: the id stands in it as a whole text.
+        let named = Expr::cust_with_values("instr(image, ?) > 0", [format!("\"{}\"", user.as_str())]);
+        let ended = live_call::Entity::delete_many().filter(live_call::Column::ForgetAt.is_not_null());
+        ended.filter(named).exec(&self.db).await?;
+        Ok(())
     }
 
     /// When this user deleted their account, if they did: tokens from before count no longer.

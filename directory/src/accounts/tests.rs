@@ -1,7 +1,7 @@
 //! Accounts on a real file: made once, displaced, linked, blocked, and gone without a trace.
 
 use super::*;
-use crate::{CallRecord, CalleeFacts, EndReason, Media};
+use crate::{CallRecord, CallWrite, CalleeFacts, EndReason, LiveCall, Media};
 use sea_orm::{DbBackend, Statement};
 use tertulia_common::CallId;
 
@@ -226,4 +226,25 @@ async fn whom_a_caller_reaches_depends_on_what_the_callee_wants() {
     for gone in ["alice", "deleted:1"] {
         assert_eq!(directory.callee(&id(gone), &id("bob")).await.unwrap(), None);
     }
+}
+
+#[tokio::test]
+async fn a4_calls_that_have_just_ended_are_forgotten_with_their_user() {
+    let (directory, _folder) = open().await;
+    let live = |number: u64, users: [&str; 2], forget_at: Option<Timestamp>| {
+        let call = CallId::new(Timestamp(number), number.into());
+        CallWrite::Changed(LiveCall {
+            call,
+            image: format!(r#"{{"users":["{}","{}"]}}"#, users[0], users[1]),
+            forget_at,
+        })
+    };
+    let soon = Some(Timestamp(9));
+    let writes =
+        [live(1, ["alice", "bob"], soon), live(2, ["alice-2", "bob"], soon), live(3, ["carol", "alice"], None)];
+    directory.write_calls(Timestamp(1), &writes).await.unwrap();
+    directory.forget_ended_calls(&id("alice")).await.unwrap();
+    let left: Vec<_> =
+        directory.live_calls().await.unwrap().calls.into_iter().map(|call| call.call.as_u128()).collect();
+    assert_eq!(left.len(), 2, "somebody else's, and one that goes on");
 }

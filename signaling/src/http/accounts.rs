@@ -146,6 +146,7 @@ pub(super) async fn delete(State(shared): State<Arc<Shared>>, Bearer(who): Beare
     shared.expel(&user, known.into_iter().map(|device| device.id).chain(connected));
     // What the calls that have just ended leave behind is of nobody's by then.
     shared.history.flush().await;
+    shared.directory.forget_ended_calls(&user).await.map_err(|error| internal(&error))?;
     tracing::info!(?user, "an account was deleted");
     Ok(StatusCode::NO_CONTENT)
 }
