@@ -1,3 +1,5 @@
+// Where the page begins: what the address and the browser bring, the store, and the views on it.
+
 import { render } from "preact";
 import { loadAccount, takeLinkFromAddress, takeTokenFromAddress } from "./account.js";
 import { Store } from "./store.js";

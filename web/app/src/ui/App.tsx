@@ -1,3 +1,5 @@
+// Which view is shown, and what lies over all of them: who rings, messages, and what is said to screen readers.
+
 import type { Store } from "../store.js";
 import { Home } from "./Home.js";
 import { Icon } from "./Icon.js";

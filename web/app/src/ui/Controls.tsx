@@ -1,3 +1,5 @@
+// What one can do in a call, in one row.
+
 import { useEffect, useState } from "preact/hooks";
 import { devices, type Call } from "@tertulia/sdk";
 import type { Store } from "../store.js";

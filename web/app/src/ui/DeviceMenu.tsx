@@ -1,3 +1,5 @@
+// Microphone, camera and speaker of a call.
+
 import { useEffect, useState } from "preact/hooks";
 import { devices, type Call } from "@tertulia/sdk";
 import type { Store } from "../store.js";

@@ -1,3 +1,5 @@
+// The page between calls: whom to call, the calls that were, and what goes on elsewhere.
+
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { CallElsewhere } from "@tertulia/sdk";
 import { canAskToNotify } from "../attention.js";

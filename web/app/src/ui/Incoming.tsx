@@ -1,3 +1,5 @@
+// Someone calls, and nothing else is going on.
+
 import { useEffect, useRef } from "preact/hooks";
 import type { Call } from "@tertulia/sdk";
 import type { Store } from "../store.js";

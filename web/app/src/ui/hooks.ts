@@ -1,13 +1,14 @@
 // Small hooks that more than one view needs.
 
-import { useEffect, useReducer, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useReducer, useRef, useState } from "preact/hooks";
 import type { Call, CallEvents } from "@tertulia/sdk";
 import type { Store } from "../store.js";
 
 /** Renders again whenever the store has changed. */
 export function useStore(store: Store): void {
   const [, again] = useReducer((n: number, _: void) => n + 1, 0);
-  useEffect(() => store.subscribe(() => again()), [store]);
+  // Before anything else can happen: an effect runs after the paint, and would miss a change that comes sooner.
+  useLayoutEffect(() => store.subscribe(() => again()), [store]);
 }
 
 /** The time, every so often. */
