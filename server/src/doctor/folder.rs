@@ -106,7 +106,9 @@ fn room(free: u64) -> Finding {
         0..FREE_BYTES_MIN => {
             Finding::problem("disk", says, "free some now: see what takes it with du -xh / | sort -h | tail")
         }
-        0..FREE_BYTES_LOW => Finding::warning("disk", says, "see what takes it: du -xh / | sort -h | tail"),
+        FREE_BYTES_MIN..FREE_BYTES_LOW => {
+            Finding::warning("disk", says, "see what takes it: du -xh / | sort -h | tail")
+        }
         _ => Finding::ok("disk", says),
     }
 }

@@ -6,7 +6,7 @@
 pub mod mutate;
 mod targets;
 
-pub use targets::{bodies, config, datagrams, forward, frames, media, offer, phone, tcp, tokens};
+pub use targets::{authentic, bodies, config, datagrams, forward, frames, media, offer, phone, tcp, tokens};
 
 /// A target: its name, which is the folder of its seeds, and what it does with some bytes.
 #[derive(Clone, Copy)]
@@ -21,6 +21,7 @@ pub struct Target {
 
 /// All of them.
 pub const TARGETS: &[Target] = &[
+    Target { name: "authentic", run: authentic::target, mutations: 80 },
     Target { name: "bodies", run: bodies::target, mutations: 6_000 },
     Target { name: "config", run: config::target, mutations: 3_000 },
     Target { name: "datagrams", run: datagrams::target, mutations: 600 },

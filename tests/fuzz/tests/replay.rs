@@ -82,6 +82,7 @@ macro_rules! replays {
 }
 
 replays! {
+    what_a_participant_sends_harms_nobody_else: "authentic",
     bodies_of_requests_are_taken_or_refused: "bodies",
     configurations_are_taken_or_refused: "config",
     datagrams_harm_no_shard: "datagrams",

@@ -1,26 +1,21 @@
 //! A call that is up, with an attacker beside it: payloads of the caller's own choosing, and copies of its packets that were
 //! changed on the way or come from elsewhere. Invariant: nothing panics, and nobody but the peer itself ends the peer.
 //!
-//! The input is a list of records: `kind at len bytes`. Each input has its own handshake, so this is the slowest target.
+//! The input is a list of records: `kind at len bytes`. Each input has its own handshake, so this is a slow target.
 
-use super::shard::{Desk, SERVER, epoch};
+use super::call::Call;
+use super::shard::SERVER;
 use std::net::SocketAddr;
-use std::time::Instant;
-use str0m::change::SdpAnswer;
-use str0m::media::{Direction, MediaKind, Mid};
-use str0m::net::{Protocol, Receive};
-use str0m::rtp::RtpWrite;
-use str0m::{Candidate, Input, Output, Rtc};
+use str0m::media::MediaKind;
 use tertulia_sfu_core::Path;
 
 /// Records of one input: beyond, it only takes longer.
 const RECORDS_MAX: usize = 48;
-/// Turns that a handshake may take; it takes about twenty.
-const HANDSHAKE_TURNS_MAX: usize = 400;
 
 /// Reads `data` as what happens in a call.
 pub fn target(data: &[u8]) {
-    let mut call = Call::new();
+    let mut call = Call::new(str0m::crypto::from_feature_flags());
+    let me = call.clients[0].me;
     let mut rest = data;
     for _ in 0..RECORDS_MAX {
         let [kind, at, len, after @ ..] = rest else { break };
@@ -29,8 +24,8 @@ pub fn target(data: &[u8]) {
         match kind % 6 {
             0 => call.clients[0].write(MediaKind::Audio, *at, bytes),
             1 => call.clients[0].write(MediaKind::Video, *at, bytes),
-            2 => call.forge(call.clients[0].me, usize::from(*at), bytes),
-            3 => call.forge(elsewhere(*kind), usize::from(*at), bytes),
+            2 => forge(&mut call, me, usize::from(*at), bytes),
+            3 => forge(&mut call, elsewhere(*kind), usize::from(*at), bytes),
             4 => call.desk.receive(Path::udp(elsewhere(*at), SERVER.into()), bytes),
             _ => call.desk.receive(Path::tcp(elsewhere(*at), SERVER.into()), bytes),
         }
@@ -44,139 +39,11 @@ fn elsewhere(port: u8) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 9], 2_000 + u16::from(port)))
 }
 
-struct Client {
-    rtc: Rtc,
-    me: SocketAddr,
-    mic: Mid,
-    camera: Mid,
-    seq: u64,
-    wake_at: Instant,
-}
-
-impl Client {
-    fn write(&mut self, kind: MediaKind, time: u8, payload: &[u8]) {
-        let mid = if kind == MediaKind::Audio { self.mic } else { self.camera };
-        let pt = self.rtc.codec_config().find(|params| params.spec().codec.is_audio() == (kind == MediaKind::Audio));
-        let Some(pt) = pt.map(|params| params.pt()) else { return };
-        self.seq += 1 + u64::from(time & 3);
-        let (now, time) = (self.wake_at.min(epoch()), u32::from(time) * 960);
-        let mut api = self.rtc.direct_api();
-        let Some(stream) = api.stream_tx_by_mid(mid, None) else { return };
-        stream.write_rtp(RtpWrite::new(pt, self.seq.into(), time, now, payload.to_vec()));
+/// Hands in the newest packet, changed: `bytes` laid over it from `at`.
+fn forge(call: &mut Call, source: SocketAddr, at: usize, bytes: &[u8]) {
+    let mut forged = call.newest.clone();
+    for (byte, with) in forged.iter_mut().skip(at).zip(bytes) {
+        *byte ^= with;
     }
-}
-
-struct Call {
-    desk: Desk,
-    clients: Vec<Client>,
-    /// The newest media packet of the first client.
-    newest: Vec<u8>,
-}
-
-impl Call {
-    fn new() -> Self {
-        let mut call = Self { desk: Desk::new(), clients: Vec::new(), newest: Vec::new() };
-        for peer in 0..2 {
-            let client = call.join(peer);
-            call.clients.push(client);
-        }
-        for _ in 0..HANDSHAKE_TURNS_MAX {
-            if call.clients.iter().all(|client| client.rtc.is_connected()) {
-                return call;
-            }
-            call.turn();
-        }
-        panic!("the handshake does not end");
-    }
-
-    fn join(&mut self, peer: u8) -> Client {
-        let me = SocketAddr::from(([127, 0, 0, 3 + peer], 1_000));
-        let mut rtc = Rtc::builder().set_rtp_mode(true).build(self.desk.now);
-        if let Ok(candidate) = Candidate::host(me, "udp") {
-            rtc.add_local_candidate(candidate);
-        }
-        let mut api = rtc.sdp_api();
-        let mic = api.add_media(MediaKind::Audio, Direction::SendOnly, None, None, None);
-        let camera = api.add_media(MediaKind::Video, Direction::SendOnly, None, None, None);
-        for kind in [MediaKind::Audio, MediaKind::Video] {
-            api.add_media(kind, Direction::RecvOnly, None, None, None);
-        }
-        let Some((offer, pending)) = api.apply() else { panic!("no offer") };
-        let answer = self.desk.connect(peer, &offer.to_sdp_string()).map(|connected| connected.answer);
-        let accepted = answer.map_err(|error| error.to_string()).and_then(|answer| {
-            let answer = SdpAnswer::from_sdp_string(&answer).map_err(|error| error.to_string())?;
-            rtc.sdp_api().accept_answer(pending, answer).map_err(|error| error.to_string())
-        });
-        assert_eq!(accepted, Ok(()), "the answer is not taken");
-        Client { rtc, me, mic, camera, seq: 0, wake_at: self.desk.now }
-    }
-
-    /// Hands in the newest packet, changed: `bytes` laid over it from `at`.
-    fn forge(&mut self, source: SocketAddr, at: usize, bytes: &[u8]) {
-        let mut forged = self.newest.clone();
-        for (byte, with) in forged.iter_mut().skip(at).zip(bytes) {
-            *byte ^= with;
-        }
-        self.desk.receive(Path::udp(source, SERVER.into()), &forged);
-    }
-
-    /// Lets both sides say what they have to say, and time pass until one of them wakes.
-    fn turn(&mut self) {
-        let next = self.clients.iter().map(|client| client.wake_at).chain([self.desk.shard.poll_timeout()]).min();
-        self.desk.now = next.unwrap_or(self.desk.now).max(self.desk.now);
-        let now = self.desk.now;
-        self.desk.shard.handle_timeout(now);
-        self.desk.settle();
-        for transmit in std::mem::take(&mut self.desk.sent) {
-            let Some(client) = self.clients.iter_mut().find(|client| client.me == transmit.destination) else {
-                continue;
-            };
-            let Ok(contents) = (*transmit.contents).try_into() else { continue };
-            let receive = Receive { proto: Protocol::Udp, source: SERVER.into(), destination: client.me, contents };
-            let _refused = client.rtc.handle_input(Input::Receive(now, receive));
-        }
-        for index in 0..self.clients.len() {
-            for datagram in self.clients[index].poll(now) {
-                if index == 0 && datagram.first().is_some_and(|byte| byte & 0xc0 == 0x80) {
-                    self.newest.clone_from(&datagram);
-                }
-                self.desk.receive(Path::udp(self.clients[index].me, SERVER.into()), &datagram);
-            }
-        }
-    }
-}
-
-impl Client {
-    fn poll(&mut self, now: Instant) -> Vec<Vec<u8>> {
-        let mut datagrams = Vec::new();
-        let _refused = self.rtc.handle_input(Input::Timeout(now));
-        loop {
-            match self.rtc.poll_output() {
-                Ok(Output::Timeout(at)) => {
-                    self.wake_at = at.max(now);
-                    return datagrams;
-                }
-                Ok(Output::Transmit(transmit)) => datagrams.push(transmit.contents.to_vec()),
-                Ok(Output::Event(_)) => {}
-                Err(_) => return datagrams,
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_call_of_the_target_carries_media() {
-        let mut call = Call::new();
-        for _ in 0..20 {
-            call.clients[0].write(MediaKind::Audio, 1, b"voice");
-            call.turn();
-        }
-        let counters = call.desk.shard.counters();
-        assert_eq!(counters.peers_up, 2);
-        assert!(counters.packets_forwarded >= 10, "{counters:?}");
-    }
+    call.desk.receive(Path::udp(source, SERVER.into()), &forged);
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
+use str0m::config::CryptoProvider;
 use tertulia_common::{PeerId, RoomId, ShardId};
 use tertulia_sfu_core::{ConnectError, Connected, Limits, Path, PeerConfig, Shard, Transmit};
 
@@ -44,8 +45,13 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) fn new() -> Self {
+        Self::with_crypto(Arc::clone(&PEERS.crypto))
+    }
+
+    pub(super) fn with_crypto(crypto: Arc<CryptoProvider>) -> Self {
         let now = epoch();
-        Self { shard: Shard::new(ShardId(0), PEERS.clone(), Limits::default(), now), now, sent: Vec::new() }
+        let config = PeerConfig { crypto, ..PEERS.clone() };
+        Self { shard: Shard::new(ShardId(0), config, Limits::default(), now), now, sent: Vec::new() }
     }
 
     /// Hands in an offer, with credentials that depend on `peer` alone.
