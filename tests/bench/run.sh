@@ -75,4 +75,4 @@ for shape in "${shapes[@]}"; do
 done
 echo
 timeout 120 "$load" calls --count "${BENCH_CALLS:-100}"
-timeout 120 "$load" idle --sockets "${BENCH_SOCKETS:-5000}"
+timeout 240 "$load" idle --sockets "${BENCH_SOCKETS:-10000}"

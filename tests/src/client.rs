@@ -5,14 +5,15 @@
 use crate::Server;
 use crate::socket::{Incoming, Socket};
 use crate::token::token;
-use crate::wait::in_time;
+use crate::wait::{PATIENCE, in_time};
 use anyhow::{bail, ensure};
 use std::collections::VecDeque;
+use std::time::Instant;
 use tertulia_common::{CallId, UserId};
 use tertulia_signaling_proto::{
-    Ack, CallConnect, CallDecline, CallEnded, CallIncoming, CallInvite, CallMedia, CallRequest, ClientFrame, Codec,
-    DeclineReason, EndReason, ErrorBody, MediaFlags, MediaKind, OkFrame, Phase, RequestId, Resume, ServerFrame, Slot,
-    Target, Welcome,
+    Ack, CallConnect, CallDecline, CallEnded, CallHold, CallIncoming, CallInvite, CallMedia, CallRequest, Caps,
+    ClientFrame, Codec, DeclineReason, EndReason, ErrorBody, MediaFlags, MediaKind, OkFrame, Phase, RequestId, Resume,
+    ServerFrame, Slot, Target, Welcome,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -30,6 +31,8 @@ pub type Answer = Result<OkFrame, Refused>;
 pub struct Client {
     user: String,
     device: String,
+    token: String,
+    caps: Caps,
     codec: Codec,
     welcome: Welcome,
     /// Frames that nobody has asked for yet, in the order they came.
@@ -119,11 +122,33 @@ impl Client {
         device: &str,
         codec: Codec,
     ) -> anyhow::Result<Self> {
-        let (socket, welcome) = open(server, token, device, codec, None).await?;
+        Self::connect_able(server, token, user, device, codec, Caps { rings: true, call_waiting: false }).await
+    }
+
+    /// Connects as one of a user's devices that can have one call on hold and be in another.
+    ///
+    /// # Errors
+    /// If the server does not welcome it.
+    pub async fn connect_waiting(server: &Server, user: &str, device: &str) -> anyhow::Result<Self> {
+        let caps = Caps { rings: true, call_waiting: true };
+        Self::connect_able(server, &token(user), user, device, Codec::Json, caps).await
+    }
+
+    async fn connect_able(
+        server: &Server,
+        token: &str,
+        user: &str,
+        device: &str,
+        codec: Codec,
+        caps: Caps,
+    ) -> anyhow::Result<Self> {
+        let (socket, welcome) = open(server, token, device, codec, None, caps.clone()).await?;
         ensure!(!welcome.resumed, "a new session was asked for");
         Ok(Self {
             user: user.to_owned(),
             device: device.to_owned(),
+            token: token.to_owned(),
+            caps,
             codec,
             welcome,
             heard: VecDeque::new(),
@@ -148,7 +173,8 @@ impl Client {
     /// If the server does not welcome it.
     pub async fn resume(&mut self, server: &Server) -> anyhow::Result<bool> {
         let resume = self.resume_ticket();
-        let (socket, welcome) = open(server, &token(&self.user), &self.device, self.codec, Some(resume)).await?;
+        let (socket, welcome) =
+            open(server, &self.token, &self.device, self.codec, Some(resume), self.caps.clone()).await?;
         if !welcome.resumed {
             self.received = 0;
             self.last_request = 0;
@@ -290,6 +316,22 @@ impl Client {
         self.request(|id| ClientFrame::CallConnect(CallConnect { id, call_id, sdp })).await
     }
 
+    /// Puts a call on hold, or goes on with it.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub async fn hold(&mut self, call_id: CallId, on: bool) -> anyhow::Result<Answer> {
+        self.request(|id| ClientFrame::CallHold(CallHold { id, call_id, on })).await
+    }
+
+    /// Takes a call over from another device of this user.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub async fn join(&mut self, call_id: CallId) -> anyhow::Result<Answer> {
+        self.request(|id| ClientFrame::CallJoin(CallRequest { id, call_id })).await
+    }
+
     /// Says what this device sends.
     ///
     /// # Errors
@@ -304,6 +346,7 @@ impl Client {
     /// If it does not come in time or the socket ends; the error lists what was heard instead.
     pub async fn expect<T>(&mut self, what: &str, pick: impl Fn(&ServerFrame) -> Option<T>) -> anyhow::Result<T> {
         let mut looked = 0;
+        let end = Instant::now() + PATIENCE; // other frames may come for ever
         loop {
             while looked < self.heard.len() {
                 if let Some(found) = pick(&self.heard[looked]) {
@@ -312,6 +355,7 @@ impl Client {
                 }
                 looked += 1;
             }
+            ensure!(Instant::now() < end, "not within {PATIENCE:?}: {what}; {} heard {:?}", self.user, self.heard);
             let next = in_time(what, self.wire.inbox.recv()).await;
             match next.map_err(|e| e.context(format!("{} heard {:?}", self.user, self.heard)))? {
                 Some(Incoming::Frame(frame)) => self.keep(*frame),
@@ -382,6 +426,17 @@ impl Client {
         Ok(self.heard.iter().cloned().collect())
     }
 
+    /// What has been heard and not asked for, as it stands: for when nothing more can come.
+    #[must_use]
+    pub fn left_over(&self) -> &VecDeque<ServerFrame> {
+        &self.heard
+    }
+
+    /// Forgets what has been heard and not asked for.
+    pub fn forget(&mut self) {
+        self.heard.clear();
+    }
+
     fn keep(&mut self, frame: ServerFrame) {
         if frame.is_counted() {
             self.received += 1;
@@ -396,9 +451,10 @@ async fn open(
     device: &str,
     codec: Codec,
     resume: Option<Resume>,
+    caps: Caps,
 ) -> anyhow::Result<(Socket, Welcome)> {
     let mut socket = Socket::open(server, codec).await?;
-    socket.hello(token, device, resume).await?;
+    socket.hello_as(token, device, resume, caps).await?;
     match socket.next_frame().await? {
         ServerFrame::Welcome(welcome) => Ok((socket, *welcome)),
         other => bail!("no welcome but {other:?}"),

@@ -1,9 +1,9 @@
 //! A small HTTP client: one request a connection, as the tests need it and no more.
 
 use anyhow::Context;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// An HTTP answer.
 #[derive(Clone, Debug)]
@@ -26,11 +26,37 @@ impl Answer {
     }
 }
 
+/// Connects, from an address of one's choice: on Linux all of 127.0.0.0/8 is this machine's.
+///
+/// # Errors
+/// If nobody listens there.
+pub async fn connect(to: SocketAddr, from: Option<IpAddr>) -> std::io::Result<TcpStream> {
+    let Some(from) = from else { return TcpStream::connect(to).await };
+    let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.bind(SocketAddr::new(from, 0))?;
+    socket.connect(to).await
+}
+
 /// Sends one request.
 ///
 /// # Errors
 /// If there is no server or no HTTP answer.
 pub async fn request(
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    bearer: Option<&str>,
+    body: Option<&str>,
+) -> anyhow::Result<Answer> {
+    request_from(None, to, method, path, bearer, body).await
+}
+
+/// Sends one request from an address of one's choice.
+///
+/// # Errors
+/// If there is no server or no HTTP answer.
+pub async fn request_from(
+    from: Option<IpAddr>,
     to: SocketAddr,
     method: &str,
     path: &str,
@@ -46,12 +72,12 @@ pub async fn request(
         head.push_str("content-type: application/json\r\n");
     }
     head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
-    let raw = crate::wait::in_time("an HTTP answer", exchange(to, head + body)).await??;
+    let raw = crate::wait::in_time("an HTTP answer", exchange(from, to, head + body)).await??;
     parse(&raw)
 }
 
-async fn exchange(to: SocketAddr, request: String) -> anyhow::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect(to).await?;
+async fn exchange(from: Option<IpAddr>, to: SocketAddr, request: String) -> anyhow::Result<Vec<u8>> {
+    let mut stream = connect(to, from).await?;
     // A server that refuses a large body may close before it has read all of it: its answer still counts.
     let sent = stream.write_all(request.as_bytes()).await;
     let mut raw = Vec::new();

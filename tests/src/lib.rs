@@ -2,11 +2,13 @@
 //!
 //! - [`Server`] starts the program for one test; [`metrics`] sees its counters move.
 //! - [`Client`] is one device's signalling, [`Socket`] a bare WebSocket for what no client would send, [`http`] the rest.
+//! - [`accounts`] registers people and links devices, with a carrier that brings the PINs.
 //! - [`scene`] is how most tests begin: a call that rings, is accepted, has media.
 //! - [`media`] holds the peers: one on `str0m`, one on `webrtc` (an implementation of its own), and the tone they send.
 //!
 //! Everything waits for a condition ([`wait`]), never for a time.
 
+pub mod accounts;
 pub mod client;
 pub mod http;
 pub mod media;

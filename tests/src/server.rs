@@ -30,6 +30,7 @@ struct Ready {
 pub struct Builder {
     settings: Vec<(String, String)>,
     listen: Option<String>,
+    more: String,
 }
 
 impl Builder {
@@ -48,19 +49,31 @@ impl Builder {
         self
     }
 
+    /// Adds lines at the end of the configuration: for lists, which are not to be had by [`set`](Self::set).
+    #[must_use]
+    pub fn more(mut self, lines: &str) -> Self {
+        self.more.push_str(lines);
+        self
+    }
+
     /// Starts it and waits until it is ready.
     ///
     /// # Errors
     /// If there is no binary, or it ends or is not ready in time; the error carries its log.
     pub async fn start(self) -> anyhow::Result<Server> {
         let dir = tempfile::tempdir()?;
-        let mut child = self.spawn(dir.path())?;
-        match ready(&mut child, dir.path()).await {
-            Ok(ready) => Ok(Server { child, dir, ready }),
+        let (child, ready) = self.started(dir.path()).await?;
+        Ok(Server { child, dir, ready, builder: self })
+    }
+
+    async fn started(&self, dir: &Path) -> anyhow::Result<(Child, Ready)> {
+        let mut child = self.spawn(dir)?;
+        match ready(&mut child, dir).await {
+            Ok(ready) => Ok((child, ready)),
             Err(error) => {
                 child.kill().ok();
                 child.wait().ok();
-                Err(error.context(log_tail(dir.path())))
+                Err(error.context(log_tail(dir)))
             }
         }
     }
@@ -89,11 +102,12 @@ impl Builder {
                 "[http]\nlisten = \"{listen}\"\n[operator]\nlisten = \"127.0.0.1:0\"\n[data]\ndir = {data:?}\n\
                  [media]\nbind_ip = \"127.0.0.1\"\nport = 0\nadvertise = [\"127.0.0.1\"]\n\
                  [[api_keys]]\nid = \"{HS_KEY_ID}\"\nalgorithm = \"HS256\"\nsecret = \"{HS_SECRET}\"\n\
-                 [[api_keys]]\nid = \"{ED_KEY_ID}\"\nalgorithm = \"EdDSA\"\npublic_key_file = {key_file:?}\n",
+                 [[api_keys]]\nid = \"{ED_KEY_ID}\"\nalgorithm = \"EdDSA\"\npublic_key_file = {key_file:?}\n{more}\n",
                 data = dir.join("data"),
+                more = self.more,
             ),
         )?;
-        let log = File::create(dir.join("log"))?;
+        let log = File::options().create(true).append(true).open(dir.join("log"))?;
         let binary = binary()?;
         Command::new(&binary)
             .arg("run")
@@ -157,6 +171,7 @@ pub struct Server {
     child: Child,
     dir: TempDir,
     ready: Ready,
+    builder: Builder,
 }
 
 impl Server {
@@ -220,6 +235,20 @@ impl Server {
         http::request(self.http(), "POST", path, bearer, Some(body)).await
     }
 
+    /// Any request on the people's listener.
+    ///
+    /// # Errors
+    /// If there is no HTTP answer.
+    pub async fn request(
+        &self,
+        method: &str,
+        path: &str,
+        bearer: Option<&str>,
+        body: Option<&str>,
+    ) -> anyhow::Result<Answer> {
+        http::request(self.http(), method, path, bearer, body).await
+    }
+
     /// One scrape.
     ///
     /// # Errors
@@ -234,6 +263,29 @@ impl Server {
     #[must_use]
     pub fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Ends it as a power cut does (SIGKILL).
+    ///
+    /// # Errors
+    /// If it can't be waited for.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Starts it again where it was: its folder, its ports. Media has to have one shard (`media.shards`).
+    ///
+    /// # Errors
+    /// As [`Builder::start`].
+    pub async fn start_again(&mut self) -> anyhow::Result<()> {
+        let [media] = self.ready.media[..] else { bail!("media.shards = 1, for its one port to be the same") };
+        self.builder.listen = Some(self.ready.http.to_string());
+        self.builder.settings.push(("TERTULIA_MEDIA__PORT".to_owned(), media.port().to_string()));
+        std::fs::remove_file(self.dir.path().join("ready"))?;
+        (self.child, self.ready) = self.builder.started(self.dir.path()).await?;
+        Ok(())
     }
 
     /// Asks it to end (SIGTERM) and waits until it has.

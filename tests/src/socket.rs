@@ -1,14 +1,16 @@
 //! A WebSocket to the server with nothing in between: whatever a test wants to send goes out, well-formed or not.
 
 use crate::Server;
+use crate::http;
 use crate::wait::in_time;
 use anyhow::{Context, bail};
 use futures_util::{SinkExt, StreamExt};
+use std::net::IpAddr;
 use tertulia_signaling_proto::{Ack, Caps, ClientFrame, Codec, Hello, Resume, ServerFrame};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::http::HeaderValue as Header;
 use tokio_tungstenite::tungstenite::{self, Message};
 
 /// What comes next on a socket.
@@ -33,10 +35,18 @@ impl Socket {
     /// # Errors
     /// If the server does not take it.
     pub async fn open(server: &Server, codec: Codec) -> anyhow::Result<Self> {
+        Self::open_from(server, codec, None).await
+    }
+
+    /// Opens one from an address of one's choice.
+    ///
+    /// # Errors
+    /// If the server does not take it.
+    pub async fn open_from(server: &Server, codec: Codec, from: Option<IpAddr>) -> anyhow::Result<Self> {
         let mut request = format!("ws://{}/v1/ws", server.http()).into_client_request()?;
-        let subprotocol = HeaderValue::from_static(codec.subprotocol());
+        let subprotocol = Header::from_static(codec.subprotocol());
         request.headers_mut().insert("sec-websocket-protocol", subprotocol);
-        let tcp = TcpStream::connect(server.http()).await?;
+        let tcp = http::connect(server.http(), from).await?;
         tcp.set_nodelay(true)?;
         let shake = tokio_tungstenite::client_async(request, tcp);
         let (stream, _) = in_time("the WebSocket handshake", shake).await??;
@@ -79,8 +89,21 @@ impl Socket {
     /// # Errors
     /// If the socket is gone.
     pub async fn hello(&mut self, token: &str, device: &str, resume: Option<Resume>) -> anyhow::Result<()> {
-        let device_id = Some(device.parse()?);
-        let hello = Hello { token: token.to_owned(), device_id, resume, caps: Caps { rings: true, call_waiting: false } };
+        self.hello_as(token, device, resume, Caps { rings: true, call_waiting: false }).await
+    }
+
+    /// Says hello, and what it can do.
+    ///
+    /// # Errors
+    /// If the socket is gone.
+    pub async fn hello_as(
+        &mut self,
+        token: &str,
+        device: &str,
+        resume: Option<Resume>,
+        caps: Caps,
+    ) -> anyhow::Result<()> {
+        let hello = Hello { token: token.to_owned(), device_id: Some(device.parse()?), resume, caps };
         Ok(self.send(&ClientFrame::Hello(hello)).await?)
     }
 
@@ -141,6 +164,20 @@ impl Socket {
                 return Ok(code);
             }
         }
+    }
+}
+
+/// Hears one frame, whenever it comes, and answers a ping.
+///
+/// # Errors
+/// If the socket has ended.
+pub async fn stay(socket: &mut Socket) -> anyhow::Result<()> {
+    match socket.next_whenever().await? {
+        Incoming::Frame(frame) if matches!(*frame, ServerFrame::Ping(_)) => {
+            Ok(socket.send(&ClientFrame::Pong(Ack { received: 0 })).await?)
+        }
+        Incoming::Frame(_) => Ok(()),
+        Incoming::Closed(code) => bail!("closed: {code:?}"),
     }
 }
 

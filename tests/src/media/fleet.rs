@@ -32,6 +32,10 @@ pub struct Tally {
     pub out_of_order: AtomicU64,
     /// Key frames it was asked for.
     pub key_frames_wanted: AtomicU64,
+    /// The longest time without a packet since this was last set to zero, microseconds.
+    pub longest_gap_us: AtomicU64,
+    /// When the last packet came, microseconds of the fleet's clock.
+    last_received_us: AtomicU64,
     /// When the first packet came, microseconds of the fleet's clock plus one; zero before.
     pub first_received_us: AtomicU64,
 }
@@ -322,6 +326,10 @@ impl Crew {
                 let clock = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
                 if tally.received.fetch_add(1, Relaxed) == 0 {
                     tally.first_received_us.store(clock + 1, Relaxed);
+                }
+                let last = tally.last_received_us.swap(clock, Relaxed);
+                if last > 0 {
+                    tally.longest_gap_us.fetch_max(clock.saturating_sub(last), Relaxed);
                 }
                 let seq = *packet.seq_no;
                 if last_seq.insert(mid, seq).is_some_and(|last| seq != last + 1) {
