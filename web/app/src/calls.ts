@@ -116,11 +116,13 @@ export class Calls {
       return;
     }
     this.incoming = call;
-    this.#host.announce(
-      this.current ? `${call.peer.name} is calling you while you are in a call` : `${call.peer.name} is calling you`,
-    );
-    if (!this.current) play("ring");
-    else play("waiting");
+    if (this.current) {
+      // What shows it says it to screen readers too, before anything else.
+      play("waiting");
+    } else {
+      this.#host.announce(`${call.peer.name} is calling you`);
+      play("ring");
+    }
     callForAttention(call.peer.name, call.kind === "video");
     this.#watchEnd(call);
   }

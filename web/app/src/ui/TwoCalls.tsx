@@ -14,9 +14,8 @@ export function WaitingCall({ store, call }: { store: Store; call: Call }) {
   return (
     <div class="strip waiting-call" role="group" aria-labelledby="waiting-name" data-testid="waiting">
       <Avatar id={id} name={name} />
-      <p>
-        <strong id="waiting-name">{name}</strong>
-        <span>is calling {video ? "with video" : "by voice"}</span>
+      <p role="alert">
+        <strong id="waiting-name">{name}</strong> <span>is calling {video ? "with video" : "by voice"}</span>
       </p>
       <div class="strip-foot">
         <button
