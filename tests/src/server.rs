@@ -213,6 +213,12 @@ impl Server {
         self.child.id()
     }
 
+    /// The folder of all that it keeps.
+    #[must_use]
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
     /// Everything it has logged.
     #[must_use]
     pub fn log(&self) -> String {
