@@ -67,6 +67,7 @@ enum Job {
     Changed(Box<Kept>),
     Ended(Box<Ended>),
     Shown { user: UserId, calls: Vec<CallId> },
+    Restored { live: Vec<CallId>, kept_until: Option<Timestamp> },
     Flush(oneshot::Sender<()>),
 }
 
@@ -111,6 +112,11 @@ impl History {
         if !calls.is_empty() {
             self.put(Job::Shown { user: user.clone(), calls });
         }
+    }
+
+    /// These calls of the run before go on, and those that have ended are kept for late questions until then.
+    pub(crate) fn restored(&self, live: Vec<CallId>, kept_until: Option<Timestamp>) {
+        self.put(Job::Restored { live, kept_until });
     }
 
     /// Waits until everything put so far is written.
@@ -183,6 +189,12 @@ impl Writer {
                     if let Err(error) = self.directory.mark_missed_seen(&user, &calls).await {
                         tracing::error!(%error, ?user, "missed calls could not be marked as shown: they come again");
                     }
+                }
+                Job::Restored { live, kept_until } => {
+                    self.live.extend(live);
+                    self.kept_until = self.kept_until.max(kept_until);
+                    // This run lives: the next one counts its outage from here.
+                    self.tick().await;
                 }
                 Job::Flush(done) => {
                     self.write(std::mem::take(&mut batch)).await;

@@ -27,9 +27,10 @@ impl Exchange {
         let mut inner = self.inner.lock();
         match event {
             MediaEvent::Up { room, peer } => {
-                self.tally(&mut inner, room, peer, Tally::resumed);
                 let up = whose(&inner, room, peer, |call, device| Event::MediaUp { call, device });
                 up.into_iter().for_each(|event| self.event(&mut inner, event));
+                // A device that takes over is in the call from here on.
+                self.tally(&mut inner, room, peer, Tally::resumed);
             }
             MediaEvent::Down { room, peer } => {
                 self.tally(&mut inner, room, peer, Tally::interrupted);

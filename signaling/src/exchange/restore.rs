@@ -24,6 +24,7 @@ impl Exchange {
             }
         }
         let names = names(directory, &kept).await?;
+        let kept_until = kept.iter().filter_map(|kept| kept.image.forget_at()).max();
 
         let (restored, now) = {
             let mut inner = self.inner.lock();
@@ -31,7 +32,8 @@ impl Exchange {
             let alive_at = alive_at.unwrap_or(now);
             for Kept { image, quality } in kept.iter().filter(|kept| kept.image.forget_at().is_none()) {
                 let [caller, callee] = image.users();
-                let named = |user: &UserId| (user.clone(), names.get(user).cloned().unwrap_or_default());
+                let named =
+                    |user: &UserId| (user.clone(), names.get(user).map_or(user.as_str(), String::as_str).to_owned());
                 let mut quality = *quality;
                 if image.is_answered() {
                     quality.caller.interrupted(alive_at);
@@ -52,6 +54,7 @@ impl Exchange {
                 inner.books.remove(&(*call).into());
             }
             self.carry_out(&mut inner);
+            self.history.restored(inner.books.values().map(|book| book.call).collect(), kept_until);
             (restored, now)
         };
         if !unreadable.is_empty() {

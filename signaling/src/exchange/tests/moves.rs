@@ -43,6 +43,25 @@ async fn c1_a_call_moves_when_the_media_of_the_new_device_are_up() {
 }
 
 #[tokio::test]
+async fn c10_an_interruption_ends_when_another_device_takes_over() {
+    let world = world().await;
+    let (alice, phone) = (world.device("alice", "phone"), world.device("bob", "phone"));
+    let laptop = world.device("bob", "laptop");
+    let (call, of_alice, of_phone) = world.answered(&alice, &phone);
+    world.exchange.media_event(up(of_alice));
+    world.exchange.media_event(up(of_phone));
+    world.exchange.media_event(MediaEvent::Quality { room: of_phone.room, peers: vec![figures(of_phone, 10.0)] });
+    world.exchange.media_event(MediaEvent::Down { room: of_phone.room, peer: of_phone.peer });
+    world.ask(&laptop, Request::Join { call });
+    let of_laptop = world.begin(&laptop, call);
+    world.end(&laptop, of_laptop, vec![]).unwrap();
+    world.exchange.media_event(up(of_laptop));
+    let tally = world.exchange.inner.lock().books[&call.into()].quality.callee;
+    let long_after = tally.summary(Timestamp(u64::MAX / 2)).unwrap();
+    assert!(long_after.interruptions == 1 && long_after.interrupted_ms < 60_000, "{long_after:?}");
+}
+
+#[tokio::test]
 async fn c10_both_hear_scores_and_the_history_says_how_it_was() {
     let world = world().await;
     let (alice, bob) = (world.device("alice", "phone"), world.device("bob", "phone"));
@@ -102,9 +121,15 @@ async fn c6_what_was_measured_before_a_restart_counts_after_it() {
     exchange.history.flush().await;
     writing.abort();
 
-    let (exchange, _writer, _hub) = exchange_on(&directory);
+    let (exchange, writer, _hub) = exchange_on(&directory);
+    let a_while_ago = Timestamp(exchange.clock.now().0 - 60_000);
+    directory.tick(a_while_ago).await.unwrap();
     let devices = exchange.restore(&directory).await.unwrap();
     assert_eq!(devices.len(), 2);
+    let writing = tokio::spawn(writer.run());
+    exchange.history.flush().await;
+    writing.abort();
+    assert!(directory.live_calls().await.unwrap().alive_at > Some(a_while_ago), "this run lives, whatever comes");
     let inner = exchange.inner.lock();
     let book = inner.books.get(&call.into()).unwrap();
     assert_eq!(book.names.of(&user("alice")), "ALICE");

@@ -19,6 +19,8 @@ pub(crate) fn without_limits(builder: Builder) -> Builder {
     builder
         .set("signaling.invites_per_minute", INVITES_PER_MINUTE)
         .set("signaling.invites_burst", INVITES_PER_MINUTE)
+        .set("signaling.rings_per_minute", INVITES_PER_MINUTE)
+        .set("signaling.rings_burst", INVITES_PER_MINUTE)
         .set("signaling.requests_per_s", INVITES_PER_MINUTE)
         .set("signaling.requests_burst", INVITES_PER_MINUTE)
 }
