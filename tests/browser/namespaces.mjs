@@ -118,6 +118,13 @@ export class Road {
       const [via] = this.addresses.near.find((near) => family(near).flag === flag).split("/");
       const way = ["route", "replace", "default", "via", via, "dev", this.name, "metric", String(this.metric)];
       this.namespace.ip(flag, ...way);
+      // Who is bound to this interface's address leaves by this interface, as on telephones.
+      this.namespace.ip(flag, ...way, "table", String(this.metric));
+    }
+    for (const address of addresses) {
+      const [own] = address.split("/");
+      const rule = ["rule", "add", "from", own, "table", String(this.metric)];
+      this.namespace.ip(family(address).flag, ...rule);
     }
   }
 

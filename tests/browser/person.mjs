@@ -44,6 +44,42 @@ export class Person {
     await this.isOnline();
   }
 
+  /** Registers a phone number; the PIN is in the log of `server`, as whoever runs it for themselves reads it there. */
+  async registers(server, phone) {
+    await this.asksForPin(phone);
+    await this.entersPin(server, phone);
+  }
+
+  async entersPin(server, phone) {
+    const pin = await until("the server has logged a PIN", () => {
+      const all = [...server.logged().matchAll(/PIN (\d{6}) for (\+\d+)/g)].filter(([, , number]) => number === phone);
+      return all.at(-1)?.[1];
+    });
+    await this.types("sign-in-pin", pin);
+    await this.click("sign-in-pin-submit");
+    await this.isOnline();
+    const nameless = await this.page.evaluate((s) => !!document.querySelector(s), at("account-name"));
+    if (nameless) {
+      await this.types("account-name", this.name);
+      await this.click("account-name-submit");
+    }
+    await this.sees("people-search");
+  }
+
+  async asksForPin(phone) {
+    await this.open();
+    await this.types("sign-in-phone", phone);
+    await this.click("sign-in-phone-submit");
+    await this.sees("sign-in-pin");
+  }
+
+  /** Types into a field, from its beginning. */
+  async types(testId, text) {
+    await this.sees(testId);
+    await this.page.evaluate((s) => (document.querySelector(s).value = ""), at(testId));
+    await this.page.type(at(testId), text);
+  }
+
   async isOnline() {
     this.userId = await this.until("is online", () => {
       return window.tertulia?.client?.state === "online" && window.tertulia.client.welcome?.user_id;
@@ -95,6 +131,22 @@ export class Person {
     return until(`${this.name} ${what}`, () => this.page.evaluate(ask, ...words));
   }
 
+  /** Presses a button in a row's menu. */
+  async chooses(testId, row) {
+    await this.click("more", at(row));
+    await this.click(testId, at(row));
+  }
+
+  async opensSettings() {
+    await this.click("settings");
+    await this.sees("settings-page");
+  }
+
+  async leavesSettings() {
+    await this.click("back");
+    await this.sees("people-search");
+  }
+
   // ── calling ──
 
   async calls(other, kind) {
@@ -105,6 +157,13 @@ export class Person {
   /** Where the call may be over before one has seen it. */
   triesToCall(other, kind) {
     return this.click(`call-${kind}`, at(`person-${other.userId}`));
+  }
+
+  /** Calls whoever has this number. */
+  async callsNumber(phone, kind) {
+    await this.types("people-search", phone);
+    await this.click(`call-${kind}`, at("call-number"));
+    await this.sees("in-call");
   }
 
   /** Goes back into a call that went on while the page was loaded anew. */

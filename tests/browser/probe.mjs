@@ -199,12 +199,18 @@ export function lateness({ flashes, beeps }) {
   return gaps[Math.floor(gaps.length / 2)];
 }
 
-/** The longest gap between `times` that ends after `since`: how long it was, and how long after `since` it ended. */
+/** A pause that nobody notices: packets come every 20 ms, and are played when there is time. */
+const UNNOTICED_MS = 200;
+
+/**
+ * The longest gap between `times` that ends after `since`: how long it was, and how long after `since` it ended; 0 if nobody
+ * notices it.
+ */
 export function longestGap(times, since) {
   let found = { gap: 0, back: 0 };
   for (let i = 1; i < times.length; i += 1) {
     const gap = times[i] - times[i - 1];
-    if (times[i] >= since && gap > found.gap) found = { gap, back: times[i] - since };
+    if (times[i] >= since && gap > found.gap) found = { gap, back: gap > UNNOTICED_MS ? times[i] - since : 0 };
   }
   return found;
 }

@@ -8,7 +8,10 @@ plugIn();
 
 const { closeAll, only } = await import("./harness.mjs");
 only(process.argv[2]);
-for (const cases of ["voice", "video", "screen", "sync", "resilience", "codecs", "looks", "firefox"]) {
+const CASES = [
+  "voice", "video", "screen", "sync", "resilience", "networks", "restart", "accounts", "devices", "codecs", "looks", "firefox",
+];
+for (const cases of CASES) {
   await import(`./cases/${cases}.mjs`);
 }
 after(closeAll);
