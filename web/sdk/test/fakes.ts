@@ -116,7 +116,7 @@ class FakeTransceiver {
     this.receiver = {
       track: { kind },
       getSynchronizationSources: () => [{ timestamp: pc.rtpAt }],
-      getStats: () => Promise.resolve(new Map([["T", { type: "transport", packetsReceived: pc.packets }]])),
+      getStats: () => Promise.resolve(pc.reading()),
     };
   }
 
@@ -131,9 +131,11 @@ export class FakePeerConnection {
   onconnectionstatechange: (() => void) | null = null;
   remoteDescription: { sdp: string } | null = null;
   readonly offers: { iceRestart: boolean }[] = [];
-  /** When RTP last came, and how many packets of all kinds. */
+  /** When RTP last came, and how many packets of all kinds; while it flows, more of them at every reading. */
   rtpAt = 0;
   packets = 0;
+  flows = false;
+  readings = 0;
   configuration: RTCConfiguration;
 
   constructor(configuration: RTCConfiguration) {
@@ -174,6 +176,12 @@ export class FakePeerConnection {
     this.connectionState = state;
     this.iceConnectionState = ice;
     this.onconnectionstatechange?.();
+  }
+
+  reading(): Map<string, unknown> {
+    this.readings += 1;
+    if (this.flows) this.packets += 5;
+    return new Map([["T", { type: "transport", packetsReceived: this.packets }]]);
   }
 
   setConfiguration(configuration: RTCConfiguration): void {

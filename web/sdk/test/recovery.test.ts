@@ -10,23 +10,22 @@ setUp();
 const snapshot: CallSnapshot = { call_id: CALL, peer: bob, outgoing: true, media: "voice", phase: "reconnecting" };
 const resumed = (last_request: number) => welcome({ resumed: true, last_request });
 
-/** Packets come until told to stop. */
-function traffic(pc: FakePeerConnection): () => void {
-  const timer = setInterval(() => (pc.packets += 5), 50);
-  return () => clearInterval(timer);
+/** So many looks at what has arrived. */
+async function looks(pc: FakePeerConnection, times: number): Promise<void> {
+  const before = pc.readings;
+  await until(() => pc.readings >= before + times);
 }
 
-/** Enough looks at the traffic for silence to mean something. */
-async function armed(pc: FakePeerConnection): Promise<() => void> {
-  const stop = traffic(pc);
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  return stop;
+/** Packets come, enough for silence to mean something; then they don't. */
+async function fallsSilent(pc: FakePeerConnection): Promise<void> {
+  pc.flows = true;
+  await looks(pc, 3);
+  pc.flows = false;
 }
 
 test("c6_silence_restarts_ice_once_and_probes_the_socket", async () => {
   const { socket, call, pc, server } = await inCall();
-  const stop = await armed(pc);
-  stop();
+  await fallsSilent(pc);
   await until(() => socket.of("probe").length > 0);
   assert.deepEqual(
     pc.offers.map((offer) => offer.iceRestart),
@@ -34,9 +33,8 @@ test("c6_silence_restarts_ice_once_and_probes_the_socket", async () => {
   );
   await answer(socket, "probe");
   await answer(socket, "call.connect", { sdp: "answer", slots: [...SLOTS] });
-  const again = traffic(pc);
-  await new Promise((resolve) => setTimeout(resolve, 1_000));
-  again();
+  pc.flows = true;
+  await looks(pc, 5);
   assert.equal(pc.offers.length, 2);
   assert.equal(socket.of("probe").length, 1);
   assert.equal(server.sockets.filter((one) => !one.closed).length, 1);
@@ -46,7 +44,7 @@ test("c6_silence_restarts_ice_once_and_probes_the_socket", async () => {
 
 test("c6_a_restart_that_was_answered_and_brings_nothing_is_followed_by_a_new_connection", async () => {
   const { socket, call, pc } = await inCall();
-  (await armed(pc))();
+  await fallsSilent(pc);
   await until(() => socket.of("probe").length === 1);
   await answer(socket, "probe");
   await answer(socket, "call.connect", { sdp: "answer", slots: [...SLOTS] });
@@ -67,25 +65,26 @@ test("c6_a_dead_path_is_noticed_on_hold_too_but_not_before_the_answer", async ()
   const pc = FakePeerConnection.all.at(-1)!;
   await until(() => pc.remoteDescription !== null);
   pc.become("connected");
-  (await armed(pc))();
-  await new Promise((resolve) => setTimeout(resolve, 900));
-  assert.equal(socket.of("probe").length, 0);
+  pc.flows = true;
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  assert.equal(pc.readings, 0);
+  pc.flows = false;
   socket.receive({ type: "call.state", call_id: CALL, phase: "active", answered_at: Date.now() });
   const holding = call.hold();
   await answer(socket, "call.hold");
   await holding;
-  (await armed(pc))();
+  await fallsSilent(pc);
   await until(() => socket.of("probe").length === 1);
 });
 
 test("c6_a_socket_that_does_not_answer_a_probe_is_replaced_and_the_session_resumes", async () => {
-  const { socket, call, pc, server } = await inCall();
-  const stop = await armed(pc);
-  stop();
+  const { client, socket, call, pc, server } = await inCall();
+  const states: string[] = [];
+  client.on("state", (state) => states.push(state));
+  await fallsSilent(pc);
   await until(() => socket.of("probe").length > 0);
-  const asked = Date.now();
   const next = await server.socket(1);
-  assert.ok(Date.now() - asked < 500, "the next socket opens before the first is given up");
+  assert.deepEqual(states, [], "the next socket opens before the first is given up");
   assert.ok(socket.closed);
   assert.ok(next.of("hello")[0]?.resume);
   // What the old socket swallowed is asked again: the offer goes out as soon as the session is back.
@@ -97,9 +96,8 @@ test("c6_a_socket_that_does_not_answer_a_probe_is_replaced_and_the_session_resum
 
 test("c6_a_socket_that_does_not_answer_is_given_up_though_no_other_opens", async () => {
   const { client, socket, pc, server } = await inCall();
-  const stop = await armed(pc);
   server.slow = true;
-  stop();
+  await fallsSilent(pc);
   await until(() => socket.of("probe").length > 0);
   assert.equal(client.state, "online");
   await until(() => client.state === "reconnecting");
@@ -141,7 +139,8 @@ test("c6_the_old_socket_is_heard_until_the_next_one_is_open", async () => {
 
 test("c6_another_run_of_the_server_rebuilds_the_media_and_nothing_rings_again", async () => {
   const { client, socket, call, pc, server, incoming } = await inCall({}, {}, true);
-  await answer(socket, "call.media");
+  await until(() => socket.of("call.media").at(-1)?.camera === true);
+  for (const _ of socket.of("call.media")) await answer(socket, "call.media");
   const reasons = ends(call);
   const states: string[] = [];
   call.on("state", (state) => states.push(state));
@@ -232,14 +231,6 @@ test("c6_a_call_that_the_server_knows_no_more_ends_as_lost", async () => {
   assert.ok(opened.every((track) => track.stopped));
 });
 
-test("c6_the_first_try_to_come_back_is_made_at_once", async () => {
-  const { server } = await inCall();
-  const broke = Date.now();
-  server.sockets[0]!.break();
-  await server.socket(1);
-  assert.ok(Date.now() - broke < 200);
-});
-
 test("c6_sockets_that_are_welcomed_and_closed_at_once_are_not_tried_without_a_pause", async () => {
   const { socket, server } = await online();
   socket.break();
@@ -282,7 +273,7 @@ test("c6_an_offer_does_not_wait_for_credentials_that_do_not_come", async (t) => 
   t.after(fetched.restore);
   const since = Date.now();
   const { pc } = await inCall({}, { ice_servers: [turn("old")], ice_expires_at: Date.now() + 5_000 });
-  assert.ok(Date.now() - since < 1_000);
+  assert.ok(Date.now() - since < 4_000);
   assert.deepEqual(pc.configuration.iceServers, [turn("old")]);
 });
 
