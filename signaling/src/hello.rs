@@ -235,6 +235,7 @@ async fn missed(shared: &Shared, session: &Session, shown: &[CallId]) -> Vec<Cal
     if !session.who.rings {
         return Vec::new();
     }
+    shared.history.shown_is_written().await;
     let unseen = shared.directory.missed_unseen(&session.who.endpoint.user, MISSED_MAX).await;
     let unseen = unseen.unwrap_or_else(|error| {
         tracing::error!(%error, "missed calls could not be read: they are shown with the next welcome");

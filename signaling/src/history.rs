@@ -16,6 +16,7 @@ use crate::translate;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tertulia_common::{CallId, Timestamp, UserId};
 use tertulia_directory as directory;
@@ -76,6 +77,8 @@ enum Job {
 pub(crate) struct History {
     jobs: mpsc::Sender<Job>,
     hub: Arc<Hub>,
+    /// How often missed calls wait to be marked as shown.
+    marking: Arc<AtomicUsize>,
 }
 
 /// The one who writes.
@@ -84,6 +87,7 @@ pub(crate) struct Writer {
     hub: Arc<Hub>,
     directory: Directory,
     clock: Clock,
+    marking: Arc<AtomicUsize>,
     /// Calls that go on.
     live: FxHashSet<CallId>,
     /// When the last of the calls that have ended need not be kept any longer.
@@ -92,8 +96,9 @@ pub(crate) struct Writer {
 
 pub(crate) fn history(hub: Arc<Hub>, directory: Directory, clock: Clock) -> (History, Writer) {
     let (sender, jobs) = mpsc::channel(WAITING_MAX);
-    let history = History { jobs: sender, hub: Arc::clone(&hub) };
-    (history, Writer { jobs, hub, directory, clock, live: FxHashSet::default(), kept_until: None })
+    let marking = Arc::<AtomicUsize>::default();
+    let history = History { jobs: sender, hub: Arc::clone(&hub), marking: Arc::clone(&marking) };
+    (history, Writer { jobs, hub, directory, clock, marking, live: FxHashSet::default(), kept_until: None })
 }
 
 impl History {
@@ -110,7 +115,17 @@ impl History {
     /// A device of this user has shown these missed calls.
     pub(crate) fn shown(&self, user: &UserId, calls: Vec<CallId>) {
         if !calls.is_empty() {
-            self.put(Job::Shown { user: user.clone(), calls });
+            self.marking.fetch_add(1, Ordering::SeqCst);
+            if !self.put(Job::Shown { user: user.clone(), calls }) {
+                self.marking.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+    }
+
+    /// Waits until every missed call that was shown is marked so: who reads them then is not told twice.
+    pub(crate) async fn shown_is_written(&self) {
+        if self.marking.load(Ordering::SeqCst) > 0 {
+            self.flush().await;
         }
     }
 
@@ -128,11 +143,14 @@ impl History {
         }
     }
 
-    fn put(&self, job: Job) {
-        if let Err(error) = self.jobs.try_send(job) {
+    /// Whether it will be written.
+    fn put(&self, job: Job) -> bool {
+        let put = self.jobs.try_send(job);
+        if let Err(error) = &put {
             self.hub.metrics.hit(Hit::History);
-            tracing::error!(error = %failure(&error), "a line of the call history is lost");
+            tracing::error!(error = %failure(error), "a line of the call history is lost");
         }
+        put.is_ok()
     }
 }
 
@@ -189,6 +207,7 @@ impl Writer {
                     if let Err(error) = self.directory.mark_missed_seen(&user, &calls).await {
                         tracing::error!(%error, ?user, "missed calls could not be marked as shown: they come again");
                     }
+                    self.marking.fetch_sub(1, Ordering::SeqCst);
                 }
                 Job::Restored { live, kept_until } => {
                     self.live.extend(live);
