@@ -46,15 +46,18 @@ scenario("c1_cancel_stops_the_ringing", async (world) => {
   await bob.reads("recent-calls", /missed/i);
 });
 
-scenario("c1_busy_is_told_to_a_third_person", async (world) => {
-  const [alice, bob, carol] = await world.signedIn(...both, ["Carol", "left"]);
+scenario("c1_busy_is_told_to_who_finds_two_calls_there", async (world) => {
+  const [alice, bob, carol, dave] = await world.signedIn(...both, ["Carol", "left"], ["Dave", "left"]);
   await alice.calls(bob, "voice");
   await bob.accepts();
   await Promise.all([alice.isInCall(), bob.isInCall()]);
-  await carol.triesToCall(bob, "voice");
-  await carol.isTold(/busy|another call/i);
-  await carol.isFree();
-  await bob.isInCall();
+  await carol.calls(bob, "voice");
+  await bob.click("waiting-accept");
+  await Promise.all([bob.sees("held-call"), carol.isInCall()]);
+  await dave.triesToCall(bob, "voice");
+  await dave.isTold(/busy|another call/i);
+  await dave.isFree();
+  await carol.hears(bob);
 });
 
 scenario("c1_third_device_stops_ringing_when_another_answers", async (world) => {
