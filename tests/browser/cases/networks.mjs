@@ -4,16 +4,14 @@
 import assert from "node:assert/strict";
 import { scenario } from "../harness.mjs";
 import { ADDRESS, ADDRESS6 } from "../network.mjs";
+import { together } from "../together.mjs";
 import { iceServers, startTurn } from "../turn.mjs";
 import { pause, until } from "../until.mjs";
 
-const APART_MAX_MS = 80;
 /** From an interface's end, or a new address, to sound at both ends. What it takes is printed; this bounds it on any machine. */
 const MOVED_MAX_MS = 5_000;
 /** Where the way to the server's signalling is gone too, the browser's own checks of its paths have to find it out. */
 const ALONE_MAX_MS = 12_000;
-/** A machine that is busy elsewhere shows pictures late: one good look is enough. */
-const LOOKS = 3;
 
 const reachable = { address: ADDRESS };
 
@@ -65,16 +63,6 @@ function path(person) {
     const local = reports.get(pair?.localCandidateId);
     return [local?.relayProtocol ?? local?.protocol, local?.candidateType];
   });
-}
-
-async function together(person, other, what) {
-  let apart;
-  for (let look = 0; look < LOOKS; look += 1) {
-    apart = await person.apartFrom(other);
-    console.log(`# ${what}: the beep is ${apart.toFixed(0)} ms behind its flash`);
-    if (Math.abs(apart) <= APART_MAX_MS) return;
-  }
-  assert.fail(`${what}: ${apart.toFixed(0)} ms`);
 }
 
 scenario(
