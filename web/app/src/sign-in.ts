@@ -22,6 +22,9 @@ import { sayError, sayWait } from "./words.js";
 /** What the page shows: one of the ways in, or a step on from it. */
 export type Step = SignInWay | "pin" | "link";
 
+/** How soon a server that was out of reach is asked again. Raising it keeps people waiting, lowering it costs battery. */
+const ASK_AGAIN_MS = 1_500;
+
 export interface PinSent extends Registered {
   /** By this browser's clock. */
   sentAt: number;
@@ -57,6 +60,7 @@ export class SignIn {
   readonly #start: (account: Account, profile?: Profile) => Promise<void>;
   readonly #changed: () => void;
   #knocking = false;
+  #askAgain: ReturnType<typeof setTimeout> | undefined;
   #asking: AbortController | undefined;
 
   constructor(start: (account: Account, profile?: Profile) => Promise<void>, changed: () => void) {
@@ -69,16 +73,18 @@ export class SignIn {
     return this.info?.sign_in ?? [];
   }
 
-  /** Asks the server what it knows; again, if it was out of reach. */
+  /** Asks the server what it knows; again, and by itself, while it is out of reach. */
   async ask(): Promise<void> {
     if (this.info || this.#knocking) return;
     this.#knocking = true;
-    this.unreachable = false;
-    this.#changed();
+    clearTimeout(this.#askAgain);
     try {
       this.info = await serverInfo(location.origin);
+      this.unreachable = false;
     } catch {
+      // It may have been the network that changed in this very moment.
       this.unreachable = true;
+      this.#askAgain = setTimeout(() => void this.ask(), ASK_AGAIN_MS);
     }
     this.#knocking = false;
     if (!this.info) {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { codeIn, deviceName, linkAddress } from "../src/account.js";
 import { isUnnamed } from "../src/mine.js";
+import { SignIn } from "../src/sign-in.js";
 
 test("m15_a_code_is_found_in_the_address_that_its_qr_code_says", () => {
   const address = linkAddress("https://calls.example", "K7PM-3XQA");
@@ -36,4 +37,29 @@ test("a1_an_account_named_by_its_numbers_digits_is_asked_for_a_name", () => {
   for (const name of ["…5678", "5678", "+34 612 345 678"]) assert.ok(!named(name), name);
   for (const name of ["Ana", "Ana 5678", "…1234", "007"]) assert.ok(named(name), name);
   assert.ok(!isUnnamed({ user_id: "u", name: "5678" }));
+});
+
+test("a1_a_server_out_of_reach_is_asked_again_by_itself", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const info = { sign_in: ["phone"], pin_digits: 6 };
+  let asked = 0;
+  t.mock.method(globalThis, "fetch", async () => {
+    asked += 1;
+    if (asked === 1) throw new TypeError("the network has changed");
+    return new Response(JSON.stringify(info), { headers: { "content-type": "application/json" } });
+  });
+  const page = globalThis as { location?: unknown };
+  page.location = { origin: "https://calls.example" };
+  t.after(() => delete page.location);
+  let heard: (() => void) | undefined;
+  const entry = new SignIn(
+    async () => undefined,
+    () => heard?.(),
+  );
+  await entry.ask();
+  assert.ok(entry.unreachable && !entry.step);
+  const known = new Promise<void>((resolve) => (heard = resolve));
+  t.mock.timers.tick(5_000);
+  await known;
+  assert.deepEqual([asked, entry.unreachable, entry.step], [2, false, "phone"]);
 });
