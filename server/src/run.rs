@@ -144,7 +144,9 @@ async fn lock_folder(config: &Config) -> anyhow::Result<File> {
 
 /// How many files are open if all limits are reached.
 pub(crate) fn open_files_wanted(config: &Config) -> u64 {
-    let media = if config.media.tcp { config.media.tcp_connections_max as u64 } else { 0 };
+    // Each shard has its own.
+    let of_shard = if config.media.tcp { config.media.tcp_connections_max as u64 } else { 0 };
+    let media = of_shard * tertulia_sfu::shard_count(config.media.shards) as u64;
     u64::from(config.signaling.sockets_max) + u64::from(config.http.connections_max) + media + FILES_RESERVED
 }
 

@@ -106,15 +106,21 @@ pub struct Sfu {
     inner: Arc<Inner>,
 }
 
+/// How many shards there are where so many are configured (0: one a core).
+#[must_use]
+pub fn shard_count(configured: usize) -> usize {
+    match configured {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        shards => shards,
+    }
+}
+
 /// Binds the ports and starts the threads.
 ///
 /// # Errors
 /// If a port is taken, or nothing is there to tell clients.
 pub fn start(config: Config) -> Result<(Sfu, mpsc::Receiver<Event>), StartError> {
-    let count = match config.shards {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        shards => shards,
-    };
+    let count = shard_count(config.shards);
     if config.advertise.is_empty() && config.bind.is_unspecified() {
         return Err(StartError::NoAddress(config.bind));
     }

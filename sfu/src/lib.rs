@@ -20,7 +20,7 @@ pub mod fuzzing {
     pub use crate::framing::fuzz as frames;
 }
 
-pub use handle::{Config, Sfu, StartError, start};
+pub use handle::{Config, Sfu, StartError, shard_count, start};
 pub use ports::{Advertised, AdvertisedError};
 pub use tcp::TcpLimits;
 pub use tertulia_sfu_core::{
