@@ -1,0 +1,13 @@
+//! What media are: classes, limits, refusals, and the jobs that a worker does. Reads bytes it is given; no I/O, no clock.
+//!
+//! Everything that comes from a file is hostile: a number read from one is an opinion, never a size to allocate.
+
+mod class;
+mod job;
+mod limits;
+mod refusal;
+
+pub use class::{Class, Treatment};
+pub use job::{Event, IMAGE_THUMB_SIDE, Job, Outcome, POSTER_SIDE, PREVIEW_BYTES_MAX, Output, WAVEFORM_POINTS};
+pub use limits::{Limits, LimitsError};
+pub use refusal::{Reason, Refusal};

@@ -1,0 +1,7 @@
+//! Uploads: limited, sniffed, hashed and stored in one pass; made playable by sandboxed workers; kept, shared, collected.
+//!
+//! The directory owns what is known about a file (who has it, what was made of it, who may see it), the store owns its bytes,
+//! named by their SHA-256. An upload is confirmed only after both are on disk.
+
+pub mod ingest;
+pub mod store;

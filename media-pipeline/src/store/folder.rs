@@ -1,0 +1,5 @@
+//! Blobs in a local folder.
+
+/// A local folder.
+#[derive(Debug)]
+pub struct Folder {}

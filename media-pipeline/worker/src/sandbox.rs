@@ -1,0 +1,1 @@
+//! What a worker may not do, and how that is made so: before it takes a job.

@@ -1,0 +1,1 @@
+//! Frames with file descriptors between the program and a worker.
