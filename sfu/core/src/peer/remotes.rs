@@ -2,7 +2,11 @@
 //!
 //! Media follows the newest nomination, over whichever protocol: a browser behind a NAT that gave it a new address
 //! nominates again, and so does one whose UDP is dropped and who goes on by TCP. str0m would keep to the pair of higher
-//! priority until that dies. Only an authenticated STUN request gets here; media alone never moves anything.
+//! priority until that dies.
+//!
+//! It also follows the peer's own media to another far end, if STUN has proved that one before and nothing comes from the
+//! present one any more: browsers change their way at once where theirs is dead, and may nominate seconds later. Media
+//! from where nobody has proved to be moves nothing.
 //!
 //! A signature does not cover the sender's address, so a request that was overheard could be sent again from another, to
 //! have the media sent there. Each has a transaction id of its own: one that came already moves nothing.
@@ -12,11 +16,14 @@ use crate::limits::Limits;
 use crate::path::{Path, Remote};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use str0m::net::Transmit;
 
 /// Requests that are remembered. Browsers send one every few seconds on each way: some minutes of one way.
 const REQUESTS_MAX: usize = 64;
+/// Media from elsewhere is followed when none has come for so long from where it goes. Raising it delays recovery; below
+/// the difference of two ways' delays, what is still under way on the slower one would take the media back to it.
+const HUSH: Duration = Duration::from_millis(200);
 /// RFC 8489 §5: where a message has its transaction id; these 64 of its 96 random bits will do.
 const TRANSACTION: std::ops::Range<usize> = 8..16;
 
@@ -26,6 +33,8 @@ pub(crate) struct Remotes {
     pub(crate) proved: Vec<Remote>,
     /// Where media goes: the newest one that the peer nominated, and the address of ours at which it did.
     to: Option<Path>,
+    /// When media last came from there, or it was nominated.
+    to_heard: Instant,
     /// At which address of ours the request arrived that is answered now.
     asked_at: Option<SocketAddr>,
     /// The newest authentic requests, oldest first.
@@ -45,6 +54,7 @@ impl Remotes {
         Self {
             proved: Vec::new(),
             to: None,
+            to_heard: now,
             asked_at: None,
             requests: VecDeque::new(),
             heard_from: None,
@@ -55,9 +65,9 @@ impl Remotes {
     }
 
     /// Remembers that the peer is heard from there; gives an older far end that is forgotten for it.
-    pub(crate) fn learn(&mut self, path: Path, nominated: bool, max: usize) -> Option<Remote> {
+    pub(crate) fn learn(&mut self, now: Instant, path: Path, nominated: bool, max: usize) -> Option<Remote> {
         if nominated {
-            self.to = Some(path);
+            (self.to, self.to_heard) = (Some(path), now);
         }
         self.asked_at = Some(path.local);
         let far_end = path.far_end();
@@ -74,6 +84,19 @@ impl Remotes {
         // Never the one that media goes to: old and in use is better than new and idle.
         let oldest = self.proved.iter().position(|far_end| !self.is_to(far_end)).unwrap_or(0);
         Some(self.proved.remove(oldest))
+    }
+
+    /// Authentic media has come by `path`, whose far end is proved. Whether media goes there from now on, and did not before.
+    pub(crate) fn follow(&mut self, now: Instant, path: Path) -> bool {
+        let moves = self.is_elsewhere(&path);
+        if moves && now.saturating_duration_since(self.to_heard) < HUSH {
+            return false;
+        }
+        self.to_heard = now;
+        if moves {
+            self.to = Some(path);
+        }
+        moves
     }
 
     /// Notes an authentic request; false if it came before.

@@ -1,15 +1,16 @@
 //! The way of a datagram: whose it is, and what is believed of it.
 //!
 //! Three kinds of proof, in the order of what they allow:
-//! - A far end that a peer has proved: its datagrams are that peer's, and its stack decides.
+//! - A far end that a peer has proved: its datagrams are that peer's, and its stack decides. Authentic media from there
+//!   takes the peer's own media along, once none comes from where that goes.
 //! - A STUN request that names a peer and is signed with its password proves a far end, and may move the peer's media
 //!   there. The signature is computed only if the whole user fragment is right, 48 random bits included, and only while
 //!   not too many others were wrong. Nothing unsigned is ever answered: a flood gets no byte back.
 //! - Media from a far end that nobody has proved, as after a NAT has given a peer a new one: it is tried at the one peer
 //!   that owns its SSRC. str0m takes media from anywhere, and lets SRTP decide: what is not authentic changes nothing of
 //!   the stream that there has to be already, what is a replay neither. If it is authentic the others hear it at once;
-//!   where the peer's media goes stays as it is until a STUN request says more. RTCP is taken from where authentic RTP
-//!   came last only: str0m does not tell whether it was authentic, nor does it know a replay of it.
+//!   where the peer's media goes stays as it is until STUN has proved that far end. RTCP is taken from where authentic
+//!   RTP came last only: str0m does not tell whether it was authentic, nor does it know a replay of it.
 
 use super::{Shard, contain};
 use crate::demux;
@@ -47,9 +48,11 @@ impl Shard {
         let peer = &mut self.peers[place];
         let before = peer.authentic;
         let taken = contain(|| peer.receive(now, Input::Receive(now, receive), &mut drained));
+        let authentic = taken.is_some() && peer.authentic != before;
         if on_trial {
-            let authentic = taken.is_some() && peer.authentic != before;
             self.after_trial(now, place, path, datagram, authentic);
+        } else if authentic {
+            self.counters.addresses_changed += u64::from(peer.remotes.follow(now, path));
         } else if taken == Some(false) {
             self.counters.dropped_malformed += 1;
         }
@@ -102,7 +105,7 @@ impl Shard {
         }
         let is_fresh = peer.remotes.is_fresh(datagram);
         if !is_new {
-            peer.remotes.learn(path, nominated, max);
+            peer.remotes.learn(now, path, nominated, max);
             return Some(place);
         }
         if !is_fresh {
@@ -116,7 +119,7 @@ impl Shard {
         if nominated && peer.remotes.is_elsewhere(&path) {
             self.counters.addresses_changed += 1;
         }
-        if let Some(forgotten) = peer.remotes.learn(path, nominated, max) {
+        if let Some(forgotten) = peer.remotes.learn(now, path, nominated, max) {
             self.addresses.unbind(&forgotten, place);
         }
         self.addresses.bind(far_end, place);

@@ -142,6 +142,43 @@ fn c6_the_others_hear_a_peer_at_once_after_its_nat_gave_it_a_new_address() {
 }
 
 #[test]
+fn c6_media_follows_the_peers_own_to_an_address_that_it_has_proved_before_it_nominates_that() {
+    let (mut world, _, bob) = call(46);
+    let (name, password) = (world.clients[bob].username(), world.clients[bob].password().to_owned());
+    let request = world::binding_request(&name, &password, false);
+    world.shard.handle_datagram(world.now, Path::udp(stranger(1), server()), &request);
+    world.run(500);
+    assert_eq!(world.shard.counters().addresses_changed, 0, "a check alone moves nothing");
+    let moved = world.ms();
+    world.clients[bob].seen_as = stranger(1);
+    assert!(world.run_until(3_000, |world| world.shard.counters().addresses_changed == 1));
+    let took = world.ms() - moved;
+    assert!((200..=240).contains(&took), "{took} ms: as soon as the old way has been silent for a while");
+    let since = world.ms();
+    assert!(world.run_until(100, |world| heard_since(world, bob, since).is_some()));
+}
+
+#[test]
+fn c6_what_is_still_under_way_does_not_take_media_back_to_the_old_address() {
+    let (mut world, _, bob) = call(47);
+    let (name, password) = (world.clients[bob].username(), world.clients[bob].password().to_owned());
+    let old = world.clients[bob].seen_as;
+    let before = world.clients[bob].last_media.clone();
+    assert!(world.run_until(100, |world| world.clients[bob].last_media != before), "a packet is under way");
+    let request = world::binding_request(&name, &password, true);
+    world.shard.handle_datagram(world.now, Path::udp(stranger(1), server()), &request);
+    world.clients[bob].seen_as = stranger(1);
+    let received = world.shard.counters().packets_received;
+    world.run(9);
+    assert!(world.shard.counters().packets_received > received, "and has come by the old way");
+    world.ways.clear();
+    world.run(5_000);
+    assert!(world.ways.iter().any(|(_, _, to)| *to == stranger(1)));
+    assert!(!world.ways.iter().any(|(_, _, to)| *to == old));
+    assert_eq!(world.shard.counters().addresses_changed, 1);
+}
+
+#[test]
 fn forged_media_of_a_peer_is_tried_counted_and_changes_nothing() {
     let (mut world, alice, bob) = call(35);
     world.run(500);
