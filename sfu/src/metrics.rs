@@ -168,6 +168,9 @@ const FIGURES: &[Figure] = &[
     ("tertulia_sfu_nacks_sent", "NACKs to publishers", C, |s| s.counters.nacks_sent),
     ("tertulia_sfu_sources_without_slot", "Sources that found no free slot", C, |s| s.counters.sources_without_slot),
     ("tertulia_sfu_addresses_changed", "Peers that came from a new address", C, |s| s.counters.addresses_changed),
+    ("tertulia_sfu_restarts_unasked", "Restarts of ICE that clients made by themselves", C, |s| {
+        s.counters.restarts_unasked
+    }),
     ("tertulia_sfu_panics", "Peers ended by a contained panic", C, |s| s.counters.panics),
     ("tertulia_sfu_socket_send_dropped", "Datagrams that the kernel did not take", C, |s| s.socket.send_dropped),
     ("tertulia_sfu_socket_receive_dropped", "Datagrams that found the receive buffer full", C, |s| s.kernel.dropped),

@@ -10,6 +10,7 @@
 
 use crate::error::ConnectError;
 use crate::limits::Limits;
+use str0m::IceCreds;
 use str0m::format::Codec;
 use str0m::media::{MediaKind, Mid};
 
@@ -86,7 +87,8 @@ pub(crate) fn prepare(offer: &str, limits: &Limits) -> Result<Offer, ConnectErro
 }
 
 /// Puts our ICE credentials into an answer, in place of those that str0m drew for a restart.
-pub(crate) fn with_credentials(answer: &str, ufrag: &str, password: &str) -> String {
+pub(crate) fn with_credentials(answer: &str, ours: &IceCreds) -> String {
+    let (ufrag, password) = (&ours.ufrag, &ours.pass);
     let mut text = String::with_capacity(answer.len());
     for line in answer.lines() {
         match line.split_once(':') {
@@ -101,6 +103,16 @@ pub(crate) fn with_credentials(answer: &str, ufrag: &str, password: &str) -> Str
         }
     }
     text
+}
+
+/// Adds the credentials that the client may restart ICE with by itself: lines of our own, which others pass over.
+pub(crate) fn with_later<'a>(answer: &str, later: impl Iterator<Item = &'a IceCreds>) -> String {
+    let (session, media) = answer.split_at(answer.find("\nm=").map_or(answer.len(), |before| before + 1));
+    let mut text = session.to_owned();
+    for credentials in later {
+        push_line(&mut text, &format!("a=x-restart:{} {}", credentials.ufrag, credentials.pass));
+    }
+    text + media
 }
 
 fn invalid(why: &str) -> ConnectError {
@@ -276,7 +288,13 @@ mod tests {
 
     #[test]
     fn an_answer_carries_our_credentials() {
-        let answer = with_credentials("v=0\r\na=ice-ufrag:x\r\na=ice-pwd:y\r\na=mid:0\r\n", "ours", "secret");
+        let credentials = |ufrag: &str, pass: &str| IceCreds { ufrag: ufrag.to_owned(), pass: pass.to_owned() };
+        let ours = credentials("ours", "secret");
+        let answer = with_credentials("v=0\r\na=ice-ufrag:x\r\na=ice-pwd:y\r\na=mid:0\r\n", &ours);
         assert_eq!(answer, "v=0\r\na=ice-ufrag:ours\r\na=ice-pwd:secret\r\na=mid:0\r\n");
+        let later = [credentials("one", "1"), credentials("two", "2")];
+        let answer = with_later("v=0\r\ns=-\r\nm=audio 9 X 0\r\na=mid:0\r\n", later.iter());
+        let expected = "v=0\r\ns=-\r\na=x-restart:one 1\r\na=x-restart:two 2\r\nm=audio 9 X 0\r\na=mid:0\r\n";
+        assert_eq!(answer, expected);
     }
 }

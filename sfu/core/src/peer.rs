@@ -24,13 +24,15 @@ use str0m::rtp::{RtpPacket, Ssrc, Vp8Descriptor};
 use str0m::{IceCreds, Input, Output, PacerReason, Reason, Rtc};
 use tertulia_common::{PeerId, RoomId};
 
+mod credentials;
 mod heartbeat;
 mod remotes;
 mod setup;
 
+pub(crate) use credentials::{Credentials, Named};
 pub(crate) use remotes::{Remotes, is_stun};
+pub(crate) use setup::NewPeer;
 pub use setup::PeerConfig;
-pub(crate) use setup::{NewPeer, credentials};
 
 use heartbeat::Heartbeat;
 
@@ -126,8 +128,7 @@ pub(crate) struct Peer {
     pub(crate) heartbeat: Heartbeat,
     rtc: Rtc,
     crypto: Arc<CryptoProvider>,
-    /// Our half of its ICE user name, and the password with which it signs.
-    credentials: IceCreds,
+    credentials: Credentials,
     /// `a=fingerprint` of its offer: another one is another connection.
     fingerprint: String,
     /// Which track an SSRC belongs to.
@@ -183,6 +184,7 @@ impl Peer {
             panics: false,
         };
         let answer = peer.accept(offer)?;
+        let answer = offer::with_later(&answer, peer.credentials.later());
         Ok((peer, answer))
     }
 
@@ -192,7 +194,7 @@ impl Peer {
     }
 
     /// Takes a later offer of the same connection. `credentials` are used if it restarts ICE.
-    pub(crate) fn renegotiate(&mut self, offer: &Offer, credentials: IceCreds) -> Result<String, ConnectError> {
+    pub(crate) fn renegotiate(&mut self, offer: &Offer, credentials: Credentials) -> Result<String, ConnectError> {
         let before = self.rtc.direct_api().local_ice_credentials();
         let answer = self.accept(offer)?;
         let mut api = self.rtc.direct_api();
@@ -200,10 +202,10 @@ impl Peer {
             return Ok(answer);
         }
         // The stack drew new ones, but ours have to lead to this peer.
-        let answer = offer::with_credentials(&answer, &credentials.ufrag, &credentials.pass);
-        self.credentials.clone_from(&credentials);
-        api.set_local_ice_credentials(credentials);
-        Ok(answer)
+        api.set_local_ice_credentials(credentials.first().clone());
+        self.credentials = credentials;
+        let answer = offer::with_credentials(&answer, self.credentials.first());
+        Ok(offer::with_later(&answer, self.credentials.later()))
     }
 
     fn accept(&mut self, offer: &Offer) -> Result<String, ConnectError> {
@@ -350,16 +352,26 @@ impl Peer {
 
     // === Inputs ===
 
-    /// Whether a STUN user name (`ours:theirs`) is of this peer's connection: not its place alone, the random part too.
-    pub(crate) fn is_named(&self, username: &str) -> bool {
-        username.split(':').next() == Some(self.credentials.ufrag.as_str())
+    /// Whether a STUN user name is of this peer, and by which of its credentials.
+    pub(crate) fn named(&self, username: &str) -> Option<Named> {
+        self.credentials.named(username)
     }
 
-    /// Whether a STUN message was signed with this peer's password (RFC 8489 §9.1). The stack's own check is not enough
-    /// here: it takes whatever comes from the address that it sends to.
-    pub(crate) fn has_signed(&self, message: &StunMessage<'_>) -> bool {
+    /// Whether a STUN message was signed with the password that goes with its name (RFC 8489 §9.1). The stack's own check
+    /// is not enough here: it takes whatever comes from the address that it sends to.
+    pub(crate) fn has_signed(&self, message: &StunMessage<'_>, named: Named) -> bool {
         let hmac = self.crypto.sha1_hmac_provider;
-        message.verify(self.credentials.pass.as_bytes(), |key, parts| hmac.sha1_hmac(key, parts))
+        message.verify(self.credentials.password(named).as_bytes(), |key, parts| hmac.sha1_hmac(key, parts))
+    }
+
+    /// The client has restarted ICE, as an authentic request shows. Whether it did so with credentials for later.
+    pub(crate) fn go_on(&mut self, named: Named, username: &str) -> bool {
+        let (ours, theirs) = self.credentials.go_on(named, username);
+        let mut api = self.rtc.direct_api();
+        api.set_local_ice_credentials(ours.clone());
+        // We answer only, and never sign with a password of theirs. Without one, their next offer is a restart in any case.
+        api.set_remote_ice_credentials(IceCreds { ufrag: theirs.to_owned(), pass: String::new() });
+        named.is_later()
     }
 
     /// Takes a datagram and drains. False if the stack refused it.

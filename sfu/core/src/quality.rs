@@ -83,6 +83,8 @@ pub struct Counters {
     pub sources_without_slot: u64,
     /// Peers that came from a new address.
     pub addresses_changed: u64,
+    /// Restarts of ICE that clients made by themselves, with credentials that they were given before.
+    pub restarts_unasked: u64,
     /// Peers ended by a panic of their stack.
     pub panics: u64,
 }

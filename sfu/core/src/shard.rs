@@ -11,7 +11,7 @@ use crate::guard::Guard;
 use crate::limits::Limits;
 use crate::offer::{self, Offer};
 use crate::owners::Owners;
-use crate::peer::{self, Drained, Link, NewPeer, Peer, PeerConfig, Signal};
+use crate::peer::{Credentials, Drained, Link, NewPeer, Peer, PeerConfig, Signal};
 use crate::quality::Counters;
 use crate::room::Room;
 use crate::timer::WakeUps;
@@ -233,7 +233,7 @@ impl Shard {
         let replaced = self.by_id.get(&id).copied();
         self.check_places(room, replaced.is_some())?;
         let place = self.peers.vacant_key();
-        let credentials = peer::credentials(self.id.0, place, random);
+        let credentials = Credentials::new(&self.config.crypto, self.id.0, place, random, &offer.sdp);
         let new = NewPeer { id, room, config: &self.config, limits: &self.limits, credentials };
         let (mut peer, answer) = contain(|| Peer::new(now, new, offer)).ok_or(ConnectError::Panicked)??;
         peer.admitted = admitted;
@@ -259,7 +259,7 @@ impl Shard {
         offer: &Offer,
         random: Randomness,
     ) -> Result<Connected, ConnectError> {
-        let credentials = peer::credentials(self.id.0, place, random);
+        let credentials = Credentials::new(&self.config.crypto, self.id.0, place, random, &offer.sdp);
         let (room, peer) = (self.peers[place].room, &mut self.peers[place]);
         let Some(answer) = contain(|| peer.renegotiate(offer, credentials)) else {
             self.gone(now, place, GoneReason::Panicked);

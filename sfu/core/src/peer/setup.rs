@@ -1,7 +1,6 @@
 //! How a peer's WebRTC stack is set up: what all peers share, and what its offer decides.
 
-use super::RTX_SLOT_PACKETS_MIN;
-use crate::demux;
+use super::{Credentials, RTX_SLOT_PACKETS_MIN};
 use crate::error::ConnectError;
 use crate::limits::Limits;
 use crate::offer::Offer;
@@ -13,7 +12,7 @@ use str0m::config::{CryptoProvider, DtlsCert, DtlsVersion};
 use str0m::format::Codec;
 use str0m::net::TcpType;
 use str0m::rtp::Extension;
-use str0m::{Candidate, IceCreds, Rtc, RtcConfig};
+use str0m::{Candidate, Rtc, RtcConfig};
 use tertulia_common::{PeerId, RoomId};
 
 /// How often the stack sums up its streams.
@@ -44,18 +43,7 @@ pub(crate) struct NewPeer<'a> {
     pub(crate) room: RoomId,
     pub(crate) config: &'a PeerConfig,
     pub(crate) limits: &'a Limits,
-    pub(crate) credentials: IceCreds,
-}
-
-/// Credentials for the peer at `place`.
-pub(crate) fn credentials(shard: u16, place: usize, random: [u8; 24]) -> IceCreds {
-    let (mut name, mut password) = ([0; 8], [0; 16]);
-    name.copy_from_slice(&random[..8]);
-    password.copy_from_slice(&random[8..]);
-    IceCreds {
-        ufrag: demux::ufrag(shard, place, u64::from_be_bytes(name)),
-        pass: demux::text(u128::from_be_bytes(password), 26),
-    }
+    pub(crate) credentials: Credentials,
 }
 
 /// What clients are told: UDP first, by its priority.
@@ -74,7 +62,7 @@ pub(super) fn rtc_config(new: &NewPeer<'_>, offer: &Offer) -> RtcConfig {
         .set_dtls_cert(new.config.certificate.clone())
         // As the DTLS server of 1.2 we choose the SRTP profile, and choose AES-GCM; 1.3 would follow the browser to AES-CM.
         .set_dtls_version(DtlsVersion::Dtls12)
-        .set_local_ice_credentials(new.credentials.clone())
+        .set_local_ice_credentials(new.credentials.first().clone())
         .enable_bwe(Some(Bitrate::from(new.config.estimate_initial_bps)))
         .set_stats_interval(Some(STATS_INTERVAL))
         .set_rtcp_report_interval_audio(AUDIO_REPORTS)

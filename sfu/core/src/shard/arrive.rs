@@ -5,7 +5,8 @@
 //!   takes the peer's own media along, once none comes from where that goes.
 //! - A STUN request that names a peer and is signed with its password proves a far end, and may move the peer's media
 //!   there. The signature is computed only if the whole user fragment is right, 48 random bits included, and only while
-//!   not too many others were wrong. Nothing unsigned is ever answered: a flood gets no byte back.
+//!   not too many others were wrong. Nothing unsigned is ever answered: a flood gets no byte back. By credentials that the
+//!   peer was given for later it says too that it has restarted ICE.
 //! - Media from a far end that nobody has proved, as after a NAT has given a peer a new one: it is tried at the one peer
 //!   that owns its SSRC. str0m takes media from anywhere, and lets SRTP decide: what is not authentic changes nothing of
 //!   the stream that there has to be already, what is a replay neither. If it is authentic the others hear it at once;
@@ -88,17 +89,18 @@ impl Shard {
         let message = StunMessage::parse(datagram).ok()?;
         let username = message.username()?;
         let place = demux::place_of(self.id.0, username)?;
-        let peer = self.peers.get_mut(place).filter(|peer| peer.is_named(username))?;
+        let peer = self.peers.get_mut(place)?;
+        let named = peer.named(username)?;
         let nominated = message.use_candidate();
         let max = self.limits.peer_addresses_max;
-        let is_new = known != Some(place) || nominated && peer.remotes.is_elsewhere(&path);
+        let is_new = known != Some(place) || named.goes_on || nominated && peer.remotes.is_elsewhere(&path);
         let far_end = path.far_end();
         // Not where nothing new is said: a flood in a peer's own name must not keep its own requests out.
         if is_new && !self.unsigned.allows(&mut peer.remotes.unsigned, &far_end, now) {
             self.counters.stun_limited += 1;
             return None;
         }
-        if !peer.has_signed(&message) {
+        if !peer.has_signed(&message, named) {
             self.unsigned.failed(&mut peer.remotes.unsigned, &far_end);
             self.counters.stun_unsigned += 1;
             return None;
@@ -115,6 +117,9 @@ impl Shard {
         if known != Some(place) && !peer.remotes.fresh.take(now) {
             self.counters.addresses_limited += 1;
             return None;
+        }
+        if named.goes_on {
+            self.counters.restarts_unasked += u64::from(peer.go_on(named, username));
         }
         if nominated && peer.remotes.is_elsewhere(&path) {
             self.counters.addresses_changed += 1;

@@ -3,6 +3,7 @@
 use crate::both_hear;
 use crate::world::{self, Link, World, server};
 use std::net::SocketAddr;
+use str0m::ice::StunMessage;
 use str0m::media::MediaKind;
 use str0m::net::Protocol;
 use tertulia_sfu_core::Path;
@@ -177,6 +178,87 @@ fn c6_what_is_still_under_way_does_not_take_media_back_to_the_old_address() {
     assert!(!world.ways.iter().any(|(_, _, to)| *to == old));
     assert_eq!(world.shard.counters().addresses_changed, 1);
 }
+
+// === Restarts that nobody was asked for ===
+
+/// What the shard answers to a request, if it does.
+fn answer_to(world: &mut World, path: Path, request: &[u8]) -> Option<Vec<u8>> {
+    while world.shard.poll_transmit().is_some() {}
+    world.shard.handle_datagram(world.now, path, request);
+    let answer = world.shard.poll_transmit()?;
+    assert_eq!(answer.destination, path.remote);
+    Some(answer.contents.to_vec())
+}
+
+fn is_signed_with(password: &str, answer: &[u8]) -> bool {
+    let crypto = str0m::crypto::from_feature_flags();
+    let message = StunMessage::parse(answer).expect("STUN");
+    message.verify(password.as_bytes(), |key, parts| crypto.sha1_hmac_provider.sha1_hmac(key, parts))
+}
+
+#[test]
+fn c6_a_client_restarts_ice_by_itself_with_what_its_answer_brought() {
+    let (mut world, alice, bob) = call(48);
+    let (first, first_password) = (world.clients[bob].username(), world.clients[bob].password().to_owned());
+    let later = world.clients[bob].later();
+    assert_eq!(later.len(), 3);
+    // In their order, but one may be passed over: it is void then.
+    for (n, (name, password)) in [&later[0], &later[2]].into_iter().enumerate() {
+        let path = Path::udp(stranger(n as u8), server());
+        let request = world::binding_request(&format!("{name}:new{n}"), password, true);
+        let answer = answer_to(&mut world, path, &request).expect("an answer");
+        assert!(is_signed_with(password, &answer));
+        let counters = world.shard.counters();
+        assert_eq!((counters.restarts_unasked, counters.addresses_changed), (n as u64 + 1, n as u64 + 1));
+        world.ways.clear();
+        world.run(40);
+        assert!(world.ways.iter().any(|(_, _, to)| *to == path.remote));
+        // It may try with them again, as another restart before it has heard of us.
+        let request = world::binding_request(&format!("{name}:again{n}"), password, false);
+        assert!(answer_to(&mut world, path, &request).is_some());
+        world.shard.handle_datagram(
+            world.now,
+            path,
+            &world::binding_request(&format!("{name}:new{n}"), password, true),
+        );
+        let back = world.shard.counters().restarts_unasked;
+        assert_eq!(back, n as u64 + 1, "which is no restart of its own");
+    }
+    let second = format!("{}:new", later[1].0);
+    for (name, password) in [(first, first_password), (second, later[1].1.clone())] {
+        let own = Path::udp(world.clients[bob].seen_as, server());
+        assert_eq!(answer_to(&mut world, own, &world::binding_request(&name, &password, true)), None, "{name} is void");
+    }
+    // A restart that it asks for is one like any other, and brings new ones.
+    world.offer(bob, true).unwrap();
+    assert!(world.clients[bob].later().iter().all(|new| !later.contains(new)));
+    let since = world.ms();
+    for who in [alice, bob] {
+        assert!(world.run_until(3_000, |world| heard_since(world, who, since + 100).is_some()));
+    }
+    assert_eq!(world.clients[bob].connected, 1, "no second handshake");
+}
+
+#[test]
+fn credentials_for_later_are_worth_nothing_without_their_password_or_a_second_time() {
+    let (mut world, _, bob) = call(49);
+    let own_password = world.clients[bob].password().to_owned();
+    let (name, password) = world.clients[bob].later().remove(0);
+    let name = format!("{name}:new");
+    let (near, far) = (Path::udp(stranger(1), server()), Path::udp(stranger(2), server()));
+    for wrong in ["wrong-password", &own_password] {
+        assert_eq!(answer_to(&mut world, near, &world::binding_request(&name, wrong, true)), None);
+    }
+    let counters = world.shard.counters();
+    assert_eq!((counters.stun_unsigned, counters.restarts_unasked, counters.addresses_changed), (2, 0, 0));
+    let request = world::binding_request(&name, &password, true);
+    assert!(answer_to(&mut world, near, &request).is_some());
+    assert_eq!(answer_to(&mut world, far, &request), None, "overheard, and sent from elsewhere");
+    let counters = world.shard.counters();
+    assert_eq!((counters.stun_replayed, counters.restarts_unasked, counters.addresses_changed), (1, 1, 1));
+}
+
+// === Strangers ===
 
 #[test]
 fn forged_media_of_a_peer_is_tried_counted_and_changes_nothing() {

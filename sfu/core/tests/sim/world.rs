@@ -386,6 +386,12 @@ impl Client {
         self.answer.lines().find_map(|line| line.strip_prefix("a=ice-pwd:")).unwrap()
     }
 
+    /// The credentials that it may restart ICE with by itself.
+    pub(crate) fn later(&self) -> Vec<(String, String)> {
+        let lines = self.answer.lines().filter_map(|line| line.strip_prefix("a=x-restart:")?.split_once(' '));
+        lines.map(|(name, password)| (name.to_owned(), password.to_owned())).collect()
+    }
+
     fn is_at(&self, by: Protocol, address: SocketAddr) -> bool {
         self.blocked != Some(by) && address == if by == Protocol::Udp { self.seen_as } else { self.tcp_seen_as }
     }
