@@ -171,6 +171,11 @@ uuid_id! {
     SessionId
 }
 
+uuid_id! {
+    /// One person's handle on an uploaded file: several of them may be on the same bytes.
+    MediaId
+}
+
 /// A room of the forwarding unit: those who are in it hear and see each other. A call has one, of the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoomId(pub u128);

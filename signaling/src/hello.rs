@@ -210,6 +210,7 @@ async fn welcome(shared: &Shared, session: &Session, shown: Option<Vec<CallId>>)
         heartbeat_s: shared.config.limits.heartbeat_s,
         resume_window_s: shared.config.limits.resume_window_s,
         limits: shared.config.limits.wire(),
+        uploads: None,
         now: shared.clock.now(),
         calls,
         missed_calls,

@@ -115,6 +115,56 @@ error_codes! {
     TooManyConnections = Limit, "Too many connections.";
     /// There are as many of these as one may have (linked devices, blocked people); `limit` says how many.
     TooMany = Limit, "You can't add more of these. Remove one first.";
+    /// More bytes than this class may have; figures in bytes.
+    MediaTooLarge = Limit, "This file is too large.";
+    /// A longer video or sound than allowed; figures in milliseconds.
+    MediaTooLong = Limit, "This is too long.";
+    /// A picture of more pixels than allowed.
+    MediaTooManyPixels = Limit, "This picture has too many pixels.";
+    /// More frames, streams or parts than anything honest has.
+    MediaTooComplex = Limit, "This file is too complex to be opened safely.";
+    /// Nothing we can play, and not sent as a document.
+    MediaUnsupported = Invalid, "This kind of file can't be played. Send it as a document.";
+    /// It begins as what it says, and does not go on as that.
+    MediaDamaged = Invalid, "This file is damaged.";
+    /// Nothing to see or hear in it.
+    MediaEmpty = Invalid, "There is nothing in this file.";
+    /// Copy protection.
+    MediaEncrypted = Invalid, "This file is copy-protected.";
+    /// It wants to open other files or addresses.
+    MediaExternal = Invalid, "This file refers to other files, which is not allowed.";
+    /// Its bytes are not those of the checksum that came with them.
+    MediaChecksumMismatch = Retry, "The file was damaged on its way. Send it again.";
+    /// Its length is not what was said.
+    MediaLengthMismatch = Retry, "The file's length is not what was announced.";
+    /// It stopped coming.
+    MediaStalled = Retry, "The upload stopped for too long.";
+    /// The uploads of this user hold as much as they may; figures in bytes.
+    MediaQuota = Limit, "Your storage is full. Delete something first.";
+    /// Too many uploads at once, or too many jobs in the queue.
+    MediaBusy = RetryAfter, "Too many files are being handled. Try again in a moment.";
+    /// The store can't take it.
+    MediaStoreUnavailable = Retry, "The file could not be stored. Try again.";
+    /// It took longer to open than anything honest needs.
+    MediaTimedOut = Invalid, "It took too long to open this file.";
+    /// It wanted more memory than it may have.
+    MediaOutOfMemory = Invalid, "This file needs too much memory to be opened.";
+    /// What opens files broke on it, twice.
+    MediaWorkerCrashed = Invalid, "This file could not be opened safely.";
+    /// The server lacks what makes opening strangers' files safe, or takes no uploads.
+    MediaSandboxUnavailable = Internal, "This server can't open media safely, so it does not.";
+    /// Whoever sent it took it back.
+    MediaCancelled = Invalid, "It was cancelled.";
+    /// It is not ready yet, or was refused.
+    MediaNotReady = Invalid, "This is not ready yet.";
+    /// A view-once file that this person has opened already, or on another device.
+    MediaOpened = Invalid, "This was opened already.";
+    /// The claim was used, has expired, or there is no such file here: upload it.
+    ClaimOver = Invalid, "This has to be uploaded.";
+    /// The resumable upload is at another offset, which `actual` says.
+    UploadOffset = Resync, "The upload goes on from another place.";
+    /// Another request is writing to this upload.
+    UploadLocked = Retry, "This upload is being written by another request.";
     /// The server is about to go.
     Draining = Retry, "The server is restarting.";
     /// Our fault.

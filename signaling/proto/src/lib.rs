@@ -15,6 +15,7 @@ mod client;
 mod codec;
 mod error;
 mod http;
+mod media;
 mod server;
 mod types;
 
@@ -30,6 +31,10 @@ pub use codec::{Codec, DecodeError};
 pub use error::{CloseCode, ErrorBody, ErrorClass, ErrorCode, WireError};
 pub use http::{
     CallHistory, CallRecord, DemoPeople, DemoSignIn, DemoSignedIn, Direction, IceServers, ServerInfo, SignInWay,
+};
+pub use media::{
+    Media, MediaChallenge, MediaClaim, MediaClass, MediaLease, MediaLink, MediaLinkRequest, MediaPage, MediaProgress,
+    MediaProof, MediaRejected, MediaShare, MediaState, MediaTreatment, UploadLimits,
 };
 pub use server::{
     CallEnded, CallIncoming, CallMissed, CallQuality, CallRoster, CallSlots, CallState, CallsElsewhere, Displaced,

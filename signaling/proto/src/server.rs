@@ -2,6 +2,7 @@
 
 use crate::account::{Devices, Settings};
 use crate::error::ErrorBody;
+use crate::media::{Media, MediaProgress, MediaRejected, UploadLimits};
 use crate::types::{
     CallElsewhere, CallSnapshot, EndReason, IceServer, MediaFlags, MediaKind, Participant, ParticipantQuality, Person,
     Phase, RequestId, Slot,
@@ -63,6 +64,15 @@ pub enum ServerFrame {
     /// The settings of this user have changed, on whichever device.
     #[serde(rename = "settings")]
     Settings(Settings),
+    /// An upload of this user is being made playable.
+    #[serde(rename = "media.progress")]
+    MediaProgress(MediaProgress),
+    /// An upload of this user can be had.
+    #[serde(rename = "media.ready")]
+    MediaReady(Box<Media>),
+    /// An upload of this user was refused.
+    #[serde(rename = "media.rejected")]
+    MediaRejected(MediaRejected),
     /// Demo only: who has signed in.
     #[serde(rename = "demo.people")]
     DemoPeople(crate::http::DemoPeople),
@@ -100,6 +110,10 @@ pub struct Welcome {
     pub resume_window_s: u32,
     /// What this connection may do.
     pub limits: Limits,
+    /// What an upload may be. Absent: this server takes no uploads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub uploads: Option<UploadLimits>,
     /// The server's clock.
     pub now: Timestamp,
     /// Calls that go on for this device.

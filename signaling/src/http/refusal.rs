@@ -27,16 +27,40 @@ impl From<ErrorBody> for Refusal {
                 StatusCode::FORBIDDEN
             }
             ErrorCode::NotFound | ErrorCode::UnknownUser | ErrorCode::UnknownCall => StatusCode::NOT_FOUND,
-            ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorCode::TooLarge | ErrorCode::MediaTooLarge | ErrorCode::MediaQuota => StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorCode::MediaTooLong
+            | ErrorCode::MediaTooManyPixels
+            | ErrorCode::MediaTooComplex
+            | ErrorCode::MediaDamaged
+            | ErrorCode::MediaEmpty
+            | ErrorCode::MediaEncrypted
+            | ErrorCode::MediaExternal
+            | ErrorCode::MediaTimedOut
+            | ErrorCode::MediaOutOfMemory
+            | ErrorCode::MediaWorkerCrashed
+            | ErrorCode::MediaChecksumMismatch
+            | ErrorCode::MediaLengthMismatch => StatusCode::UNPROCESSABLE_ENTITY,
+            ErrorCode::MediaUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            ErrorCode::MediaStalled => StatusCode::REQUEST_TIMEOUT,
+            ErrorCode::UploadLocked => StatusCode::LOCKED,
+            ErrorCode::MediaOpened | ErrorCode::MediaCancelled => StatusCode::GONE,
             ErrorCode::RateLimited | ErrorCode::TooManyConnections | ErrorCode::TooManyOutstanding => {
                 StatusCode::TOO_MANY_REQUESTS
             }
-            ErrorCode::ServerFull | ErrorCode::Draining | ErrorCode::PinNotSent => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::ServerFull
+            | ErrorCode::Draining
+            | ErrorCode::PinNotSent
+            | ErrorCode::MediaBusy
+            | ErrorCode::MediaStoreUnavailable
+            | ErrorCode::MediaSandboxUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             ErrorCode::AlreadyInCall
             | ErrorCode::CallStateMismatch
             | ErrorCode::CallOver
             | ErrorCode::CallAnsweredElsewhere
+            | ErrorCode::MediaNotReady
+            | ErrorCode::ClaimOver
+            | ErrorCode::UploadOffset
             | ErrorCode::TooMany => StatusCode::CONFLICT,
             ErrorCode::BadFrame
             | ErrorCode::HelloExpected

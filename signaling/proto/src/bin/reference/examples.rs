@@ -1,5 +1,6 @@
 //! One example of every frame and HTTP body, as typed values: an example that the types do not allow does not compile.
 
+use crate::uploads;
 use serde_json::Value;
 use std::str::FromStr;
 use tertulia_common::{CallId, DeviceId, SessionId, Timestamp, UserId};
@@ -110,6 +111,7 @@ fn welcome() -> Welcome {
         heartbeat_s: 15,
         resume_window_s: 60,
         limits: Limits { frame_bytes_max: 65_536, requests_per_s: 20, requests_burst: 60, outstanding_max: 16 },
+        uploads: Some(uploads::limits()),
         now: Timestamp(AT + 8_000),
         calls: vec![CallSnapshot {
             call_id: call_id(),
@@ -183,7 +185,7 @@ pub(crate) fn server() -> Vec<ServerFrame> {
     let call_id = call_id();
     let quality = TrackQuality { bitrate_bps: 1_480_000, loss: 0.25, jitter_ms: 3.5 };
     let Participant { user_id, device_id } = bob();
-    vec![
+    let mut frames = vec![
         ServerFrame::Welcome(Box::new(welcome())),
         ServerFrame::Ok(OkFrame { id: RequestId(2), call_id: None, sdp: Some(OFFER.to_owned()), slots: Some(slots()) }),
         ServerFrame::Error(ErrorFrame { id: Some(RequestId(7)), error: rate_limited() }),
@@ -226,7 +228,9 @@ pub(crate) fn server() -> Vec<ServerFrame> {
         ServerFrame::Devices(devices()),
         ServerFrame::Settings(settings()),
         ServerFrame::DemoPeople(people()),
-    ]
+    ];
+    frames.extend(uploads::frames());
+    frames
 }
 
 fn people() -> DemoPeople {
@@ -252,6 +256,7 @@ pub(crate) fn http() -> serde_json::Result<Vec<(&'static str, Value)>> {
         peer_quality: Some(summary()),
     }];
     let mut bodies = accounts()?;
+    bodies.extend(uploads::bodies()?);
     bodies.extend([
         ("DemoSignIn", serde_json::to_value(DemoSignIn { name: "Alice".to_owned() })?),
         ("DemoSignedIn", serde_json::to_value(DemoSignedIn { user_id: user("alice"), token: TOKEN.to_owned() })?),

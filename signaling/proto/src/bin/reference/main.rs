@@ -7,6 +7,7 @@ mod examples;
 mod markdown;
 mod schema;
 mod typescript;
+mod uploads;
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -4,7 +4,7 @@
 //! resuming are taken from the crate's own documentation, so that there is one text of them.
 
 use crate::typescript::snake;
-use crate::{Error, HEADER, examples, schema};
+use crate::{Error, HEADER, examples, schema, uploads};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,15 +13,15 @@ use tertulia_signaling_proto::{CloseCode, Codec, ErrorCode};
 const CRATE_DOCS: &str = include_str!("../../lib.rs");
 
 /// An HTTP call; what is in its body is in the types.
-struct Call {
-    what: &'static str,
-    about: &'static str,
-    body: Option<&'static str>,
+pub(crate) struct Call {
+    pub(crate) what: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) body: Option<&'static str>,
     /// None: the answer has no body.
-    answer: Option<&'static str>,
+    pub(crate) answer: Option<&'static str>,
 }
 
-const CALLS: [Call; 23] = [
+const CALLS: [Call; 22] = [
     Call {
         what: "GET /v1/server",
         about: "What a client must know before it signs in. Needs no token.",
@@ -145,13 +145,14 @@ const CALLS: [Call; 23] = [
         body: None,
         answer: Some("CallHistory"),
     },
-    Call {
-        what: "any call that fails",
-        about: "The status says the kind, the body what is wrong and what to do (see [Errors](#errors)).",
-        body: None,
-        answer: Some("WireError"),
-    },
 ];
+
+const FAILED: Call = Call {
+    what: "any call that fails",
+    about: "The status says the kind, the body what is wrong and what to do (see [Errors](#errors)).",
+    body: None,
+    answer: Some("WireError"),
+};
 
 /// The whole page.
 pub(crate) fn render() -> Result<String, Error> {
@@ -221,14 +222,14 @@ impl Page {
     fn http(&self, out: &mut String) -> Result<(), Error> {
         let examples = examples::http()?;
         writeln!(out, "## HTTP\n")?;
-        for Call { what, about, body, answer } in CALLS {
+        for Call { what, about, body, answer } in CALLS.iter().chain(uploads::CALLS).chain([&FAILED]) {
             writeln!(out, "### {what}\n\n{about}\n")?;
             let bodies = body.map(|body| ("Body", body)).into_iter().chain(answer.map(|answer| ("Answer", answer)));
             for (role, name) in bodies {
                 writeln!(out, "{role}:\n")?;
                 self.fields(out, name)?;
                 let example =
-                    examples.iter().find(|(of, _)| *of == name).ok_or_else(|| format!("no example of {name}"))?;
+                    examples.iter().find(|(of, _)| *of == *name).ok_or_else(|| format!("no example of {name}"))?;
                 write_example(out, &example.1)?;
             }
         }

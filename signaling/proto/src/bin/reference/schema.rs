@@ -5,8 +5,9 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 use tertulia_signaling_proto::{
     Blocks, CallHistory, ClientFrame, DemoPeople, DemoSignIn, DemoSignedIn, DeviceAccess, Devices, IceServers,
-    LinkBegin, LinkBegun, LinkCode, LinkFound, LinkState, Lookup, Person, Profile, ProfilePatch, Register, Registered,
-    ServerFrame, ServerInfo, Settings, SettingsPatch, Verify, WireError,
+    LinkBegin, LinkBegun, LinkCode, LinkFound, LinkState, Lookup, Media, MediaChallenge, MediaClaim, MediaLease,
+    MediaLink, MediaLinkRequest, MediaPage, MediaProof, MediaShare, Person, Profile, ProfilePatch, Register,
+    Registered, ServerFrame, ServerInfo, Settings, SettingsPatch, Verify, WireError,
 };
 
 /// What clients send, as the server reads it.
@@ -49,6 +50,15 @@ pub(crate) fn http() -> Value {
     add::<ProfilePatch>(&mut generator);
     add::<Lookup>(&mut generator);
     add::<Blocks>(&mut generator);
+    add::<Media>(&mut generator);
+    add::<MediaPage>(&mut generator);
+    add::<MediaClaim>(&mut generator);
+    add::<MediaChallenge>(&mut generator);
+    add::<MediaProof>(&mut generator);
+    add::<MediaShare>(&mut generator);
+    add::<MediaLinkRequest>(&mut generator);
+    add::<MediaLink>(&mut generator);
+    add::<MediaLease>(&mut generator);
     add::<WireError>(&mut generator);
     add::<Person>(&mut generator);
     let mut root = Map::new();

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use tertulia_signaling_proto::{
     Blocks, CallHistory, ClientFrame, CloseCode, Codec, DemoPeople, DemoSignIn, DemoSignedIn, DeviceAccess, Devices,
-    ErrorCode, IceServers, LinkBegin, LinkBegun, LinkCode, LinkFound, LinkState, Lookup, Profile, ProfilePatch,
+    ErrorCode, IceServers, LinkBegin, LinkBegun, LinkCode, LinkFound, LinkState, Lookup, Media, MediaChallenge,
+    MediaClaim, MediaLease, MediaLink, MediaLinkRequest, MediaPage, MediaProof, MediaShare, Profile, ProfilePatch,
     Register, Registered, ServerFrame, ServerInfo, Settings, SettingsPatch, Verify, WireError,
 };
 use ts_rs::{Config, TS, TypeVisitor};
@@ -59,6 +60,15 @@ pub(crate) fn render() -> Result<String, std::fmt::Error> {
     types.visit::<ProfilePatch>();
     types.visit::<Lookup>();
     types.visit::<Blocks>();
+    types.visit::<Media>();
+    types.visit::<MediaPage>();
+    types.visit::<MediaClaim>();
+    types.visit::<MediaChallenge>();
+    types.visit::<MediaProof>();
+    types.visit::<MediaShare>();
+    types.visit::<MediaLinkRequest>();
+    types.visit::<MediaLink>();
+    types.visit::<MediaLease>();
     types.visit::<WireError>();
 
     let mut out = format!("// {HEADER}\n// tidy: long, because it is generated, and one import for everything.\n");
