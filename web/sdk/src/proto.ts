@@ -379,6 +379,31 @@ export type ErrorCode =
   | "server_full"
   | "too_many_connections"
   | "too_many"
+  | "media_too_large"
+  | "media_too_long"
+  | "media_too_many_pixels"
+  | "media_too_complex"
+  | "media_unsupported"
+  | "media_damaged"
+  | "media_empty"
+  | "media_encrypted"
+  | "media_external"
+  | "media_checksum_mismatch"
+  | "media_length_mismatch"
+  | "media_stalled"
+  | "media_quota"
+  | "media_busy"
+  | "media_store_unavailable"
+  | "media_timed_out"
+  | "media_out_of_memory"
+  | "media_worker_crashed"
+  | "media_sandbox_unavailable"
+  | "media_cancelled"
+  | "media_not_ready"
+  | "media_opened"
+  | "claim_over"
+  | "upload_offset"
+  | "upload_locked"
   | "draining"
   | "internal";
 
@@ -478,8 +503,148 @@ export type Lookup = {
   phone: string;
 };
 
+/** A picture, video, sound or file, as its owner and those it is shared with see it. */
+export type Media = {
+  /** Which. */
+  media_id: MediaId;
+  /** Who has sent it. */
+  owner: UserId;
+  /** How far it has come. */
+  state: MediaState;
+  /** What it is. */
+  class: MediaClass;
+  /** When it was sent. */
+  created_at: Timestamp;
+  /** Opened once by each who gets it, then gone. */
+  view_once: boolean;
+  /** Its name, where it has one. */
+  file_name?: string;
+  /** Media type. Once it is ready. */
+  mime?: string;
+  /** Bytes to download; of one in the making, as sent. */
+  bytes: number;
+  /** Pixels across. */
+  width?: number;
+  /** Pixels down. */
+  height?: number;
+  /** Milliseconds. */
+  duration_ms?: number;
+  /** Whether there is sound in it. Of a video. */
+  has_sound?: boolean;
+  /** Whether there is a thumbnail. */
+  has_thumbnail: boolean;
+  /** The picture in some 25 bytes (ThumbHash, base64). */
+  thumbhash?: string;
+  /** A tiny picture as a data URI under 2 KB, for the message itself. */
+  preview?: string;
+  /** How loud it is over time: 64 points of 0 to 100. */
+  waveform?: Array<number>;
+  /** Its end was missing, and what there was has been kept. */
+  salvaged: boolean;
+  /** Of one in the making: thousandths done. */
+  progress?: number;
+  /** Of one that nobody refers to: when it goes. */
+  kept_until?: Timestamp;
+  /** Why it was refused. */
+  error?: ErrorBody;
+};
+
+/** Its answer (201). */
+export type MediaChallenge = {
+  /** For `PUT /v1/media/claims/{claim_id}`. */
+  claim_id: string;
+  /** 32 bytes, base64url. */
+  nonce: string;
+  /** How long the claim can be proved, in seconds. */
+  expires_in_s: number;
+};
+
+/** `POST /v1/media/claims`: is what I have here already? The answer is the same either way. */
+export type MediaClaim = {
+  /** SHA-256 of the file, in hexadecimal. */
+  sha256: string;
+  /** Its bytes. */
+  size: number;
+  /** What it is to be treated as. */
+  as?: MediaTreatment;
+  /** Its name, for those it is shared with. */
+  file_name?: string;
+};
+
+/** What an upload is. */
+export type MediaClass = "video" | "image" | "audio" | "voice" | "document" | "sealed";
+
+/** One person's handle on an uploaded file: several of them may be on the same bytes. */
+export type MediaId = string;
+
 /** What a call started as. It can change during the call without new SDP. */
 export type MediaKind = "voice" | "video";
+
+/** `POST /v1/media/{media_id}/open`: this device may look, once, until then. */
+export type MediaLease = {
+  /** When it ends, by the server's clock. */
+  expires_at: Timestamp;
+};
+
+/** Its answer (201). Relative to this server. */
+export type MediaLink = {
+  /** The file. */
+  path: string;
+  /** Its thumbnail, where it has one. */
+  thumbnail_path?: string;
+  /** When it ends, by the server's clock. */
+  expires_at: Timestamp;
+};
+
+/** `POST /v1/media/{media_id}/link`: a link that anyone can open until it expires. */
+export type MediaLinkRequest = {
+  /** How long it is good for, in seconds; the server has a maximum. */
+  expires_in_s?: number;
+};
+
+/** `GET /v1/media`: this user's uploads, newest first. */
+export type MediaPage = {
+  /** One page. */
+  media: Array<Media>;
+  /** Pass as `?before=` for the next page; absent on the last. */
+  next?: MediaId;
+};
+
+/** An upload of this user is being made playable. */
+export type MediaProgress = {
+  /** Which. */
+  media_id: MediaId;
+  /** Thousandths done. */
+  progress: number;
+};
+
+/** `PUT /v1/media/claims/{claim_id}`: I have it, byte for byte. */
+export type MediaProof = {
+  /** HMAC-SHA256 of the nonce, keyed by SHA-256 of the five bytes `proof` and the file; base64url. */
+  proof: string;
+};
+
+/** An upload of this user was refused, on whichever device it was sent. */
+export type MediaRejected = {
+  /** Which; absent where it was refused while it came in. */
+  media_id?: MediaId;
+  /** Its name, where it has one. */
+  file_name?: string;
+  /** Why, with the limit and the actual figure. */
+  error: ErrorBody;
+};
+
+/** `POST /v1/media/{media_id}/share`: these people may have it too. Nothing is copied. */
+export type MediaShare = {
+  /** Who. */
+  to: Array<UserId>;
+};
+
+/** How far an upload has come. */
+export type MediaState = "processing" | "ready" | "refused";
+
+/** What an upload is to be treated as: `?as=` of an upload. */
+export type MediaTreatment = "auto" | "voice" | "document" | "sealed";
 
 /** A request was done. Which of the optional fields are there depends on the request. */
 export type OkFrame = {
@@ -650,6 +815,9 @@ export type ServerFrame =
   | { type: "calls.elsewhere" } & CallsElsewhere
   | { type: "devices" } & Devices
   | { type: "settings" } & Settings
+  | { type: "media.progress" } & MediaProgress
+  | { type: "media.ready" } & Media
+  | { type: "media.rejected" } & MediaRejected
   | { type: "demo.people" } & DemoPeople;
 
 /** `GET /v1/server`: what a client must know before it signs in. Needs no token. */
@@ -713,6 +881,24 @@ export type TrackQuality = {
   jitter_ms: number;
 };
 
+/** What an upload may be. A video that is sent as a document may be as large as any file. */
+export type UploadLimits = {
+  /** Bytes of a video. */
+  video_bytes_max: number;
+  /** Seconds of a video. */
+  video_seconds_max: number;
+  /** Bytes of a sound or voice note. */
+  audio_bytes_max: number;
+  /** Seconds of a sound or voice note. */
+  audio_seconds_max: number;
+  /** Bytes of a picture. */
+  image_bytes_max: number;
+  /** Pixels of a picture. */
+  image_pixels_max: number;
+  /** Bytes of anything. */
+  file_bytes_max: number;
+};
+
 /** A person, by the id that the app gave them (`sub` of its token) or that they signed in with. */
 export type UserId = string;
 
@@ -755,6 +941,8 @@ export type Welcome = {
   resume_window_s: number;
   /** What this connection may do. */
   limits: Limits;
+  /** What an upload may be. Absent: this server takes no uploads. */
+  uploads?: UploadLimits;
   /** The server's clock. */
   now: Timestamp;
   /** Calls that go on for this device. */
@@ -851,6 +1039,31 @@ export const ERROR_CLASSES: Record<ErrorCode, ErrorClass> = {
   server_full: "limit",
   too_many_connections: "limit",
   too_many: "limit",
+  media_too_large: "limit",
+  media_too_long: "limit",
+  media_too_many_pixels: "limit",
+  media_too_complex: "limit",
+  media_unsupported: "invalid",
+  media_damaged: "invalid",
+  media_empty: "invalid",
+  media_encrypted: "invalid",
+  media_external: "invalid",
+  media_checksum_mismatch: "retry",
+  media_length_mismatch: "retry",
+  media_stalled: "retry",
+  media_quota: "limit",
+  media_busy: "retry_after",
+  media_store_unavailable: "retry",
+  media_timed_out: "invalid",
+  media_out_of_memory: "invalid",
+  media_worker_crashed: "invalid",
+  media_sandbox_unavailable: "internal",
+  media_cancelled: "invalid",
+  media_not_ready: "invalid",
+  media_opened: "invalid",
+  claim_over: "invalid",
+  upload_offset: "resync",
+  upload_locked: "retry",
   draining: "retry",
   internal: "internal",
 };
@@ -887,6 +1100,31 @@ export const ERROR_SENTENCES: Record<ErrorCode, string> = {
   server_full: "The server can't take another call now.",
   too_many_connections: "Too many connections.",
   too_many: "You can't add more of these. Remove one first.",
+  media_too_large: "This file is too large.",
+  media_too_long: "This is too long.",
+  media_too_many_pixels: "This picture has too many pixels.",
+  media_too_complex: "This file is too complex to be opened safely.",
+  media_unsupported: "This kind of file can't be played. Send it as a document.",
+  media_damaged: "This file is damaged.",
+  media_empty: "There is nothing in this file.",
+  media_encrypted: "This file is copy-protected.",
+  media_external: "This file refers to other files, which is not allowed.",
+  media_checksum_mismatch: "The file was damaged on its way. Send it again.",
+  media_length_mismatch: "The file's length is not what was announced.",
+  media_stalled: "The upload stopped for too long.",
+  media_quota: "Your storage is full. Delete something first.",
+  media_busy: "Too many files are being handled. Try again in a moment.",
+  media_store_unavailable: "The file could not be stored. Try again.",
+  media_timed_out: "It took too long to open this file.",
+  media_out_of_memory: "This file needs too much memory to be opened.",
+  media_worker_crashed: "This file could not be opened safely.",
+  media_sandbox_unavailable: "This server can't open media safely, so it does not.",
+  media_cancelled: "It was cancelled.",
+  media_not_ready: "This is not ready yet.",
+  media_opened: "This was opened already.",
+  claim_over: "This has to be uploaded.",
+  upload_offset: "The upload goes on from another place.",
+  upload_locked: "This upload is being written by another request.",
   draining: "The server is restarting.",
   internal: "Something went wrong on the server.",
 };

@@ -229,7 +229,7 @@ impl Page {
                 writeln!(out, "{role}:\n")?;
                 self.fields(out, name)?;
                 let example =
-                    examples.iter().find(|(of, _)| *of == *name).ok_or_else(|| format!("no example of {name}"))?;
+                    examples.iter().find(|(of, _)| *of == name).ok_or_else(|| format!("no example of {name}"))?;
                 write_example(out, &example.1)?;
             }
         }
