@@ -4,4 +4,7 @@
 //! named by their SHA-256. An upload is confirmed only after both are on disk.
 
 pub mod ingest;
+pub mod jobs;
+pub mod library;
+pub mod links;
 pub mod store;
