@@ -34,7 +34,7 @@ pub use http::{
 };
 pub use media::{
     Media, MediaChallenge, MediaClaim, MediaClass, MediaLease, MediaLink, MediaLinkRequest, MediaPage, MediaProgress,
-    MediaProof, MediaRejected, MediaShare, MediaState, MediaTreatment, UploadLimits,
+    MediaProof, MediaRejected, MediaShare, MediaShared, MediaState, MediaTreatment, UploadLimits,
 };
 pub use server::{
     CallEnded, CallIncoming, CallMissed, CallQuality, CallRoster, CallSlots, CallState, CallsElsewhere, Displaced,

@@ -64,6 +64,8 @@ pub struct Media {
     pub class: MediaClass,
     /// When it was sent.
     pub created_at: Timestamp,
+    /// Its owner keeps it. What is neither kept nor shared goes after a day.
+    pub keep: bool,
     /// Opened once by each who gets it, then gone.
     pub view_once: bool,
     /// Its name, where it has one.
@@ -109,14 +111,6 @@ pub struct Media {
     pub waveform: Option<Vec<u8>>,
     /// Its end was missing, and what there was has been kept.
     pub salvaged: bool,
-    /// Of one in the making: thousandths done.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[ts(optional)]
-    pub progress: Option<u16>,
-    /// Of one that nobody refers to: when it goes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[ts(optional)]
-    pub kept_until: Option<Timestamp>,
     /// Why it was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
@@ -202,6 +196,13 @@ pub struct MediaLink {
 pub struct MediaShare {
     /// Who.
     pub to: Vec<UserId>,
+}
+
+/// Its answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct MediaShared {
+    /// By which id they have it: what you forward is yours to take back.
+    pub media_id: MediaId,
 }
 
 /// `POST /v1/media/{media_id}/open`: this device may look, once, until then.

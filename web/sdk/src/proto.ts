@@ -515,6 +515,8 @@ export type Media = {
   class: MediaClass;
   /** When it was sent. */
   created_at: Timestamp;
+  /** Its owner keeps it. What is neither kept nor shared goes after a day. */
+  keep: boolean;
   /** Opened once by each who gets it, then gone. */
   view_once: boolean;
   /** Its name, where it has one. */
@@ -541,10 +543,6 @@ export type Media = {
   waveform?: Array<number>;
   /** Its end was missing, and what there was has been kept. */
   salvaged: boolean;
-  /** Of one in the making: thousandths done. */
-  progress?: number;
-  /** Of one that nobody refers to: when it goes. */
-  kept_until?: Timestamp;
   /** Why it was refused. */
   error?: ErrorBody;
 };
@@ -638,6 +636,12 @@ export type MediaRejected = {
 export type MediaShare = {
   /** Who. */
   to: Array<UserId>;
+};
+
+/** Its answer. */
+export type MediaShared = {
+  /** By which id they have it: what you forward is yours to take back. */
+  media_id: MediaId;
 };
 
 /** How far an upload has come. */

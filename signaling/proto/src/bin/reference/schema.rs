@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use tertulia_signaling_proto::{
     Blocks, CallHistory, ClientFrame, DemoPeople, DemoSignIn, DemoSignedIn, DeviceAccess, Devices, IceServers,
     LinkBegin, LinkBegun, LinkCode, LinkFound, LinkState, Lookup, Media, MediaChallenge, MediaClaim, MediaLease,
-    MediaLink, MediaLinkRequest, MediaPage, MediaProof, MediaShare, Person, Profile, ProfilePatch, Register,
-    Registered, ServerFrame, ServerInfo, Settings, SettingsPatch, Verify, WireError,
+    MediaLink, MediaLinkRequest, MediaPage, MediaProof, MediaShare, MediaShared, Person, Profile, ProfilePatch,
+    Register, Registered, ServerFrame, ServerInfo, Settings, SettingsPatch, Verify, WireError,
 };
 
 /// What clients send, as the server reads it.
@@ -56,6 +56,7 @@ pub(crate) fn http() -> Value {
     add::<MediaChallenge>(&mut generator);
     add::<MediaProof>(&mut generator);
     add::<MediaShare>(&mut generator);
+    add::<MediaShared>(&mut generator);
     add::<MediaLinkRequest>(&mut generator);
     add::<MediaLink>(&mut generator);
     add::<MediaLease>(&mut generator);

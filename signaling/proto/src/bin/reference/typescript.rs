@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use tertulia_signaling_proto::{
     Blocks, CallHistory, ClientFrame, CloseCode, Codec, DemoPeople, DemoSignIn, DemoSignedIn, DeviceAccess, Devices,
     ErrorCode, IceServers, LinkBegin, LinkBegun, LinkCode, LinkFound, LinkState, Lookup, Media, MediaChallenge,
-    MediaClaim, MediaLease, MediaLink, MediaLinkRequest, MediaPage, MediaProof, MediaShare, Profile, ProfilePatch,
-    Register, Registered, ServerFrame, ServerInfo, Settings, SettingsPatch, Verify, WireError,
+    MediaClaim, MediaLease, MediaLink, MediaLinkRequest, MediaPage, MediaProof, MediaShare, MediaShared, Profile,
+    ProfilePatch, Register, Registered, ServerFrame, ServerInfo, Settings, SettingsPatch, Verify, WireError,
 };
 use ts_rs::{Config, TS, TypeVisitor};
 
@@ -66,6 +66,7 @@ pub(crate) fn render() -> Result<String, std::fmt::Error> {
     types.visit::<MediaChallenge>();
     types.visit::<MediaProof>();
     types.visit::<MediaShare>();
+    types.visit::<MediaShared>();
     types.visit::<MediaLinkRequest>();
     types.visit::<MediaLink>();
     types.visit::<MediaLease>();

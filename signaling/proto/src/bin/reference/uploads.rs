@@ -5,8 +5,8 @@ use serde_json::Value;
 use tertulia_common::{MediaId, Timestamp, UserId};
 use tertulia_signaling_proto::{
     ErrorBody, ErrorCode, Media, MediaChallenge, MediaClaim, MediaClass, MediaLease, MediaLink, MediaLinkRequest,
-    MediaPage, MediaProgress, MediaProof, MediaRejected, MediaShare, MediaState, MediaTreatment, ServerFrame,
-    UploadLimits,
+    MediaPage, MediaProgress, MediaProof, MediaRejected, MediaShare, MediaShared, MediaState, MediaTreatment,
+    ServerFrame, UploadLimits,
 };
 
 const AT: u64 = 1_790_000_500_000;
@@ -14,9 +14,9 @@ const AT: u64 = 1_790_000_500_000;
 /// Their HTTP calls.
 pub(crate) const CALLS: &[Call] = &[
     Call {
-        what: "POST /v1/media?as=&file_name=&view_once=",
+        what: "POST /v1/media?as=&file_name=&keep=&view_once=",
         about: "Upload in one request: the body is the file, or `multipart/form-data` with one part `file`. `as` is `auto` (the default), \
-                `voice`, `document` or `sealed`; `view_once` names those who may open it, once each, separated by commas. A header \
+                `voice`, `document` or `sealed`; `keep=true` keeps it though nobody else has it; `view_once` names those who may open it, once each, separated by commas. A header \
                 `x-content-sha256` (hexadecimal) is checked. The first byte over a limit ends it. 201: it is ready; 202: it is being made \
                 playable, and the frames `media.progress`, `media.ready` and `media.rejected` tell how that goes. Needs a token.",
         body: None,
@@ -87,8 +87,26 @@ pub(crate) const CALLS: &[Call] = &[
     },
     Call {
         what: "POST /v1/media/{media_id}/share",
-        about: "Lets others have it too; whoever has it may pass it on. Nothing is copied. 204. Needs a token.",
+        about: "Lets others have it too; whoever has it may pass it on. Nothing is copied. Needs a token.",
         body: Some("MediaShare"),
+        answer: Some("MediaShared"),
+    },
+    Call {
+        what: "DELETE /v1/media/{media_id}/share/{user_id}",
+        about: "Takes it back from one of them. 204. Needs a token.",
+        body: None,
+        answer: None,
+    },
+    Call {
+        what: "PUT /v1/media/{media_id}/keep",
+        about: "Keeps it though nobody else has it. 204. Needs a token.",
+        body: None,
+        answer: None,
+    },
+    Call {
+        what: "DELETE /v1/media/{media_id}/keep",
+        about: "Lets it go when nobody else has it. 204. Needs a token.",
+        body: None,
         answer: None,
     },
     Call {
@@ -111,7 +129,7 @@ pub(crate) const CALLS: &[Call] = &[
     },
     Call {
         what: "DELETE /v1/media/{media_id}",
-        about: "Its owner takes it back, from everyone; one in the making is cancelled. Someone it was shared with gives it up. 204. Needs a token.",
+        about: "Its owner takes it back, from everyone; one in the making is cancelled. 204. Needs a token.",
         body: None,
         answer: None,
     },
@@ -133,6 +151,7 @@ fn media() -> Media {
         state: MediaState::Ready,
         class: MediaClass::Video,
         created_at: Timestamp(AT),
+        keep: true,
         view_once: false,
         file_name: Some("beach.mov".to_owned()),
         mime: Some("video/mp4".to_owned()),
@@ -146,8 +165,6 @@ fn media() -> Media {
         preview: Some("data:image/webp;base64,UklGRk…".to_owned()),
         waveform: None,
         salvaged: false,
-        progress: None,
-        kept_until: Some(Timestamp(AT + 86_400_000)),
         error: None,
     }
 }
@@ -204,6 +221,7 @@ pub(crate) fn bodies() -> serde_json::Result<Vec<(&'static str, Value)>> {
         ("MediaChallenge", serde_json::to_value(challenge)?),
         ("MediaProof", serde_json::to_value(MediaProof { proof: "n4bQgYhMfWWaL…".to_owned() })?),
         ("MediaShare", serde_json::to_value(MediaShare { to: vec![user("bob"), user("carol")] })?),
+        ("MediaShared", serde_json::to_value(MediaShared { media_id: id() })?),
         ("MediaLinkRequest", serde_json::to_value(MediaLinkRequest { expires_in_s: Some(3_600) })?),
         ("MediaLink", serde_json::to_value(link)?),
         ("MediaLease", serde_json::to_value(MediaLease { expires_at: Timestamp(AT + 60_000) })?),
