@@ -141,10 +141,6 @@ pub struct MediaClaim {
     #[serde(default, rename = "as")]
     #[ts(as = "Option<MediaTreatment>", optional)]
     pub treatment: MediaTreatment,
-    /// Its name, for those it is shared with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[ts(optional)]
-    pub file_name: Option<String>,
 }
 
 /// Its answer (201).
@@ -164,6 +160,14 @@ pub struct MediaChallenge {
 pub struct MediaProof {
     /// HMAC-SHA256 of the nonce, keyed by SHA-256 of the five bytes `proof` and the file; base64url.
     pub proof: String,
+    /// Its name, for those it is shared with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub file_name: Option<String>,
+    /// Keep it though nobody else has it.
+    #[serde(default)]
+    #[ts(as = "Option<bool>", optional)]
+    pub keep: bool,
 }
 
 /// `POST /v1/media/{media_id}/link`: a link that anyone can open until it expires.

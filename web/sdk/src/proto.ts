@@ -565,8 +565,6 @@ export type MediaClaim = {
   size: number;
   /** What it is to be treated as. */
   as?: MediaTreatment;
-  /** Its name, for those it is shared with. */
-  file_name?: string;
 };
 
 /** What an upload is. */
@@ -620,6 +618,10 @@ export type MediaProgress = {
 export type MediaProof = {
   /** HMAC-SHA256 of the nonce, keyed by SHA-256 of the five bytes `proof` and the file; base64url. */
   proof: string;
+  /** Its name, for those it is shared with. */
+  file_name?: string;
+  /** Keep it though nobody else has it. */
+  keep?: boolean;
 };
 
 /** An upload of this user was refused, on whichever device it was sent. */

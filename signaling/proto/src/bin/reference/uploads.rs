@@ -208,10 +208,11 @@ pub(crate) fn bodies() -> serde_json::Result<Vec<(&'static str, Value)>> {
         sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".to_owned(),
         size: 2_417_000,
         treatment: MediaTreatment::Auto,
-        file_name: Some("beach.mov".to_owned()),
     };
     let challenge =
         MediaChallenge { claim_id: "c7b1f0".to_owned(), nonce: "q83vEjRWeJCrze8…".to_owned(), expires_in_s: 60 };
+    let file_name = Some("beach.mov".to_owned());
+    let proof = MediaProof { proof: "n4bQgYhMfWWaL…".to_owned(), file_name, keep: true };
     let path = format!("/v1/media/{}?exp=1790004100&sig=Xk3…", id());
     let link = MediaLink { path, thumbnail_path: None, expires_at: Timestamp(AT + 3_600_000) };
     Ok(vec![
@@ -219,7 +220,7 @@ pub(crate) fn bodies() -> serde_json::Result<Vec<(&'static str, Value)>> {
         ("MediaPage", serde_json::to_value(MediaPage { media: vec![media()], next: Some(id()) })?),
         ("MediaClaim", serde_json::to_value(claim)?),
         ("MediaChallenge", serde_json::to_value(challenge)?),
-        ("MediaProof", serde_json::to_value(MediaProof { proof: "n4bQgYhMfWWaL…".to_owned() })?),
+        ("MediaProof", serde_json::to_value(proof)?),
         ("MediaShare", serde_json::to_value(MediaShare { to: vec![user("bob"), user("carol")] })?),
         ("MediaShared", serde_json::to_value(MediaShared { media_id: id() })?),
         ("MediaLinkRequest", serde_json::to_value(MediaLinkRequest { expires_in_s: Some(3_600) })?),
