@@ -1,4 +1,13 @@
 //! FFmpeg: the one module that speaks to it. Video to MP4, sounds to M4A and Ogg Opus, posters.
+//!
+//! Everything happens on descriptors that are open: no path, no device, no environment is needed at run time. Outputs are
+//! read as well as written (an MP4's header is moved to the front), by `pread` and `pwrite`.
+
+mod boxes;
+mod ff;
+mod io;
+mod open;
+mod sound;
 
 use std::fs::File;
 use tertulia_media_core::{Job, Outcome, Reason, Refusal};
@@ -8,6 +17,6 @@ use tertulia_media_core::{Job, Outcome, Reason, Refusal};
 ///
 /// # Errors
 /// If the input can't be made playable, or is more than its limits.
-pub fn run(_job: &Job, _input: File, _outputs: [File; 3], _progress: &mut dyn FnMut(u16)) -> Result<Outcome, Refusal> {
-    Err(Reason::Unsupported.into())
+pub fn run(job: &Job, input: File, outputs: [File; 3], progress: &mut dyn FnMut(u16)) -> Result<Outcome, Refusal> {
+    sound::run(job, input, outputs, progress)
 }
