@@ -1,10 +1,312 @@
 //! Files on their way: in a folder of their own beside the store, gone when nobody holds them.
+//!
+//! Invariant: a file is removed when the last that holds it is dropped, unless it was kept; a kept file is named in the
+//! directory, and [`Spool::clean`] removes at start whatever is not.
 
+use parking_lot::Mutex;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use std::collections::HashSet;
+use std::fs::{DirBuilder, File, OpenOptions, remove_file};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tertulia_media_core::{Reason, Refusal};
+
+/// Characters of a file's name: 128 random bits in hex.
+const NAME_CHARS: usize = 32;
+/// Bytes that are read at once where a file is read again.
+pub(crate) const READ_BYTES: usize = 256 * 1024;
+
+/// How much the spool may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpoolLimits {
+    /// Files held at once. Raising it lets more uploads and outputs wait at once, each as large as its own limit.
+    pub files_max: usize,
+    /// Bytes of the file system that are left alone. Raising it leaves more to the databases beside the spool.
+    pub free_bytes_min: u64,
+}
+
+impl Default for SpoolLimits {
+    fn default() -> Self {
+        Self { files_max: 1_024, free_bytes_min: 256 * 1024 * 1024 }
+    }
+}
+
+/// A folder for files on their way. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Spool(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    folder: PathBuf,
+    limits: SpoolLimits,
+    held: Mutex<usize>,
+    files: Gauge,
+    too_many: Counter,
+    no_room: Counter,
+}
+
+impl Spool {
+    /// Opens the folder and makes it if it is not there, for its owner only.
+    ///
+    /// # Errors
+    /// The folder can't be made.
+    pub fn open(folder: &Path, limits: SpoolLimits) -> io::Result<Self> {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        Ok(Self(Arc::new(Inner {
+            folder: folder.to_owned(),
+            limits,
+            held: Mutex::new(0),
+            files: Gauge::default(),
+            too_many: Counter::default(),
+            no_room: Counter::default(),
+        })))
+    }
+
+    /// Adds its figures.
+    pub fn register(&self, registry: &mut Registry) {
+        let inner = &self.0;
+        registry.register("media_spool_files", "Files of uploads and jobs on their way", inner.files.clone());
+        registry.register("media_spool_too_many", "Files refused: too many at once", inner.too_many.clone());
+        registry.register("media_spool_no_room", "Files refused: the disk is nearly full", inner.no_room.clone());
+    }
+
+    /// Removes what a run that was ended has left, except the names in `keep`. To be called before anything else is.
+    /// Returns how many there were.
+    ///
+    /// # Errors
+    /// The folder can't be read, or a file not be removed.
+    pub fn clean(&self, keep: &HashSet<String>) -> io::Result<usize> {
+        let mut removed = 0;
+        for entry in std::fs::read_dir(&self.0.folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if name.to_str().is_some_and(|name| keep.contains(name)) || !entry.file_type()?.is_file() {
+                continue;
+            }
+            remove_file(entry.path())?;
+            removed += 1;
+        }
+        Ok(removed)
+    }
+
+    /// A new file of about `expected` bytes.
+    ///
+    /// # Errors
+    /// `Busy` when there are too many already, `StoreUnavailable` when the disk has no room for it or fails.
+    pub fn create(&self, expected: u64) -> Result<SpoolFile, Refusal> {
+        self.room_for(expected)?;
+        let mut random = [0; NAME_CHARS / 2];
+        getrandom::fill(&mut random).map_err(|error| failed(&io::Error::other(error)))?;
+        let name = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hold = self.hold(name)?;
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(hold.path());
+        Ok(SpoolFile { file: file.map_err(|error| failed(&error))?, hold })
+    }
+
+    /// A new file with these bytes.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create) and [`SpoolFile::finish`].
+    pub async fn put(&self, bytes: Vec<u8>) -> Result<Spooled, Refusal> {
+        let mut file = self.create(bytes.len() as u64)?;
+        let written = tokio::task::spawn_blocking(move || file.file.write_all(&bytes).map(|()| file)).await;
+        flatten(written)?.finish().await
+    }
+
+    /// A file that an earlier run, or an earlier request, kept: cut to `offset` bytes, to be written from there.
+    /// `None` if it is not there or shorter.
+    ///
+    /// # Errors
+    /// `Busy` and `StoreUnavailable` as of [`create`](Self::create).
+    pub fn reopen(&self, name: &str, offset: u64) -> Result<Option<SpoolFile>, Refusal> {
+        let Some(hold) = self.hold_known(name)? else { return Ok(None) };
+        let opened = OpenOptions::new().read(true).write(true).open(hold.path()).and_then(|mut file| {
+            if file.metadata()?.len() < offset {
+                return Ok(None);
+            }
+            file.set_len(offset)?;
+            file.seek(SeekFrom::Start(offset))?;
+            Ok(Some(file))
+        });
+        match opened {
+            Ok(file) => Ok(file.map(|file| SpoolFile { file, hold })),
+            Err(error) => {
+                hold.keep();
+                Err(failed(&error))
+            }
+        }
+    }
+
+    /// A whole file that an earlier run kept. `None` if it is not there.
+    ///
+    /// # Errors
+    /// `Busy` and `StoreUnavailable` as of [`create`](Self::create).
+    pub fn adopt(&self, name: &str) -> Result<Option<Spooled>, Refusal> {
+        let Some(hold) = self.hold_known(name)? else { return Ok(None) };
+        match hold.path().metadata() {
+            Ok(metadata) => Ok(Some(Spooled { bytes: metadata.len(), path: hold.path(), hold })),
+            Err(error) => {
+                hold.keep();
+                Err(failed(&error))
+            }
+        }
+    }
+
+    /// Removes a file by its name. It is fine if it is not there.
+    pub fn remove(&self, name: &str) {
+        if is_name(name) {
+            remove(&self.0.folder.join(name));
+        }
+    }
+
+    fn hold_known(&self, name: &str) -> Result<Option<Hold>, Refusal> {
+        if !is_name(name) || !self.0.folder.join(name).is_file() {
+            return Ok(None);
+        }
+        self.hold(name.to_owned()).map(Some)
+    }
+
+    fn hold(&self, name: String) -> Result<Hold, Refusal> {
+        let mut held = self.0.held.lock();
+        if *held >= self.0.limits.files_max {
+            self.0.too_many.inc();
+            return Err(Refusal::from(Reason::Busy));
+        }
+        *held += 1;
+        self.0.files.inc();
+        Ok(Hold { spool: Arc::clone(&self.0), name, is_kept: false })
+    }
+
+    fn room_for(&self, expected: u64) -> Result<(), Refusal> {
+        let disk = rustix::fs::statvfs(&self.0.folder).map_err(|error| failed(&error.into()))?;
+        if disk.f_bavail.saturating_mul(disk.f_frsize) < expected.saturating_add(self.0.limits.free_bytes_min) {
+            self.0.no_room.inc();
+            return Err(Refusal::from(Reason::StoreUnavailable));
+        }
+        Ok(())
+    }
+}
+
+/// The right to a file, and the duty to remove it.
+#[derive(Debug)]
+struct Hold {
+    spool: Arc<Inner>,
+    name: String,
+    is_kept: bool,
+}
+
+impl Hold {
+    fn path(&self) -> PathBuf {
+        self.spool.folder.join(&self.name)
+    }
+
+    fn keep(mut self) -> String {
+        self.is_kept = true;
+        std::mem::take(&mut self.name)
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            remove(&self.path());
+        }
+        *self.spool.held.lock() -= 1;
+        self.spool.files.dec();
+    }
+}
+
+/// A file being written. Dropping it removes it.
+#[derive(Debug)]
+pub struct SpoolFile {
+    file: File,
+    hold: Hold,
+}
+
+impl SpoolFile {
+    /// Its name in the spool: what a row of the directory keeps.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.hold.name
+    }
+
+    /// Leaves it in the spool, by the name that is returned.
+    #[must_use]
+    pub fn keep(self) -> String {
+        self.hold.keep()
+    }
+
+    /// The whole of it, on the disk for good.
+    ///
+    /// # Errors
+    /// `StoreUnavailable` if the disk fails.
+    pub async fn finish(self) -> Result<Spooled, Refusal> {
+        flatten(tokio::task::spawn_blocking(move || self.finish_blocking()).await)
+    }
+
+    /// [`finish`](Self::finish), where one may wait.
+    pub(crate) fn finish_blocking(self) -> io::Result<Spooled> {
+        self.sync()?;
+        // The name has to be there after a loss of power as well, since a row of the directory will speak of it.
+        File::open(&self.hold.spool.folder)?.sync_all()?;
+        Ok(Spooled { bytes: self.file.metadata()?.len(), path: self.hold.path(), hold: self.hold })
+    }
+
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)
+    }
+
+    /// Cuts it to its first `bytes` bytes and goes on from there.
+    pub(crate) fn cut(&mut self, bytes: u64) -> io::Result<()> {
+        self.file.set_len(bytes)?;
+        self.file.seek(SeekFrom::Start(bytes)).map(|_| ())
+    }
+
+    /// Reads it from its start, a piece at a time, and leaves the position at its end.
+    pub(crate) fn reread(&mut self, mut each: impl FnMut(&[u8])) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(0))?;
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            match self.file.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(count) => each(&buffer[..count]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Its first bytes, at most `count`. The position is left where it was.
+    pub(crate) fn head(&mut self, count: usize) -> io::Result<Vec<u8>> {
+        let position = self.file.stream_position()?;
+        self.file.seek(SeekFrom::Start(0))?;
+        let mut head = Vec::with_capacity(count);
+        (&self.file).take(count as u64).read_to_end(&mut head)?;
+        self.file.seek(SeekFrom::Start(position))?;
+        Ok(head)
+    }
+}
+
+/// For a worker, which writes its output by it.
+impl AsFd for SpoolFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
 
 /// A whole file in the spool, written and synced. Dropping it removes it.
 #[derive(Debug)]
 pub struct Spooled {
+    hold: Hold,
     path: PathBuf,
     bytes: u64,
 }
@@ -21,4 +323,48 @@ impl Spooled {
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
+
+    /// Its name in the spool: what a row of the directory keeps.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.hold.name
+    }
+
+    /// Leaves it in the spool, by the name that is returned: [`Spool::adopt`] takes it up again.
+    #[must_use]
+    pub fn keep(self) -> String {
+        self.hold.keep()
+    }
+
+    /// The SHA-256 of what is in it.
+    ///
+    /// # Errors
+    /// `StoreUnavailable` if it can't be read.
+    pub async fn sha256(&self) -> Result<[u8; 32], Refusal> {
+        let path = self.path.clone();
+        flatten(tokio::task::spawn_blocking(move || super::hash::sha256_of(&path)).await)
+    }
+}
+
+/// What a task has brought, as a refusal if it is an error. The disk's own words go into the log; they name no file.
+pub(crate) fn flatten<T>(result: Result<io::Result<T>, tokio::task::JoinError>) -> Result<T, Refusal> {
+    result.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(|error| failed(&error))
+}
+
+/// The disk has failed: the log says how, whoever uploads hears that it was not stored.
+pub(crate) fn failed(error: &io::Error) -> Refusal {
+    tracing::warn!(kind = %error.kind(), code = error.raw_os_error(), "the spool failed");
+    Refusal::from(Reason::StoreUnavailable)
+}
+
+fn remove(path: &Path) {
+    if let Err(error) = remove_file(path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(kind = %error.kind(), "a file could not be removed from the spool");
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    name.len() == NAME_CHARS && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
