@@ -19,8 +19,7 @@ pub(crate) use stills::{Stills, stills};
 
 use decode::{Decoded, Sheet};
 use encode::Jpeg;
-use frame::Quality;
-use orient::Orientation;
+use frame::{Quality, fit};
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -63,9 +62,10 @@ fn read(job: &Job, mut input: File) -> Result<Vec<u8>, Refusal> {
 /// A picture that stands still.
 fn still(job: &Job, bytes: &[u8], outputs: [File; 3], progress: &mut dyn FnMut(u16)) -> Result<Outcome, Refusal> {
     let [mut main, mut thumb_jpeg, mut thumb_webp] = outputs;
-    let Decoded { sheet, orientation, profile, is_salvaged, is_drawn } = decode::decode(job, bytes)?;
+    let decoded = decode::decode(job, bytes)?;
+    let (is_salvaged, is_drawn) = (decoded.is_salvaged, decoded.is_drawn);
     progress(400);
-    let frame = upright(job, sheet, orientation, &profile)?;
+    let frame = upright(job, decoded)?;
     progress(600);
     let (mime, made) = if frame.is_opaque() {
         let how = if is_drawn {
@@ -97,13 +97,15 @@ fn still(job: &Job, bytes: &[u8], outputs: [File; 3], progress: &mut dyn FnMut(u
 }
 
 /// Scaled first, for everything after it costs by the pixel; then its colours, then turned.
-fn upright(job: &Job, sheet: Sheet, orientation: Orientation, profile: &[u8]) -> Result<Frame, Refusal> {
-    let side = job.limits.image_side_max.min(encode::WEBP_SIDE_MAX);
+fn upright(job: &Job, decoded: Decoded) -> Result<Frame, Refusal> {
+    let Decoded { sheet, original: (width, height), orientation, profile, .. } = decoded;
+    let target = fit(width, height, job.limits.image_side_max.min(encode::WEBP_SIDE_MAX));
+    // Ink can't be averaged here: a profile has to say first what it looks like.
     let sheet = match sheet {
-        Sheet::Light(frame) => Sheet::Light(frame.within(side, Quality::Fine)?.unwrap_or(frame)),
+        Sheet::Light(frame) => Sheet::Light(frame.scaled(target, Quality::Fine)?.unwrap_or(frame)),
         ink @ Sheet::Ink { .. } => ink,
     };
-    let frame = colour::to_srgb(sheet, profile)?;
-    let frame = frame.within(side, Quality::Fine)?.unwrap_or(frame);
+    let frame = colour::to_srgb(sheet, &profile)?;
+    let frame = frame.scaled(target, Quality::Fine)?.unwrap_or(frame);
     orientation.apply(frame)
 }

@@ -74,7 +74,7 @@ fn parse(profile: &[u8]) -> Option<ColorProfile> {
         return None;
     }
     let limits = ParsingOptions {
-        max_profile_size: profile.len(),
+        max_profile_size: profile.len() + 1, // it has to be less
         max_allowed_clut_size: TABLE_BYTES_MAX,
         max_allowed_trc_size: CURVE_POINTS_MAX,
     };

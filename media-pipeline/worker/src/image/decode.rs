@@ -9,6 +9,8 @@ use tertulia_media_core::{Job, Reason, Refusal};
 pub(super) struct Decoded {
     /// Its pixels.
     pub(super) sheet: Sheet,
+    /// Pixels across and down as stored: the pixels may have been decoded smaller.
+    pub(super) original: (u32, u32),
     /// How they have to be turned.
     pub(super) orientation: Orientation,
     /// The ICC profile that says what its colours mean; empty: sRGB.

@@ -105,7 +105,14 @@ impl Frame {
     /// # Errors
     /// [`Reason::Damaged`] if the sizes make no sense.
     pub(crate) fn within(&self, side: u32, quality: Quality) -> Result<Option<Self>, Refusal> {
-        let (width, height) = fit(self.width, self.height, side);
+        self.scaled(fit(self.width, self.height, side), quality)
+    }
+
+    /// This frame in another size, or nothing if it has that size.
+    ///
+    /// # Errors
+    /// [`Reason::Damaged`] if the sizes make no sense.
+    pub(crate) fn scaled(&self, (width, height): (u32, u32), quality: Quality) -> Result<Option<Self>, Refusal> {
         if (width, height) == (self.width, self.height) {
             return Ok(None);
         }

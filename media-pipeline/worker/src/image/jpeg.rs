@@ -24,6 +24,7 @@ struct Segments {
     orientation: Orientation,
     profile: Vec<u8>,
     is_adobe: bool,
+    size: Option<(u64, u64)>,
 }
 
 /// Decodes a JPEG to at least as many pixels as will be kept.
@@ -32,6 +33,10 @@ struct Segments {
 /// [`Reason::Damaged`], [`Reason::Unsupported`] or [`Reason::TooManyPixels`].
 pub(super) fn decode(job: &Job, bytes: &[u8]) -> Result<Decoded, Refusal> {
     let segments = read_segments(bytes);
+    // The library refuses sides above its own limit as damage, so the figures are read before it is asked.
+    if let Some((width, height)) = segments.size {
+        check_size(job, width, height)?;
+    }
     let mut decoder = Decompressor::new().map_err(|_| Refusal::from(Reason::OutOfMemory))?;
     decoder.set_scan_limit(SCANS_MAX).map_err(|_| Refusal::from(Reason::Damaged))?;
     let header = decoder.read_header(bytes).map_err(|_| Refusal::from(Reason::Damaged))?;
@@ -57,6 +62,7 @@ pub(super) fn decode(job: &Job, bytes: &[u8]) -> Result<Decoded, Refusal> {
     };
     let size = |value: usize| u32::try_from(value).map_err(|_| Refusal::from(Reason::Damaged));
     let (width, height) = (size(width)?, size(height)?);
+    let original = (size(header.width)?, size(header.height)?);
     let sheet = if is_cmyk {
         // Adobe's programs write how much ink is left out; everyone else how much there is.
         if segments.is_adobe {
@@ -67,7 +73,7 @@ pub(super) fn decode(job: &Job, bytes: &[u8]) -> Result<Decoded, Refusal> {
         Sheet::Light(Frame::rgb(width, height, pixels)?)
     };
     let Segments { orientation, profile, .. } = segments;
-    Ok(Decoded { sheet, orientation, profile, is_salvaged, is_drawn: false })
+    Ok(Decoded { sheet, original, orientation, profile, is_salvaged, is_drawn: false })
 }
 
 /// The smallest scale that leaves `side` pixels or more. Only those for which the library has vector code.
@@ -94,6 +100,13 @@ fn read_segments(bytes: &[u8]) -> Segments {
             0xe1 if body.starts_with(b"Exif\0\0") => found.orientation = Orientation::from_exif(&body[6..]),
             0xe2 if body.starts_with(b"ICC_PROFILE\0") && body.len() > 14 => parts.push((body[12], &body[14..])),
             0xee if body.starts_with(b"Adobe") => found.is_adobe = true,
+            // The frame's header: depth, height, width. Of these marks, three mean other things.
+            0xc0..=0xcf if !matches!(kind, 0xc4 | 0xc8 | 0xcc) => {
+                if let [_, height_high, height_low, width_high, width_low, ..] = *body {
+                    let side = |high, low| u64::from(u16::from_be_bytes([high, low]));
+                    found.size = Some((side(width_high, width_low), side(height_high, height_low)));
+                }
+            }
             0xda | 0xd9 => break,
             _ => {}
         }

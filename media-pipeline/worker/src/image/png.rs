@@ -35,7 +35,7 @@ pub(super) fn decode(job: &Job, bytes: &[u8]) -> Result<Decoded, Refusal> {
         Err(error) => return Err(refusal(&error)),
     };
     let sheet = Sheet::Light(frame(width, height, channels, samples)?);
-    Ok(Decoded { sheet, orientation, profile, is_salvaged, is_drawn: true })
+    Ok(Decoded { sheet, original: (width, height), orientation, profile, is_salvaged, is_drawn: true })
 }
 
 fn is_end_missing(error: &DecodingError) -> bool {
