@@ -5,14 +5,17 @@
 //! text blurs otherwise; what can be seen through becomes WebP. Colours are converted to sRGB and the profile dropped.
 //! Sizes are read from headers and refused before memory is asked for.
 
+mod animation;
 mod colour;
 mod decode;
 mod encode;
 mod frame;
+mod gif;
 mod jpeg;
 mod orient;
 mod png;
 mod stills;
+mod webp;
 
 pub(crate) use frame::Frame;
 pub(crate) use stills::{Stills, stills};
@@ -33,6 +36,15 @@ const DRAWN_QUALITY: i32 = 88;
 const WEBP_QUALITY: u8 = 82;
 /// Of WebP: more makes it slightly smaller, and several times slower.
 const WEBP_EFFORT: u8 = 4;
+
+/// Has the codecs look up what they look up once: which instructions the processor has (on some, in a file).
+///
+/// To be called before the process is closed in.
+pub fn warm_up() {
+    // Nothing depends on it: what fails here fails again, typed, at the job.
+    let _nothing_made = turbojpeg::Compressor::new().is_err();
+    let _nothing_read = turbojpeg::Decompressor::new().is_err();
+}
 
 /// Does a job of class `Image`: reads the input, writes the outputs in the order of
 /// [`Output::ALL`](tertulia_media_core::Output::ALL), and tells its progress in thousandths.

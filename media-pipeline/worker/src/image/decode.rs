@@ -2,7 +2,7 @@
 
 use super::frame::{Frame, Layout};
 use super::orient::Orientation;
-use super::{jpeg, png};
+use super::{gif, jpeg, png, webp};
 use tertulia_media_core::{Job, Reason, Refusal};
 
 /// A picture as it was stored.
@@ -39,8 +39,10 @@ pub(super) enum Sheet {
 /// What a file begins as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
+    Gif,
     Jpeg,
     Png,
+    WebP,
 }
 
 impl Format {
@@ -48,6 +50,8 @@ impl Format {
         match bytes {
             [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
             [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Self::Png),
+            [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Self::Gif),
+            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Self::WebP),
             _ => None,
         }
     }
@@ -59,8 +63,10 @@ impl Format {
 /// [`Reason::Unsupported`], [`Reason::Damaged`], [`Reason::TooManyPixels`], [`Reason::TooComplex`] or [`Reason::OutOfMemory`].
 pub(super) fn decode(job: &Job, bytes: &[u8]) -> Result<Decoded, Refusal> {
     match Format::sniff(bytes).ok_or(Reason::Unsupported)? {
+        Format::Gif => gif::first(bytes, &gif::count(job, bytes)?),
         Format::Jpeg => jpeg::decode(job, bytes),
         Format::Png => png::decode(job, bytes),
+        Format::WebP => webp::first(job, bytes, webp::read_chunks(job, bytes)?),
     }
 }
 

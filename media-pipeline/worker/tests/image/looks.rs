@@ -245,3 +245,37 @@ fn d4_the_thumbhash_looks_like_the_picture() {
     assert!(blue[2] > blue[0] && blue[2] > blue[1], "{blue:?}");
     assert!(white.iter().all(|channel| *channel > 150), "{white:?}");
 }
+
+#[test]
+fn d7_webps_are_read_with_and_without_loss_and_opacity() {
+    let colours = make::quarters(64, 48);
+    for is_lossless in [false, true] {
+        let made = run(&job(), &make::webp(64, 48, &colours, is_lossless)).unwrap();
+        assert_eq!(made.outcome.mime, "image/jpeg");
+        assert_corners(&see_jpeg(&made.main), [RED, GREEN, BLUE, WHITE], "WebP");
+        let clear: Vec<u8> =
+            make::opaque(&colours).chunks_exact(4).flat_map(|pixel| [pixel[0], pixel[1], pixel[2], 90]).collect();
+        let made = run(&job(), &make::webp(64, 48, &clear, is_lossless)).unwrap();
+        assert_eq!(made.outcome.mime, "image/webp");
+        assert!(see_webp(&made.main).get_pixel(10, 10)[3].abs_diff(90) < 4);
+    }
+}
+
+#[test]
+fn d7_a_webp_says_which_way_up_and_what_its_colours_mean() {
+    let profile = moxcms::ColorProfile::new_display_p3().encode().unwrap();
+    let stored = make::webp(64, 32, &[180, 90, 60].repeat(64 * 32), true);
+    let exif = [b"Exif\0\0", make::exif(6).as_slice()].concat();
+    let chunks: [(&[u8; 4], &[u8]); 2] = [(b"ICCP", &profile), (b"EXIF", &exif)];
+    let made = run(&job(), &make::with_webp_chunks(&stored, 64, 32, 0x28, &chunks)).unwrap();
+    assert_eq!((made.outcome.width, made.outcome.height), (32, 64));
+    let seen = see_jpeg(&made.main).at(16, 16);
+    assert!(is_near(seen, [193, 83, 51], 5), "{seen:?}");
+}
+
+#[test]
+fn d7_a_gif_that_stands_still_is_a_picture() {
+    let made = run(&job(), &make::gif(48, 48, &[make::opaque(&make::quarters(48, 48))], 100)).unwrap();
+    assert_eq!((made.outcome.class, made.outcome.mime.as_str()), (Class::Image, "image/jpeg"));
+    assert_corners(&see_jpeg(&made.main), [RED, GREEN, BLUE, WHITE], "GIF");
+}

@@ -132,3 +132,55 @@ fn crc(bytes: &[u8]) -> u32 {
     let step = |crc: u32| if crc & 1 == 1 { 0xedb8_8320 ^ (crc >> 1) } else { crc >> 1 };
     !bytes.iter().fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |crc, _| step(crc)))
 }
+
+/// A GIF of these pictures, each of red, green, blue and opacity, each seen for so many milliseconds.
+pub(crate) fn gif(width: u16, height: u16, pictures: &[Vec<u8>], milliseconds: u16) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = gif::Encoder::new(&mut bytes, width, height, &[]).unwrap();
+    encoder.set_repeat(gif::Repeat::Infinite).unwrap();
+    for picture in pictures {
+        let mut frame = gif::Frame::from_rgba_speed(width, height, &mut picture.clone(), 10);
+        frame.delay = milliseconds / 10;
+        encoder.write_frame(&frame).unwrap();
+    }
+    drop(encoder);
+    bytes
+}
+
+/// Red, green, blue, and opacity throughout.
+pub(crate) fn opaque(pixels: &[u8]) -> Vec<u8> {
+    pixels.chunks_exact(3).flat_map(|pixel| [pixel[0], pixel[1], pixel[2], 255]).collect()
+}
+
+/// A WebP of one picture.
+pub(crate) fn webp(width: u32, height: u32, pixels: &[u8], is_lossless: bool) -> Vec<u8> {
+    let encoder = if pixels.len() == (width * height * 4) as usize {
+        webp::Encoder::from_rgba(pixels, width, height)
+    } else {
+        webp::Encoder::from_rgb(pixels, width, height)
+    };
+    if is_lossless { encoder.encode_lossless().to_vec() } else { encoder.encode(90.0).to_vec() }
+}
+
+/// The WebP with what stands beside its pixels: chunks by their names, and the flags that announce them.
+pub(crate) fn with_webp_chunks(
+    webp: &[u8],
+    width: u32,
+    height: u32,
+    flags: u8,
+    chunks: &[(&[u8; 4], &[u8])],
+) -> Vec<u8> {
+    let riff = |kind: &[u8; 4], body: &[u8]| {
+        let odd = &[0][..body.len() % 2];
+        [&kind[..], &u32::try_from(body.len()).unwrap().to_le_bytes(), body, odd].concat()
+    };
+    let side = |value: u32| (value - 1).to_le_bytes()[..3].to_vec();
+    let head = [&[flags, 0, 0, 0][..], &side(width), &side(height)].concat();
+    // With opacity it has that chunk already.
+    let inner = if &webp[12..16] == b"VP8X" { &webp[30..] } else { &webp[12..] };
+    let mut body = [b"WEBP".to_vec(), riff(b"VP8X", &head), inner.to_vec()].concat();
+    for (kind, chunk) in chunks {
+        body.extend(riff(kind, chunk));
+    }
+    riff(b"RIFF", &body)
+}
