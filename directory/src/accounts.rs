@@ -6,6 +6,7 @@
 
 use crate::devices::{hex, insert};
 use crate::entity::{call, departed, device, live_call, user};
+use crate::media::forget_media_of;
 use crate::users::{cut_name, millis, now_ms, timestamp};
 use crate::{Directory, Error, NewDevice, Result, User};
 use sea_orm::sea_query::{Expr, OnConflict, Query};
@@ -177,6 +178,7 @@ impl Directory {
             calls.filter(side.eq(id.as_str())).exec(&tx).await?;
         }
         forget_calls_of_nobody(&tx, stand_in).await?;
+        forget_media_of(&tx, id, timestamp(now, "time")?).await?;
         // Devices and blocks go with it.
         user::Entity::delete_by_id(id.as_str()).exec(&tx).await?;
         let row = departed::ActiveModel { id_hash: Set(hash(id)), at: Set(now), stand_in: Set(stand_in.to_owned()) };

@@ -11,6 +11,7 @@ mod devices;
 mod entity;
 mod error;
 mod live;
+mod media;
 mod migration;
 mod open;
 mod reach;
@@ -21,6 +22,10 @@ pub use calls::{CallRecord, EndReason, HistoryCall, Media, MissedCall};
 pub use devices::{Device, DeviceOwner, NewDevice, TokenHash};
 pub use error::{Error, Result};
 pub use live::{CallWrite, LiveCall, LiveCalls};
+pub use media::{
+    BlobPut, BlobState, ContentId, ContentState, MediaAdded, MediaBlob, MediaContent, MediaFile, MediaJob, MediaMade,
+    MediaOrigin, MediaQuota, MediaRefusal, NewMedia, Opening, Reach, Settled, Sha256, Shared, UnknownContent,
+};
 pub use open::Directory;
 pub use reach::CalleeFacts;
 pub use users::{NAME_CHARS_MAX, User};

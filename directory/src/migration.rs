@@ -3,6 +3,7 @@
 mod m0001_people_and_calls;
 mod m0002_accounts;
 mod m0003_live_calls;
+mod m0004_media;
 
 use sea_orm_migration::prelude::*;
 
@@ -15,6 +16,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_people_and_calls::Migration),
             Box::new(m0002_accounts::Migration),
             Box::new(m0003_live_calls::Migration),
+            Box::new(m0004_media::Migration),
         ]
     }
 }
