@@ -4,12 +4,15 @@
 
 pub mod boxes;
 mod class;
+mod disposition;
 mod job;
 mod limits;
+pub mod range;
 mod refusal;
 pub mod sniff;
 
 pub use class::{Class, Treatment};
+pub use disposition::{NAME_BYTES_MAX, clean_name, content_disposition};
 pub use job::{Event, IMAGE_THUMB_SIDE, Job, Outcome, Output, POSTER_SIDE, PREVIEW_BYTES_MAX, WAVEFORM_POINTS};
 pub use limits::{Limits, LimitsError};
 pub use refusal::{Reason, Refusal};

@@ -1,5 +1,6 @@
 //! What an upload may be. All are settings (section `[uploads]`); the clients learn them from `welcome`.
 
+use crate::Class;
 use serde::{Deserialize, Serialize};
 
 /// What an upload may be.
@@ -54,6 +55,17 @@ pub enum LimitsError {
 }
 
 impl Limits {
+    /// Bytes that an upload of this class may have.
+    #[must_use]
+    pub fn bytes_max(&self, class: Class) -> u64 {
+        match class {
+            Class::Video => self.video_bytes_max,
+            Class::Image => self.image_bytes_max,
+            Class::Audio | Class::Voice => self.audio_bytes_max,
+            Class::Document | Class::Sealed => self.file_bytes_max,
+        }
+    }
+
     /// Whether they hold together.
     ///
     /// # Errors
