@@ -1,6 +1,7 @@
 // The media connection of one call: one RTCPeerConnection with all its lines from the start.
 //
-// Invariant: one offer, one answer, then no more SDP but ICE restarts, and only we offer. Lines are added in the order by
+// Invariant: one offer, one answer, then no more SDP but ICE restarts, and only we offer. A way that has died has mostly
+// taken the signalling with it, so a restart is first made without asking, by credentials that the answer brought for it. Lines are added in the order by
 // which the server knows them: microphone, camera, screen (we send), then one audio and two video slots (we receive).
 // What starts and stops later is a track on a line that is there already (`replaceTrack`).
 
@@ -8,7 +9,15 @@ import { Emitter } from "./emitter.js";
 import type { IceSource } from "./ice.js";
 import { onNetworkChange } from "./network.js";
 import type { Slot, Source } from "./proto.js";
-import { fingerprints, newestFirst, orderCodecs, withOpusDtx } from "./sdp.js";
+import {
+  type Credentials,
+  credentialsForLater,
+  fingerprints,
+  newestFirst,
+  orderCodecs,
+  withCredentials,
+  withOpusDtx,
+} from "./sdp.js";
 import { SilenceWatch } from "./silence.js";
 
 export type VideoCodec = "VP8" | "VP9" | "H264" | "AV1";
@@ -63,8 +72,13 @@ export class Peer extends Emitter<PeerEvents> {
   #restartWanted = false;
   #rebuildWanted = false;
   #restartsInVain = 0;
-  /** Answers that this connection has had. */
+  /** Answers that this connection has had, those that it gave itself counted. */
   #generation = 0;
+  /** The last one of the server's. */
+  #answer = "";
+  #later: Credentials[] = [];
+  /** What was last done about silence was a restart without asking. */
+  #wasAlone = false;
   #iceServers: RTCIceServer[] = [];
   #listening = false;
   #quiet = false;
@@ -78,10 +92,13 @@ export class Peer extends Emitter<PeerEvents> {
     this.#signal = signal;
     this.#silence = new SilenceWatch(() => this.#receivers(), {
       silent: (again) => {
+        const alone = !again && this.#restartAlone();
         // A restart that was answered and yet brought nothing: this connection does not find the way that there is.
-        if (again && !this.#negotiating) this.#rebuildWanted = true;
-        this.#mend();
+        if (again && !this.#negotiating && !this.#wasAlone) this.#rebuildWanted = true;
+        if (!alone) this.#mend();
+        this.#wasAlone = alone;
         this.emit("silent", undefined);
+        return alone;
       },
       down: (down) => {
         this.#quiet = down;
@@ -90,7 +107,7 @@ export class Peer extends Emitter<PeerEvents> {
     });
     this.#build();
     this.#unlisten = onNetworkChange((changed) => {
-      if (changed && this.#answered) this.restart();
+      if (changed && this.#answered && !this.#restartAlone()) this.restart();
     });
   }
 
@@ -136,6 +153,36 @@ export class Peer extends Emitter<PeerEvents> {
         if (this.#restartWanted) this.restart();
         else if (!this.#closed && this.pc.connectionState !== "connected") this.#restartIn(this.#patience());
       });
+  }
+
+  /**
+   * The same without asking the server, as far as its last answer allows that: false if not. It goes by the first check of
+   * ours that arrives.
+   */
+  #restartAlone(): boolean {
+    const next = this.#later[0];
+    if (!next || this.#negotiating || this.#rebuildWanted || this.#closed) return false;
+    this.#later.shift();
+    this.#negotiating = this.#goOn(next)
+      .catch(() => {
+        // This browser would have none of it: never again, and the server is asked.
+        this.#later = [];
+        this.#restartWanted = true;
+      })
+      .finally(() => {
+        this.#negotiating = undefined;
+        if (this.#restartWanted) this.restart();
+      });
+    return true;
+  }
+
+  async #goOn(next: Credentials): Promise<void> {
+    const pc = this.pc;
+    await pc.setLocalDescription(await pc.createOffer({ iceRestart: true }));
+    if (this.#closed || pc !== this.pc) return;
+    const sdp = newestFirst(withCredentials(this.#answer, next), this.#generation++);
+    await pc.setRemoteDescription({ type: "answer", sdp });
+    this.#silence.mended();
   }
 
   /** The server has lost our media: connects anew, with the same tracks. */
@@ -206,6 +253,7 @@ export class Peer extends Emitter<PeerEvents> {
     this.pc = pc;
     this.#answered = false;
     this.#generation = 0;
+    this.#later = [];
     this.#rebuildWanted = false;
     const send = (kind: "audio" | "video", encoding: RTCRtpEncodingParameters): RTCRtpTransceiver =>
       pc.addTransceiver(kind, { direction: "sendonly", sendEncodings: [encoding] });
@@ -254,7 +302,8 @@ export class Peer extends Emitter<PeerEvents> {
     const answer = await this.#signal(withOpusDtx(offer.sdp ?? ""));
     if (this.#closed || pc !== this.pc) return;
     // Our encoder goes by what the answer asks for.
-    const sdp = newestFirst(withOpusDtx(answer.sdp), this.#generation++);
+    this.#answer = withOpusDtx(answer.sdp);
+    const sdp = newestFirst(this.#answer, this.#generation++);
     if (this.#answered && !samePeer(pc.remoteDescription?.sdp, sdp)) {
       // The server has lost our media and made a new end: meet it with a new one of ours.
       this.#build();
@@ -262,6 +311,7 @@ export class Peer extends Emitter<PeerEvents> {
     }
     await pc.setRemoteDescription({ type: "answer", sdp });
     this.#answered = true;
+    this.#later = credentialsForLater(answer.sdp);
     this.#silence.mended();
     // What was told meanwhile is newer than the answer; the lines may be new all the same.
     this.setSlots(told === this.#slotsTold ? answer.slots : this.#slots);

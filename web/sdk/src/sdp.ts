@@ -13,6 +13,12 @@ export function withOpusDtx(sdp: string): string {
 
 /** Ranks beside which the generations are far apart. */
 const RANKS = 64;
+/**
+ * What the server's end costs, by generation, as Chromium counts it beside the cost of our network: from 0 for a cable and
+ * 10 for Wi-Fi to 900 for mobile. It looks at that before priorities. 999 is the most that it takes, so one restart of a
+ * connection outdoes all networks, and those after it any but mobile.
+ */
+const COSTS = [999, 99, 40, 0];
 
 /**
  * Ranks the server's candidates so that those of a later restart come before all of earlier ones, and keep their order
@@ -24,8 +30,27 @@ export function newestFirst(sdp: string, generation: number): string {
   const ranked = [...new Set([...sdp.matchAll(line)].map((match) => Number(match[2])))].sort((a, b) => a - b);
   const rank = (priority: string) => Math.min(RANKS - 1, ranked.indexOf(Number(priority)));
   return sdp.replace(line, (_, before: string, priority: string, after: string) => {
-    return `${before}${(generation + 1) * RANKS + rank(priority)}${after}`;
+    const cost = COSTS[Math.min(generation, COSTS.length - 1)];
+    return `${before}${(generation + 1) * RANKS + rank(priority)}${after.trimEnd()} network-cost ${cost}`;
   });
+}
+
+/** A user name fragment and a password of ICE. */
+export interface Credentials {
+  ufrag: string;
+  password: string;
+}
+
+/** What an answer of ours brings for restarts that the server need not be asked for, each good for one, in this order. */
+export function credentialsForLater(sdp: string): Credentials[] {
+  return [...sdp.matchAll(/^a=x-restart:(\S+) (\S+)\s*$/gm)].map((match) => {
+    return { ufrag: match[1]!, password: match[2]! };
+  });
+}
+
+/** The answer as the server would give it to a restart that goes on with these. */
+export function withCredentials(sdp: string, { ufrag, password }: Credentials): string {
+  return sdp.replace(/^a=ice-ufrag:\S+/gm, `a=ice-ufrag:${ufrag}`).replace(/^a=ice-pwd:\S+/gm, `a=ice-pwd:${password}`);
 }
 
 /** The DTLS fingerprints of a description. Another fingerprint is another peer, not a restart of the same. */

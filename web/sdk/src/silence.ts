@@ -15,6 +15,8 @@ export interface SilenceOptions {
   calmMs: number;
   /** Silence for so long is shown to people. */
   downMs: number;
+  /** The same after an act that shows at once whether it has helped. */
+  soonMs: number;
   /** Waits between one act and the next. Raising them delays recovery, lowering them breaks off what would have worked. */
   againMs: readonly number[];
 }
@@ -25,12 +27,16 @@ export const SILENCE: SilenceOptions = {
   patienceMaxMs: 2_000,
   calmMs: 20_000,
   downMs: 1_500,
+  soonMs: 1_000,
   againMs: [2_000, 3_000, 5_000, 8_000],
 };
 
 export interface SilenceEvents {
-  /** Something should be done about it; `again`: what was done before is done, and has not helped. */
-  silent: (again: boolean) => void;
+  /**
+   * Something should be done about it; `again`: what was done before is done, and has not helped. Returns whether it will
+   * show soon if this helps.
+   */
+  silent: (again: boolean) => boolean;
   /** It has lasted, or it is over. */
   down: (down: boolean) => void;
 }
@@ -51,6 +57,7 @@ export class SilenceWatch {
   readonly #events: SilenceEvents;
   readonly #options: SilenceOptions;
   readonly #now: () => number;
+  readonly #origin: number;
   #timer: ReturnType<typeof setInterval> | undefined;
   #soon: ReturnType<typeof setTimeout> | undefined;
   #looking = false;
@@ -61,16 +68,28 @@ export class SilenceWatch {
   #patience: number;
   #calmSince = 0;
   #acts = 0;
+  /** Of these, those that take their time. */
+  #slowActs = 0;
   #actAgainAt = 0;
   #mended = false;
   #down = false;
 
-  /** `ears` are the receivers that media arrives at now; the first one is asked for what the others can't tell. */
-  constructor(ears: () => Ear[], events: SilenceEvents, options = SILENCE, now: () => number = () => performance.now()) {
+  /**
+   * `ears` are the receivers that media arrives at now; the first one is asked for what the others can't tell. `origin` is
+   * when `now` was zero.
+   */
+  constructor(
+    ears: () => Ear[],
+    events: SilenceEvents,
+    options = SILENCE,
+    now: () => number = () => performance.now(),
+    origin = performance.timeOrigin,
+  ) {
     this.#ears = ears;
     this.#events = events;
     this.#options = options;
     this.#now = now;
+    this.#origin = origin;
     this.#patience = options.patienceMs;
   }
 
@@ -85,7 +104,7 @@ export class SilenceWatch {
     clearTimeout(this.#soon);
     this.#timer = undefined;
     this.#forget();
-    this.#acts = 0;
+    this.#acts = this.#slowActs = 0;
     this.#tellDown(false);
   }
 
@@ -99,9 +118,10 @@ export class SilenceWatch {
     if (this.#looking) return;
     this.#looking = true;
     try {
-      if (this.#heard()) {
+      const heardAgo = this.#heard();
+      if (heardAgo !== undefined) {
         this.#before = undefined;
-        this.#alive();
+        this.#alive(heardAgo);
         return;
       }
       const now = await this.#read();
@@ -116,15 +136,17 @@ export class SilenceWatch {
     }
   }
 
-  /** Whether RTP has arrived since the last look. This costs next to nothing; while people talk no more is needed. */
-  #heard(): boolean {
+  /** How long ago RTP arrived, if since the last look. This costs next to nothing; while people talk no more is needed. */
+  #heard(): number | undefined {
     let newest = 0;
     for (const ear of this.#ears()) {
       for (const source of ear.getSynchronizationSources()) newest = Math.max(newest, source.timestamp);
     }
-    const heard = newest > this.#rtpAt;
-    this.#rtpAt = Math.max(newest, this.#rtpAt);
-    return heard;
+    if (newest <= this.#rtpAt) return undefined;
+    this.#rtpAt = newest;
+    // Not every browser's clock of this is what the specification says.
+    const ago = this.#origin + this.#now() - newest;
+    return ago > 0 && ago < this.#options.lookMs ? ago : 0;
   }
 
   async #read(): Promise<Arrived | undefined> {
@@ -132,14 +154,14 @@ export class SilenceWatch {
     return report && arrived(report as unknown as Iterable<[string, unknown]>);
   }
 
-  #alive(): void {
-    const now = this.#now();
+  #alive(ago = 0): void {
+    const now = this.#now() - ago;
     const gap = this.#aliveAt === undefined ? 0 : now - this.#aliveAt;
     const { patienceMs, patienceMaxMs, calmMs } = this.#options;
     if (this.#acts > 0) {
       // It came back before anything could have helped: this network has such gaps.
       if (!this.#mended) this.#patience = Math.min(this.#patience * 2, patienceMaxMs);
-      this.#acts = 0;
+      this.#acts = this.#slowActs = 0;
     }
     if (gap >= patienceMs) this.#calmSince = now;
     else if (now - this.#calmSince > calmMs) this.#patience = patienceMs;
@@ -149,7 +171,7 @@ export class SilenceWatch {
 
   /** The way is there, there is only nothing to send: the other side is away. Judge again when something has arrived. */
   #proven(): void {
-    this.#acts = 0;
+    this.#acts = this.#slowActs = 0;
     this.#forget();
     this.#tellDown(false);
   }
@@ -163,12 +185,12 @@ export class SilenceWatch {
       this.#lookAt(Math.max(this.#aliveAt + this.#patience, this.#actAgainAt) - now);
       return;
     }
-    const waits = this.#options.againMs;
-    this.#actAgainAt = now + (waits[Math.min(this.#acts, waits.length - 1)] ?? 0);
     const again = this.#acts > 0 && this.#mended;
     this.#acts += 1;
     this.#mended = false;
-    this.#events.silent(again);
+    const { againMs, soonMs } = this.#options;
+    const wait = this.#events.silent(again) ? soonMs : againMs[Math.min(this.#slowActs++, againMs.length - 1)];
+    this.#actAgainAt = now + (wait ?? 0);
   }
 
   /** Judges at the very moment, where that comes before the next look. */

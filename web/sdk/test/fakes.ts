@@ -136,6 +136,8 @@ export class FakePeerConnection {
   packets = 0;
   flows = false;
   readings = 0;
+  /** It takes no answer. */
+  refuses = false;
   configuration: RTCConfiguration;
 
   constructor(configuration: RTCConfiguration) {
@@ -163,6 +165,7 @@ export class FakePeerConnection {
   }
 
   setRemoteDescription(description: { sdp: string }): Promise<void> {
+    if (this.refuses) return Promise.reject(new Error("refused"));
     this.remoteDescription = description;
     return Promise.resolve();
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fingerprints, newestFirst, orderCodecs, withOpusDtx } from "../src/sdp.js";
+import { credentialsForLater, fingerprints, newestFirst, orderCodecs, withCredentials, withOpusDtx } from "../src/sdp.js";
 import { StatsReader } from "../src/stats.js";
 
 test("DTX is asked for on Opus only, and once", () => {
@@ -53,7 +53,28 @@ test("c6_candidates_of_a_later_restart_rank_before_all_earlier_ones_and_keep_the
   assert.ok(Math.min(...second) > Math.max(...first));
   // Below the worst of our own: a relay's over TLS.
   assert.ok(Math.max(...priorities(newestFirst(sdp, 1_000))) < 2 ** 23);
-  assert.equal(newestFirst(sdp, 0).replace(/ 6[456] /g, " "), sdp.replace(/ (2130706175|1518280447|2130706431) /g, " "));
+  const rest = newestFirst(sdp, 0).replace(/ 6[456] /g, " ").replaceAll(" network-cost 999", "");
+  assert.equal(rest, sdp.replace(/ (2130706175|1518280447|2130706431) /g, " "));
+  const cost = (generation: number) => Number(/network-cost (\d+)/.exec(newestFirst(sdp, generation))![1]);
+  // More than a mobile network costs beside Wi-Fi, then more than any other.
+  assert.ok(cost(0) - cost(1) >= 890 && cost(1) - cost(2) >= 50 && cost(2) > cost(3) && cost(9) === 0);
+});
+
+test("credentials for later are read from an answer, and put into it", () => {
+  const sdp = [
+    "v=0",
+    "a=x-restart:one 1",
+    "a=x-restart:two 2",
+    "m=audio 9 UDP/TLS/RTP/SAVPF 111",
+    "a=ice-ufrag:first",
+    "a=ice-pwd:0",
+    "a=mid:0",
+    "",
+  ].join("\r\n");
+  const later = credentialsForLater(sdp);
+  assert.deepEqual(later, [{ ufrag: "one", password: "1" }, { ufrag: "two", password: "2" }]);
+  assert.equal(withCredentials(sdp, later[1]!), sdp.replace("ufrag:first", "ufrag:two").replace("pwd:0", "pwd:2"));
+  assert.deepEqual(credentialsForLater("v=0\r\n"), []);
 });
 
 function report(at: number, bytes: number, packets: number, lost: number, rtt = 0.05): [string, unknown][] {

@@ -42,6 +42,66 @@ test("c6_silence_restarts_ice_once_and_probes_the_socket", async () => {
   assert.equal(call.connection, "up");
 });
 
+/** An answer that brings credentials for two restarts that nobody is asked for. */
+const GENEROUS = [
+  "a=fingerprint:sha-256 AA",
+  "a=x-restart:one 1",
+  "a=x-restart:two 2",
+  "a=ice-ufrag:first",
+  "a=ice-pwd:0",
+  "a=candidate:1 1 udp 2130706431 10.0.0.1 4000 typ host",
+  "",
+].join("\n");
+const generous = () => inCall({}, {}, false, GENEROUS);
+const ufrag = (pc: FakePeerConnection) => /a=ice-ufrag:(\S+)/.exec(pc.remoteDescription!.sdp)![1];
+
+test("c6_silence_restarts_ice_without_asking_where_the_answer_brought_credentials_for_it", async () => {
+  const { socket, call, pc } = await generous();
+  const before = pc.remoteDescription!.sdp;
+  for (const name of ["one", "two"]) {
+    await fallsSilent(pc);
+    await until(() => ufrag(pc) === name);
+    await answer(socket, "probe");
+    pc.flows = true;
+    await looks(pc, 5);
+  }
+  assert.deepEqual(
+    pc.offers.map((offer) => offer.iceRestart),
+    [false, true, true],
+  );
+  const priority = (sdp: string) => Number(/udp (\d+)/.exec(sdp)![1]);
+  assert.ok(priority(pc.remoteDescription!.sdp) > priority(before));
+  assert.equal(socket.of("call.connect").length, 1);
+  assert.equal(call.connection, "up");
+  // Each is good for one: now the server has to be asked.
+  await fallsSilent(pc);
+  await until(() => socket.of("call.connect").length === 2);
+});
+
+test("c6_a_restart_that_nobody_was_asked_for_and_does_not_help_is_followed_by_one_and_that_by_a_new_connection", async () => {
+  const { socket, call, pc } = await generous();
+  await fallsSilent(pc);
+  await until(() => ufrag(pc) === "one");
+  await answer(socket, "probe");
+  await until(() => socket.of("call.connect").length === 2);
+  assert.equal(call.pc, pc as unknown);
+  await answer(socket, "probe");
+  await answer(socket, "call.connect", { sdp: GENEROUS, slots: [...SLOTS] });
+  await until(() => call.pc !== (pc as unknown));
+  assert.equal(pc.offers.length, 3);
+});
+
+test("c6_a_browser_that_takes_no_answer_but_the_servers_asks_the_server", async () => {
+  const { socket, pc } = await generous();
+  pc.refuses = true;
+  await fallsSilent(pc);
+  await until(() => socket.of("call.connect").length === 2);
+  pc.refuses = false;
+  await answer(socket, "probe");
+  await answer(socket, "call.connect", { sdp: GENEROUS, slots: [...SLOTS] });
+  await until(() => ufrag(pc) === "first");
+});
+
 test("c6_a_restart_that_was_answered_and_brings_nothing_is_followed_by_a_new_connection", async () => {
   const { socket, call, pc } = await inCall();
   await fallsSilent(pc);

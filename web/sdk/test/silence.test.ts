@@ -13,6 +13,8 @@ class Stage {
   readonly acts: number[] = [];
   readonly again: boolean[] = [];
   readonly down: boolean[] = [];
+  /** What is done shows soon whether it helps. */
+  quick = false;
   readonly watch: SilenceWatch;
 
   constructor() {
@@ -32,11 +34,12 @@ class Stage {
       silent: (again: boolean) => {
         this.acts.push(this.now);
         this.again.push(again);
+        return this.quick;
       },
       down: (down: boolean) => void this.down.push(down),
     };
     // The timer of the test is its own.
-    this.watch = new SilenceWatch(() => [ear], events, { ...SILENCE, lookMs: 1_000_000 }, () => this.now);
+    this.watch = new SilenceWatch(() => [ear], events, { ...SILENCE, lookMs: 1_000_000 }, () => this.now, 0);
     this.watch.start();
     stages.push(this);
   }
@@ -76,6 +79,32 @@ test("c6_acts_upon_a_silence_that_lasts_come_further_and_further_apart", async (
   assert.deepEqual(stage.down, [true]);
   await stage.pass(400, every(20));
   assert.deepEqual(stage.down, [true, false]);
+});
+
+test("c6_after_an_act_that_shows_at_once_whether_it_helped_the_next_comes_sooner", async () => {
+  const stage = new Stage();
+  await stage.pass(1_000, every(20));
+  stage.quick = true;
+  await stage.pass(1_000, nothing);
+  assert.equal(stage.acts.length, 1);
+  stage.quick = false;
+  await stage.pass(6_000, nothing);
+  const waits = stage.acts.slice(1).map((at, i) => at - stage.acts[i]!);
+  assert.deepEqual(waits, [1_000, 2_000, 3_000]);
+});
+
+test("c6_silence_counts_from_the_last_sound_and_not_from_the_look_that_found_it", async () => {
+  const stage = new Stage();
+  await stage.pass(1_000, every(20));
+  stage.rtpAt = 1_010;
+  await stage.pass(1_000, nothing);
+  assert.deepEqual(stage.acts, [1_600]);
+  // A clock that is none: from the look.
+  const other = new Stage();
+  await other.pass(1_000, every(20));
+  other.rtpAt = 9_000_000;
+  await other.pass(1_000, nothing);
+  assert.deepEqual(other.acts, [1_800]);
 });
 
 test("c6_what_was_done_and_has_not_helped_is_told_from_what_is_still_under_way", async () => {

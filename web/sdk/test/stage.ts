@@ -85,11 +85,12 @@ export async function inCall(
   changes: Partial<ConnectOptions> = {},
   welcomed: Partial<Welcome> = {},
   video = false,
+  sdp = "answer",
 ): Promise<InCall> {
   const { client, socket, server, incoming } = await online(changes, [], welcomed);
   const call = client.call("bob", { video });
   await answer(socket, "call.invite", { call_id: CALL });
-  await answer(socket, "call.connect", { sdp: "answer", slots: [...SLOTS] });
+  await answer(socket, "call.connect", { sdp, slots: [...SLOTS] });
   socket.receive({ type: "call.state", call_id: CALL, phase: "connecting", answered_at: Date.now() });
   socket.receive({ type: "call.state", call_id: CALL, phase: "active", answered_at: Date.now() });
   const pc = FakePeerConnection.all.at(-1)!;
