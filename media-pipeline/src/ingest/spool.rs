@@ -4,7 +4,9 @@
 //! directory, and [`Spool::clean`] removes at start whatever is not.
 
 use parking_lot::Mutex;
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use std::collections::HashSet;
@@ -48,6 +50,13 @@ struct Inner {
     files: Gauge,
     too_many: Counter,
     no_room: Counter,
+    refused: Family<Why, Counter>,
+}
+
+/// One label, with values of our own.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Why {
+    reason: &'static str,
 }
 
 impl Spool {
@@ -64,6 +73,7 @@ impl Spool {
             files: Gauge::default(),
             too_many: Counter::default(),
             no_room: Counter::default(),
+            refused: Family::default(),
         })))
     }
 
@@ -73,6 +83,17 @@ impl Spool {
         registry.register("media_spool_files", "Files of uploads and jobs on their way", inner.files.clone());
         registry.register("media_spool_too_many", "Files refused: too many at once", inner.too_many.clone());
         registry.register("media_spool_no_room", "Files refused: the disk is nearly full", inner.no_room.clone());
+        registry.register("media_ingest_refused", "Uploads refused while they came, by reason", inner.refused.clone());
+    }
+
+    pub(crate) fn count_refusal(&self, refusal: Refusal) {
+        self.0.refused.get_or_create(&Why { reason: refusal.reason.name() }).inc();
+    }
+
+    /// How many were refused for this reason.
+    #[must_use]
+    pub fn refused(&self, reason: Reason) -> u64 {
+        self.0.refused.get_or_create(&Why { reason: reason.name() }).get()
     }
 
     /// Removes what a run that was ended has left, except the names in `keep`. To be called before anything else is.
@@ -239,6 +260,11 @@ impl SpoolFile {
     #[must_use]
     pub fn keep(self) -> String {
         self.hold.keep()
+    }
+
+    /// Whether it stays when it is dropped.
+    pub(crate) fn set_kept(&mut self, is_kept: bool) {
+        self.hold.is_kept = is_kept;
     }
 
     /// The whole of it, on the disk for good.
