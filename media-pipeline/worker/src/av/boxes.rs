@@ -4,6 +4,7 @@
 //! than the names that are looked for.
 
 use std::fs::File;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use tertulia_media_core::{Reason, Refusal};
 
@@ -14,10 +15,10 @@ const TOP_BOXES_MAX: usize = 20_000;
 
 /// A box of a file: where it begins, how long it is, how much of that is its own header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Extent {
-    kind: [u8; 4],
-    at: u64,
-    size: u64,
+pub(super) struct Extent {
+    pub(super) kind: [u8; 4],
+    pub(super) at: u64,
+    pub(super) size: u64,
     head: u64,
 }
 
@@ -41,7 +42,7 @@ fn extent(head: &[u8], at: u64, end: u64) -> Option<Extent> {
 }
 
 /// The boxes at the top of a file, as far as they make sense.
-fn top(file: &File) -> std::io::Result<Vec<Extent>> {
+pub(super) fn top(file: &File) -> std::io::Result<Vec<Extent>> {
     let end = file.metadata()?.len();
     let mut all = Vec::new();
     let mut at = 0;
@@ -58,16 +59,21 @@ fn top(file: &File) -> std::io::Result<Vec<Extent>> {
     Ok(all)
 }
 
+/// The boxes within a part of `bytes`, as far as they make sense: their kinds, and where their contents are.
+pub(super) fn within_ranges(bytes: &[u8], part: Range<usize>) -> impl Iterator<Item = ([u8; 4], Range<usize>)> {
+    let mut at = part.start;
+    std::iter::from_fn(move || {
+        let found = extent(bytes.get(at..part.end)?, at as u64, part.end as u64)?;
+        let from = at.checked_add(usize::try_from(found.head).ok()?)?;
+        let to = at.checked_add(usize::try_from(found.size).ok()?)?.min(part.end);
+        at = to;
+        (from <= to).then_some((found.kind, from..to))
+    })
+}
+
 /// The boxes within `bytes`, as far as they make sense: their kinds, and their contents.
 fn within(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
-    let mut at = 0_usize;
-    std::iter::from_fn(move || {
-        let found = extent(bytes.get(at..)?, at as u64, bytes.len() as u64)?;
-        let from = at.checked_add(usize::try_from(found.head).ok()?)?;
-        let to = at.checked_add(usize::try_from(found.size).ok()?)?.min(bytes.len());
-        at = to;
-        Some((found.kind, bytes.get(from..to)?))
-    })
+    within_ranges(bytes, 0..bytes.len()).filter_map(|(kind, range)| Some((kind, bytes.get(range)?)))
 }
 
 /// Refuses what is encrypted, and what has its pictures and sounds in another file.
@@ -118,7 +124,7 @@ fn check_track(track: &[u8]) -> Result<(), Reason> {
     Ok(())
 }
 
-fn read(file: &File, at: u64, size: u64) -> std::io::Result<Vec<u8>> {
+pub(super) fn read(file: &File, at: u64, size: u64) -> std::io::Result<Vec<u8>> {
     let size = usize::try_from(size.min(HEADER_MAX)).unwrap_or(usize::MAX);
     let mut all = vec![0; size];
     let mut count = 0;

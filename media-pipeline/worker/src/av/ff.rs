@@ -343,6 +343,21 @@ impl Frame {
         layout_name(&self.get().ch_layout)
     }
 
+    /// The samples of a channel, if they are floats of which each channel has its own.
+    pub(crate) fn floats(&self, channel: u32) -> &[f32] {
+        let frame = self.get();
+        let planar = frame.format == ffi::AVSampleFormat::AV_SAMPLE_FMT_FLTP as i32;
+        let mono = frame.format == ffi::AVSampleFormat::AV_SAMPLE_FMT_FLT as i32 && self.channels() == 1;
+        if !(planar || mono) || channel >= self.channels() || frame.extended_data.is_null() {
+            return &[];
+        }
+        // SAFETY: such a frame has a plane for each channel, of as many aligned floats as it has samples, while it lives.
+        unsafe {
+            let plane = *frame.extended_data.add(channel as usize);
+            if plane.is_null() { &[] } else { std::slice::from_raw_parts(plane.cast::<f32>(), self.samples()) }
+        }
+    }
+
     /// The first plane, `rows` lines of `row_bytes` of it, line after line.
     ///
     /// Packed formats alone: the caller knows how many bytes a pixel or sample has.
@@ -421,6 +436,12 @@ impl Parameters {
         // SAFETY: both are alive; by our caller's word and as just made.
         Fault::check(unsafe { ffi::avcodec_parameters_copy(fresh.0.as_ptr(), from) })?;
         Ok(fresh)
+    }
+
+    /// Another one like it.
+    pub(crate) fn duplicate(&self) -> Result<Self, Fault> {
+        // SAFETY: ours and alive.
+        unsafe { Self::copy(self.0.as_ptr()) }
     }
 
     pub(super) fn get(&self) -> &ffi::AVCodecParameters {
@@ -502,12 +523,6 @@ impl Parameters {
         }
         // SAFETY: so many bytes are there, and live as long as the parameters do.
         unsafe { std::slice::from_raw_parts(all.extradata, size) }
-    }
-
-    /// Takes the container's own name for the codec away: another container has another.
-    pub(crate) fn forget_tag(&mut self) {
-        // SAFETY: ours, alive, and borrowed exclusively.
-        unsafe { self.0.as_mut() }.codec_tag = 0;
     }
 }
 

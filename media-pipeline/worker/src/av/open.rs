@@ -177,6 +177,11 @@ impl Source {
         &self.tracks
     }
 
+    /// Its streams alone: the input is closed.
+    pub(crate) fn into_tracks(self) -> Vec<Track> {
+        self.tracks
+    }
+
     /// The stream of a kind that is worth most: the default one, the larger picture, the first.
     pub(crate) fn best(&self, kind: Kind) -> Option<&Track> {
         let worth = |track: &&Track| {

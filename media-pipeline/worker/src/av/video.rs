@@ -1,0 +1,210 @@
+//! A video: what fits is copied, what does not is coded anew, stream by stream; then poster and header in front.
+
+use super::ff::{MICROS, Packet, Rational, rescale};
+use super::limits::VIDEO_PIXELS_MAX;
+use super::mux::{Container, Muxer};
+use super::open::{Family, Source, Track};
+use super::pictures::{self, Coded, Made};
+use super::plan::{self, Plan};
+use super::reel::{Reel, Strip};
+use super::turn::Turn;
+use super::{poster, sound, tones};
+use crate::image;
+use std::fs::File;
+use tertulia_media_core::{Class, Job, Outcome, POSTER_SIDE, Reason, Refusal};
+
+/// How often coding may turn out too large before it is given up. Each attempt has less than two thirds of the bits.
+const ATTEMPTS: u32 = 5;
+/// Thousandths of a job: read, coded, written.
+const READ: u16 = 50;
+const CODED: u16 = 930;
+
+/// Does a job of class `Video`: as [`super::run`].
+pub(super) fn run(job: &Job, input: File, outputs: [File; 3], progress: &mut dyn FnMut(u16)) -> Result<Outcome, Refusal> {
+    let bytes = input.metadata().map_err(|_| Reason::Damaged)?.len();
+    let source = Source::open(input.try_clone().map_err(|_| Reason::Damaged)?, Family::Video)?;
+    if source.best(super::open::Kind::Video).is_none() {
+        return alone(job, input, outputs, progress);
+    }
+    let reel = Reel::load(source, bytes, &job.limits)?;
+    progress(READ);
+    let Some(track) = reel.picture() else { return alone(job, input, outputs, progress) };
+    check_size(track)?;
+    if !reel.is_enough(reel.length_us()) {
+        return Err(Reason::Damaged.into());
+    }
+    Making { job, reel: &reel, track }.run(outputs, progress)
+}
+
+/// Sound in a container of videos: a job of another class.
+fn alone(job: &Job, input: File, outputs: [File; 3], progress: &mut dyn FnMut(u16)) -> Result<Outcome, Refusal> {
+    let job = Job { class: Class::Audio, ..job.clone() };
+    sound::run(&job, input, outputs, progress)
+}
+
+fn check_size(track: &Track) -> Result<(), Refusal> {
+    let (width, height) = (track.parameters.width(), track.parameters.height());
+    let pixels = u64::from(width) * u64::from(height);
+    match pixels {
+        0 => Err(Reason::Damaged.into()),
+        pixels if pixels > VIDEO_PIXELS_MAX => Err(Refusal::over(Reason::TooManyPixels, VIDEO_PIXELS_MAX, pixels)),
+        _ => Ok(()),
+    }
+}
+
+struct Making<'a> {
+    job: &'a Job,
+    reel: &'a Reel,
+    track: &'a Track,
+}
+
+/// What goes into the output, and what is said of it.
+struct Ready {
+    pictures: Coded,
+    sounds: Option<Coded>,
+    width: u32,
+    height: u32,
+    is_copied: bool,
+}
+
+impl Making<'_> {
+    fn run(&self, outputs: [File; 3], progress: &mut dyn FnMut(u16)) -> Result<Outcome, Refusal> {
+        let [main, mut jpeg, mut webp] = outputs;
+        let poster = poster::find(self.reel)?;
+        let stills = image::stills(&poster, POSTER_SIDE, &mut jpeg, &mut webp)?;
+        let ready = match self.copied()? {
+            Some(ready) => ready,
+            None => self.coded(progress)?,
+        };
+        progress(CODED);
+        let reel = self.reel;
+        let end_us = ready.sounds.as_ref().map_or(0, |sounds| sounds.end_us).max(ready.pictures.end_us);
+        let is_faulty = ready.pictures.is_faulty || reel.is_faulty || reel.is_short;
+        if is_faulty && !reel.is_enough(ready.pictures.end_us) {
+            return Err(Reason::Damaged.into());
+        }
+        let has_sound = ready.sounds.is_some();
+        let bytes = self.write(&main, ready.pictures, ready.sounds)?;
+        progress(1_000);
+        Ok(Outcome {
+            class: Class::Video,
+            mime: "video/mp4".into(),
+            bytes,
+            width: ready.width,
+            height: ready.height,
+            duration_ms: u64::try_from(end_us / 1_000).unwrap_or(0),
+            has_sound,
+            is_remuxed: ready.is_copied,
+            is_salvaged: is_faulty,
+            thumbhash: stills.thumbhash,
+            preview: stills.preview,
+            waveform: Vec::new(),
+        })
+    }
+
+    /// Everything copied, or the pictures copied and the sound coded. Nothing if the pictures do not fit.
+    fn copied(&self) -> Result<Option<Ready>, Refusal> {
+        let reel = self.reel;
+        if reel.is_faulty || reel.is_short || !plan::pictures_fit(self.track, &reel.pictures) {
+            return Ok(None);
+        }
+        if plan::copied_bytes(&[&reel.pictures, &reel.sounds]) > self.job.limits.video_bytes_max {
+            return Ok(None);
+        }
+        let pictures = self.copy(self.track, &reel.pictures)?;
+        let (sounds, is_copied) = match reel.sound() {
+            None => (None, true),
+            Some(track) if plan::sounds_fit(track, &reel.sounds) => (Some(self.copy(track, &reel.sounds)?), true),
+            Some(_) => {
+                let coded = tones::code(reel, self.plan(0).sound_bits)?;
+                let bytes = coded.as_ref().map_or(0, |coded| coded.packets.iter().map(|packet| packet.size() as u64 + 24).sum());
+                if plan::copied_bytes(&[&reel.pictures]) + bytes > self.job.limits.video_bytes_max {
+                    return Ok(None);
+                }
+                (coded, false)
+            }
+        };
+        let (width, height) = (self.track.parameters.width(), self.track.parameters.height());
+        Ok(Some(Ready { pictures, sounds, width, height, is_copied }))
+    }
+
+    fn copy(&self, track: &Track, strip: &Strip) -> Result<Coded, Refusal> {
+        let clock = track.time_base;
+        let origin = rescale(self.reel.origin_us(), MICROS, clock);
+        let last = rescale(strip.last_duration_us(), MICROS, clock);
+        let mut packets = Vec::with_capacity(strip.packets.len());
+        for packet in &strip.packets {
+            let mut packet = packet.share()?;
+            let moved = |time: Option<i64>| time.map(|time| time.saturating_sub(origin));
+            packet.set_times(moved(packet.pts()), moved(packet.dts()));
+            packet.set_duration(packet.duration().min(last.max(1)).max(0));
+            packets.push(packet);
+        }
+        Ok(Coded {
+            parameters: track.parameters.duplicate()?,
+            clock,
+            packets,
+            end_us: strip.end_us.saturating_sub(self.reel.origin_us()),
+            is_faulty: false,
+        })
+    }
+
+    fn plan(&self, attempt: u32) -> Plan {
+        let (reel, all) = (self.reel, &self.track.parameters);
+        let turn = Turn::of(self.track.matrix);
+        let upright = plan::upright(all.width(), all.height(), self.track.sample_aspect, turn);
+        Plan::new(upright, reel.pictures.rate(), reel.length_us(), &self.job.limits, attempt)
+    }
+
+    /// Pictures and sound coded, as small as it takes.
+    fn coded(&self, progress: &mut dyn FnMut(u16)) -> Result<Ready, Refusal> {
+        let (reel, limit) = (self.reel, self.job.limits.video_bytes_max);
+        let threads = self.job.threads.max(1);
+        let first = self.plan(0);
+        std::thread::scope(|scope| {
+            let code_sound = || tones::code(reel, first.sound_bits);
+            // With one thread, one thing after the other.
+            let waiting = (threads > 1).then(|| scope.spawn(code_sound));
+            let mut sounds = if waiting.is_none() { Some(code_sound()?) } else { None };
+            let mut waiting = waiting;
+            for attempt in 0..ATTEMPTS {
+                let plan = self.plan(attempt);
+                let room = limit.saturating_sub(plan.sound_bits as u64 / 8 * (reel.length_us() as u64 / 1_000_000 + 1));
+                let mut told = |done: u64, total: u64| {
+                    let span = u64::from(CODED - READ);
+                    progress(READ + u16::try_from(done * span / total.max(1)).unwrap_or(0));
+                };
+                let made = pictures::code(reel, &plan, threads, room, &mut told)?;
+                if let Some(handle) = waiting.take() {
+                    sounds = Some(handle.join().map_err(|_| Refusal::from(Reason::Damaged))??);
+                }
+                let Made::Coded(coded) = made else { continue };
+                let (width, height) = (plan.width, plan.height);
+                return Ok(Ready { pictures: coded, sounds: sounds.flatten(), width, height, is_copied: false });
+            }
+            Err(Refusal::over(Reason::TooLarge, limit, limit + 1))
+        })
+    }
+
+    fn write(&self, main: &File, pictures: Coded, sounds: Option<Coded>) -> Result<u64, Refusal> {
+        let mut muxer = Muxer::new(main, Container::Mp4, self.job.limits.video_bytes_max)?;
+        let mut strips = Vec::new();
+        for coded in [Some(pictures), sounds].into_iter().flatten() {
+            let stream = muxer.add(&coded.parameters, coded.clock)?;
+            strips.push((stream, coded.clock, coded.packets.into_iter().peekable()));
+        }
+        muxer.start()?;
+        loop {
+            let due = |packet: &Packet, clock: Rational| rescale(packet.dts().or(packet.pts()).unwrap_or(0), clock, MICROS);
+            let next = strips
+                .iter_mut()
+                .filter_map(|(stream, clock, packets)| Some((due(packets.peek()?, *clock), *stream)))
+                .min();
+            let Some((_, stream)) = next else { break };
+            let Some(mut packet) = strips[stream].2.next() else { break };
+            packet.set_stream(stream);
+            muxer.write(packet)?;
+        }
+        muxer.finish()
+    }
+}

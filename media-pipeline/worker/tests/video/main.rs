@@ -1,0 +1,5 @@
+//! Videos as phones, cameras and attackers make them, against the worker's video job: made by FFmpeg's command line, checked by
+//! decoding what comes out with it.
+
+mod fits;
+mod support;
