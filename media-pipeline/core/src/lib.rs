@@ -10,6 +10,7 @@ mod limits;
 pub mod range;
 mod refusal;
 pub mod sniff;
+pub mod tus;
 
 pub use class::{Class, Treatment};
 pub use disposition::{NAME_BYTES_MAX, clean_name, content_disposition};
