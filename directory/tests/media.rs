@@ -2,7 +2,9 @@
 //! are never given up while somebody is about to refer to them.
 #![expect(clippy::unwrap_used, reason = "what fails in a test fails the test")]
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tertulia_common::{DeviceId, MediaId, Timestamp, UserId};
 use tertulia_directory::{
@@ -100,7 +102,6 @@ async fn touch(directory: &Directory, byte: u8) -> BlobPut {
 
 /// Not random, but never the same.
 fn rand() -> u64 {
-    use std::sync::atomic::{AtomicU64, Ordering};
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
@@ -400,43 +401,50 @@ async fn d10_with_an_account_goes_all_that_was_its_own_or_shared_with_it() {
 async fn d10_files_deleted_and_uploaded_at_once_never_lose_a_blob_that_is_referred_to() {
     let (directory, _folder) = open().await;
     // The store, as the pipeline drives it: what is deleted is not there until it is put again.
-    let store = Arc::new(std::sync::Mutex::new(std::collections::HashSet::new()));
-    let uploads = (0..4_u128).map(|task| {
-        let (directory, store) = (directory.clone(), Arc::clone(&store));
-        tokio::spawn(async move {
-            for round in 0..25 {
-                let id = id(task * 1_000 + round);
-                let new = NewMedia { id, quota: MediaQuota { bytes_max: u64::MAX, files_max: 99 }, ..new(0, "alice") };
-                loop {
-                    let Some(generation) = directory.blob_touch(blob(1), NOW, rand()).await.unwrap() else { continue };
-                    store.lock().unwrap().insert([1_u8; 32]);
-                    tokio::task::yield_now().await;
-                    let puts = vec![BlobPut { blob: blob(1), generation }];
-                    let origin = upload(1, UnknownContent::Ready(Box::new(made(1)), puts));
-                    match directory.media_add(&new, &origin).await.unwrap() {
-                        MediaAdded::Added { .. } => break,
-                        MediaAdded::Stale => {}
-                        other => panic!("{other:?}"),
-                    }
-                }
-                assert!(store.lock().unwrap().contains(&[1; 32]), "confirmed and not there");
-                directory.media_delete(&user("alice"), id, NOW).await.unwrap();
-            }
-        })
-    });
-    let uploads: Vec<_> = uploads.collect();
-    let mut deleted = 0;
-    while !uploads.iter().all(tokio::task::JoinHandle::is_finished) {
-        directory.media_sweep(NOW, 10).await.unwrap();
-        for key in directory.blobs_to_delete(NOW, Duration::ZERO, Duration::ZERO, 10).await.unwrap() {
-            store.lock().unwrap().remove(&key);
-            tokio::task::yield_now().await;
-            directory.blob_deleted(&key).await.unwrap();
-            deleted += 1;
+    let store = Arc::new(Mutex::new(HashSet::new()));
+    for round in 0..15 {
+        let uploads = (0..4).map(|task| {
+            let (directory, store) = (directory.clone(), Arc::clone(&store));
+            tokio::spawn(async move { come_and_go(&directory, &store, id(round * 10 + task)).await })
+        });
+        let uploads: Vec<_> = uploads.collect();
+        for _ in 0..4 {
+            collect(&directory, &store).await;
+        }
+        for upload in uploads {
+            upload.await.unwrap();
         }
     }
-    for upload in uploads {
-        upload.await.unwrap();
+    // Twice: doomed, deleted.
+    collect(&directory, &store).await;
+    collect(&directory, &store).await;
+    assert_eq!((directory.blob_state(&[1; 32]).await.unwrap(), store.lock().unwrap().len()), (None, 0));
+}
+
+/// An upload, and its end.
+async fn come_and_go(directory: &Directory, store: &Mutex<HashSet<[u8; 32]>>, id: MediaId) {
+    let new = NewMedia { id, quota: MediaQuota { bytes_max: u64::MAX, files_max: 99 }, ..new(0, "alice") };
+    loop {
+        let Some(generation) = directory.blob_touch(blob(1), NOW, rand()).await.unwrap() else { continue };
+        store.lock().unwrap().insert([1; 32]);
+        tokio::task::yield_now().await;
+        let puts = vec![BlobPut { blob: blob(1), generation }];
+        let origin = upload(1, UnknownContent::Ready(Box::new(made(1)), puts));
+        match directory.media_add(&new, &origin).await.unwrap() {
+            MediaAdded::Added { .. } => break,
+            MediaAdded::Stale => {}
+            other => panic!("{other:?}"),
+        }
     }
-    assert!(deleted > 0, "nothing was ever deleted: the test proves nothing");
+    assert!(store.lock().unwrap().contains(&[1; 32]), "confirmed and not there");
+    directory.media_delete(&user("alice"), id, NOW).await.unwrap();
+}
+
+async fn collect(directory: &Directory, store: &Mutex<HashSet<[u8; 32]>>) {
+    directory.media_sweep(NOW, 10).await.unwrap();
+    for key in directory.blobs_to_delete(NOW, Duration::ZERO, Duration::ZERO, 10).await.unwrap() {
+        store.lock().unwrap().remove(&key);
+        tokio::task::yield_now().await;
+        directory.blob_deleted(&key).await.unwrap();
+    }
 }
