@@ -7,6 +7,7 @@ use crate::auth::Keys;
 use crate::bucket::Rate;
 use crate::ice::IceServer;
 use crate::outbox::OutboxLimits;
+use crate::uploads::Uploads;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tertulia_signaling_core::Timeouts;
@@ -29,6 +30,8 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// STUN and TURN servers to tell clients of.
     pub ice_servers: Vec<IceServer>,
+    /// Absent: no uploads are taken.
+    pub uploads: Option<Uploads>,
 }
 
 /// What one client may take: the section `[signaling]` of the configuration.

@@ -145,6 +145,9 @@ impl Gateway {
         let (limits, clock, metrics) = (&config.limits, Clock::start(), Arc::new(Metrics::default()));
         let (devices_max, sessions_max) = (limits.devices_per_user_max as usize, limits.sessions_max as usize);
         let hub = Arc::new(Hub::new(devices_max, sessions_max, limits.outbox(), Arc::clone(&metrics)));
+        if let Some(uploads) = &config.uploads {
+            uploads.events.start(Arc::clone(&hub));
+        }
         let (history, writer) = history::history(Arc::clone(&hub), directory.clone(), clock);
         let exchange = Exchange::new(Arc::clone(&hub), sfu, history.clone(), clock, config.timeouts, limits);
         let people = config.demo_key.is_some().then(|| People::new(Arc::clone(&hub), directory.clone()));

@@ -15,6 +15,7 @@ use crate::ice;
 use crate::metrics::{HelloOutcome, Hit};
 use crate::session::{Identity, Link, Session, UNCONFIRMED_MISSED_MAX};
 use crate::translate;
+use crate::uploads::limits_to_wire;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::sync::Arc;
@@ -210,7 +211,7 @@ async fn welcome(shared: &Shared, session: &Session, shown: Option<Vec<CallId>>)
         heartbeat_s: shared.config.limits.heartbeat_s,
         resume_window_s: shared.config.limits.resume_window_s,
         limits: shared.config.limits.wire(),
-        uploads: None,
+        uploads: shared.config.uploads.as_ref().map(|uploads| limits_to_wire(&uploads.library.limits())),
         now: shared.clock.now(),
         calls,
         missed_calls,

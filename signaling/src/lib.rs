@@ -37,6 +37,7 @@ mod requests;
 mod session;
 mod socket;
 mod translate;
+mod uploads;
 
 #[doc(hidden)]
 pub mod fuzzing {
@@ -51,3 +52,4 @@ pub use accounts::{
 pub use config::{Config, Limits};
 pub use gateway::{DrainCalls, Gateway};
 pub use ice::{IceAccess, IceServer};
+pub use uploads::{Transfer, UploadEvents, Uploads};

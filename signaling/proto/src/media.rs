@@ -111,6 +111,10 @@ pub struct Media {
     pub waveform: Option<Vec<u8>>,
     /// Its end was missing, and what there was has been kept.
     pub salvaged: bool,
+    /// Of one in the making: thousandths done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub progress: Option<u16>,
     /// Why it was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]

@@ -142,6 +142,9 @@ pub(super) async fn delete(State(shared): State<Arc<Shared>>, Bearer(who): Beare
     let stand_in =
         format!("{}{:032x}", tertulia_directory::STAND_IN_PREFIX, random()).parse().expect("it is a user id");
     shared.directory.delete_account(&user, &stand_in).await.map_err(|error| internal(&error))?;
+    if let Some(uploads) = &shared.config.uploads {
+        uploads.library.forget_user(&user).await?;
+    }
     let connected = shared.exchange.devices_of(&user);
     shared.expel(&user, known.into_iter().map(|device| device.id).chain(connected));
     // What the calls that have just ended leave behind is of nobody's by then.

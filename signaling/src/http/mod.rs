@@ -9,6 +9,7 @@ mod demo;
 mod devices;
 mod extract;
 mod ice;
+mod media;
 mod refusal;
 mod socket_door;
 mod wishes;
@@ -50,6 +51,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/settings", get(wishes::settings).patch(wishes::patch_settings))
         .route("/blocks", get(wishes::blocks))
         .route("/blocks/{user_id}", put(wishes::block).delete(wishes::unblock));
+    v1 = media::routes(v1);
     if shared.config.demo_key.is_some() {
         v1 = v1.route("/demo/sign-in", post(demo::sign_in)).route("/demo/people", get(demo::people));
     }

@@ -51,6 +51,7 @@ pub(crate) fn config() -> Config {
         limits: Limits::default(),
         allowed_origins: Vec::new(),
         ice_servers: Vec::new(),
+        uploads: None,
     }
 }
 

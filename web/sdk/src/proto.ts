@@ -543,6 +543,8 @@ export type Media = {
   waveform?: Array<number>;
   /** Its end was missing, and what there was has been kept. */
   salvaged: boolean;
+  /** Of one in the making: thousandths done. */
+  progress?: number;
   /** Why it was refused. */
   error?: ErrorBody;
 };

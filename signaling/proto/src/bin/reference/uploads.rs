@@ -165,6 +165,7 @@ fn media() -> Media {
         preview: Some("data:image/webp;base64,UklGRk…".to_owned()),
         waveform: None,
         salvaged: false,
+        progress: None,
         error: None,
     }
 }

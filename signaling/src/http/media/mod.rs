@@ -1,0 +1,106 @@
+//! The HTTP calls of uploads: send, resume, claim, look, share, link, fetch, open once, delete.
+//!
+//! Invariant: no handler decides who may: the library does, and answers a stranger as if there were nothing.
+
+mod fetch;
+mod form;
+mod manage;
+mod send;
+
+use super::{Bearer, Refusal, internal};
+use crate::authenticate::Principal;
+use crate::gateway::Shared;
+use crate::translate;
+use crate::uploads::{Uploads, refusal_to_wire};
+use axum::Router;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::routing::{delete, get, post, put};
+use std::sync::Arc;
+use tertulia_common::DeviceId;
+use tertulia_media_core::Reason;
+use tertulia_media_pipeline::library::{Caller, LibraryError};
+use tertulia_signaling_core::Endpoint;
+use tertulia_signaling_proto::{ErrorBody, ErrorCode};
+
+/// The routes under `/v1/media`.
+pub(super) fn routes(v1: Router<Arc<Shared>>) -> Router<Arc<Shared>> {
+    v1.route("/media", post(send::send).get(manage::list))
+        .route("/media/claims", post(manage::claim))
+        .route("/media/claims/{claim_id}", put(manage::prove))
+        .route("/media/{media_id}", get(fetch::file).delete(manage::delete))
+        .route("/media/{media_id}/thumbnail", get(fetch::thumbnail))
+        .route("/media/{media_id}/status", get(manage::status))
+        .route("/media/{media_id}/share", post(manage::share))
+        .route("/media/{media_id}/share/{user_id}", delete(manage::unshare))
+        .route("/media/{media_id}/keep", put(manage::keep).delete(manage::let_go))
+        .route("/media/{media_id}/link", post(manage::link))
+        .route("/media/{media_id}/open", post(manage::open))
+        .route("/media/{media_id}/opened", post(manage::opened))
+}
+
+/// Devices of those whose token does not say which one it is of (an app's back end): told apart by this header, where that
+/// matters.
+const DEVICE_HEADER: &str = "tertulia-device-id";
+/// Without it.
+const DEVICE_DEFAULT: &str = "http";
+
+/// Who asks, and the library.
+pub(super) struct Reader {
+    caller: Caller,
+    uploads: Uploads,
+}
+
+impl FromRequestParts<Arc<Shared>> for Reader {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Refusal> {
+        let Bearer(Principal { user, device, .. }) = Bearer::from_request_parts(parts, shared).await?;
+        let uploads = uploads(shared)?;
+        let said = || {
+            let text = parts.headers.get(DEVICE_HEADER).and_then(|value| value.to_str().ok()).unwrap_or(DEVICE_DEFAULT);
+            text.parse::<DeviceId>().map_err(|_| ErrorCode::BadRequest)
+        };
+        let device = device.map_or_else(said, Ok)?;
+        Ok(Self { caller: Caller { user, device }, uploads })
+    }
+}
+
+impl Reader {
+    fn endpoint(&self) -> Endpoint {
+        Endpoint { user: self.caller.user.clone(), device: self.caller.device.clone() }
+    }
+}
+
+/// The library, if this server takes uploads.
+fn uploads(shared: &Shared) -> Result<Uploads, Refusal> {
+    shared.config.uploads.clone().ok_or_else(|| ErrorCode::MediaSandboxUnavailable.into())
+}
+
+impl From<LibraryError> for Refusal {
+    fn from(error: LibraryError) -> Self {
+        match error {
+            LibraryError::Refused(refusal) => refusal_to_wire(&refusal).into(),
+            LibraryError::Slower { refusal, retry_after } => {
+                let retry_after_ms = Some(translate::millis(retry_after));
+                ErrorBody { retry_after_ms, ..refusal_to_wire(&refusal) }.into()
+            }
+            LibraryError::NotFound | LibraryError::BadLink => ErrorCode::NotFound.into(),
+            LibraryError::Forbidden => ErrorCode::Forbidden.into(),
+            LibraryError::NotReady => ErrorCode::MediaNotReady.into(),
+            LibraryError::Opened => ErrorCode::MediaOpened.into(),
+            LibraryError::UnknownUser => ErrorCode::UnknownUser.into(),
+            LibraryError::Recipients { max } => ErrorBody { limit: Some(max), ..ErrorCode::TooMany.into() }.into(),
+            LibraryError::NoClaim => ErrorCode::ClaimOver.into(),
+            LibraryError::Directory(error) => internal(&error),
+            LibraryError::Store(error) => {
+                tracing::error!(%error, "the store of uploads failed");
+                refusal_to_wire(&Reason::StoreUnavailable.into()).into()
+            }
+            LibraryError::Io(error) => {
+                tracing::error!(%error, "the folder of uploads failed");
+                refusal_to_wire(&Reason::StoreUnavailable.into()).into()
+            }
+        }
+    }
+}
