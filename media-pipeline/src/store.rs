@@ -2,11 +2,13 @@
 //!
 //! Invariant: `put` is done when the blob would survive a loss of power. The same blob put twice is there once.
 
+mod config;
 mod folder;
 mod s3;
 
+pub use config::{OpenError, StoreConfig, StoreKind};
 pub use folder::Folder;
-pub use s3::{S3, S3Config};
+pub use s3::{S3, S3Config, S3ConfigError, SecretKey};
 
 use crate::ingest::Spooled;
 use bytes::Bytes;
