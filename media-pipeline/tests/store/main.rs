@@ -1,6 +1,7 @@
 //! Stores of blobs: one conformance suite for all of them, and what happens to each when what is under it fails.
 
 mod conformance;
+mod faults;
 mod s3;
 
 use sha2::{Digest as _, Sha256};
