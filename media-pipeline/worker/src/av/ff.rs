@@ -390,11 +390,11 @@ pub(super) fn layout_name(layout: &ffi::AVChannelLayout) -> String {
     // SAFETY: writes at most `len` bytes, with a zero at the end.
     let length = unsafe { ffi::av_channel_layout_describe(layout, text.as_mut_ptr().cast(), text.len()) };
     let is_native = layout.order == ffi::AVChannelOrder::AV_CHANNEL_ORDER_NATIVE;
-    match usize::try_from(length) {
-        Ok(length) if is_native && length > 1 && length < text.len() => {
-            String::from_utf8_lossy(&text[..length - 1]).into_owned()
-        }
-        _ => default_layout(layout.nb_channels),
+    // Whether the zero is counted differs between FFmpeg's versions.
+    let name = std::ffi::CStr::from_bytes_until_nul(&text).ok().and_then(|name| name.to_str().ok());
+    match name.filter(|name| is_native && length > 0 && !name.is_empty()) {
+        Some(name) => name.to_owned(),
+        None => default_layout(layout.nb_channels),
     }
 }
 

@@ -60,7 +60,7 @@ impl Plan {
                 is_copied: false,
             };
         }
-        let had = if said_ms > 0 { bytes.saturating_mul(8_000) / said_ms } else { SOUND_BITS_MAX };
+        let had = bytes.saturating_mul(8_000).checked_div(said_ms).unwrap_or(SOUND_BITS_MAX);
         let bit_rate = had.saturating_mul(2).clamp(SOUND_BITS_MIN, SOUND_BITS_MAX);
         Self {
             class: Class::Audio,
@@ -121,8 +121,7 @@ pub(super) fn run(
             continue;
         }
         line.packet(&packet)?;
-        if said_ms > 0 {
-            let share = line.heard_ms().saturating_mul(1_000) / said_ms;
+        if let Some(share) = line.heard_ms().saturating_mul(1_000).checked_div(said_ms) {
             progress(u16::try_from(share).unwrap_or(u16::MAX).min(990));
         }
     }
@@ -217,7 +216,7 @@ impl Line {
         self.decode(Some(packet))
     }
 
-    /// Copies a packet, with the times of the whole shifted so that the first sound to be heard is at zero.
+    /// Copies a packet with its times: what comes before zero is not to be heard, and the container says so.
     fn copy(&mut self, packet: &Packet) -> Result<(), Refusal> {
         let mut copy = packet.share()?;
         copy.set_stream(self.stream);
