@@ -8,3 +8,4 @@ pub mod jobs;
 pub mod library;
 pub mod links;
 pub mod store;
+pub mod tus;

@@ -121,10 +121,7 @@ impl Spool {
     /// `Busy` when there are too many already, `StoreUnavailable` when the disk has no room for it or fails.
     pub fn create(&self, expected: u64) -> Result<SpoolFile, Refusal> {
         self.room_for(expected)?;
-        let mut random = [0; NAME_CHARS / 2];
-        getrandom::fill(&mut random).map_err(|error| failed(&io::Error::other(error)))?;
-        let name = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        let hold = self.hold(name)?;
+        let hold = self.0.new_hold()?;
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(hold.path());
         Ok(SpoolFile { file: file.map_err(|error| failed(&error))?, hold })
     }
@@ -189,18 +186,7 @@ impl Spool {
         if !is_name(name) || !self.0.folder.join(name).is_file() {
             return Ok(None);
         }
-        self.hold(name.to_owned()).map(Some)
-    }
-
-    fn hold(&self, name: String) -> Result<Hold, Refusal> {
-        let mut held = self.0.held.lock();
-        if *held >= self.0.limits.files_max {
-            self.0.too_many.inc();
-            return Err(Refusal::from(Reason::Busy));
-        }
-        *held += 1;
-        self.0.files.inc();
-        Ok(Hold { spool: Arc::clone(&self.0), name, is_kept: false })
+        self.0.hold(name.to_owned()).map(Some)
     }
 
     fn room_for(&self, expected: u64) -> Result<(), Refusal> {
@@ -210,6 +196,26 @@ impl Spool {
             return Err(Refusal::from(Reason::StoreUnavailable));
         }
         Ok(())
+    }
+}
+
+impl Inner {
+    /// The right to a name that nobody has.
+    fn new_hold(self: &Arc<Self>) -> Result<Hold, Refusal> {
+        let mut random = [0; NAME_CHARS / 2];
+        getrandom::fill(&mut random).map_err(|error| failed(&io::Error::other(error)))?;
+        self.hold(random.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    fn hold(self: &Arc<Self>, name: String) -> Result<Hold, Refusal> {
+        let mut held = self.held.lock();
+        if *held >= self.limits.files_max {
+            self.too_many.inc();
+            return Err(Refusal::from(Reason::Busy));
+        }
+        *held += 1;
+        self.files.inc();
+        Ok(Hold { spool: Arc::clone(self), name, is_kept: false })
     }
 }
 
@@ -291,12 +297,6 @@ impl SpoolFile {
         self.file.write_all(bytes)
     }
 
-    /// Cuts it to its first `bytes` bytes and goes on from there.
-    pub(crate) fn cut(&mut self, bytes: u64) -> io::Result<()> {
-        self.file.set_len(bytes)?;
-        self.file.seek(SeekFrom::Start(bytes)).map(|_| ())
-    }
-
     /// Reads it from its start, a piece at a time, and leaves the position at its end.
     pub(crate) fn reread(&mut self, mut each: impl FnMut(&[u8])) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(0))?;
@@ -360,6 +360,14 @@ impl Spooled {
     #[must_use]
     pub fn keep(self) -> String {
         self.hold.keep()
+    }
+
+    /// The same bytes under a second name, which goes by itself.
+    pub(crate) fn twin(&self) -> Result<Self, Refusal> {
+        let hold = self.hold.spool.new_hold()?;
+        let path = hold.path();
+        std::fs::hard_link(&self.path, &path).map_err(|error| failed(&error))?;
+        Ok(Self { hold, path, bytes: self.bytes })
     }
 
     /// The SHA-256 of what is in it.
