@@ -1,6 +1,7 @@
 // What people wait for, in real browsers: from the opening of the WebSocket to the first picture; and from what goes wrong (the
-// program killed or restarted, an interface gone, a NAT that forgets) to sound at both ends. `node bench.mjs [rounds]`,
-// TERTULIA_BIN as in run.mjs; with a release build, or it measures the compiler.
+// program killed or restarted, an interface gone, deaf or with another address, a NAT that forgets) to sound at both ends.
+// `node bench.mjs [rounds] [part of a row's name]`, TERTULIA_BIN as in run.mjs; with a release build, or it measures the
+// compiler.
 
 import { ADDRESS, goInside, isInside, plugIn } from "./network.mjs";
 
@@ -10,6 +11,7 @@ plugIn();
 const { World, closeAll } = await import("./harness.mjs");
 const { pause } = await import("./until.mjs");
 const rounds = Number(process.argv[2] ?? 20);
+const only = process.argv[3] ?? "";
 /** What a call is given to settle before something happens to it. */
 const SETTLE_MS = 1_500;
 
@@ -34,6 +36,7 @@ function watch() {
 
 /** A world for one kind of measurement, closed whatever happens. */
 async function measure(what, settings, run) {
+  if (!what.includes(only)) return;
   const world = new World(what, (worlds += 1), { of: what, ...settings });
   try {
     const took = (await run(world)).sort((a, b) => a - b);
@@ -97,17 +100,21 @@ const restarted = (signal) => async (world) => {
   );
 };
 
-async function interfaceGone(world) {
-  return times(Math.ceil(rounds / 2), async () => {
-    const { namespace, roads } = await world.network("wlan0", "wwan0");
-    const people = await world.signedIn(["Alice", "left", { namespace }], ["Bob", "right"]);
+/** Every round has a network and a browser of its own: what is done to them is not undone. */
+const moved = (interfaces, change) => async (world) => {
+  return times(Math.ceil(rounds / 2), async (round) => {
+    const { namespace, roads } = await world.network(...interfaces);
+    const people = await world.signedIn([`Alice ${round}`, "left", { namespace }], [`Bob ${round}`, "right"]);
     await inCall(...people);
-    const took = await recovery(people, () => roads[0].remove());
-    await people[0].hangsUp();
-    await Promise.all(people.map((person) => person.goesAway()));
+    const took = await recovery(people, () => change(roads[0]), 100);
+    await people[1].hangsUp();
+    await people[0].browser.close();
+    await people[1].goesAway();
     return took;
   });
-}
+};
+
+const readdressed = (road) => road.readdress([road.addresses.near[0].replace(/\.1\/24$/, ".77/24")]);
 
 async function rebound(world) {
   const { namespace, roads } = await world.network("wlan0");
@@ -123,7 +130,11 @@ try {
   await measure("program killed (kill -9) and started again → sound at both ends", {}, restarted("SIGKILL"));
   await measure("planned restart (SIGTERM) → sound at both ends", {}, restarted("SIGTERM"));
   await measure("NAT rebind → sound at both ends", { address: ADDRESS }, rebound);
-  await measure("interface gone, another there → sound at both ends", { address: ADDRESS }, interfaceGone);
+  const two = ["wlan0", "wwan0"];
+  const far = { address: ADDRESS };
+  await measure("interface gone, another there → sound at both ends", far, moved(two, (road) => road.remove()));
+  await measure("interface deaf, another there → sound at both ends", far, moved(two, (road) => road.is({ closed: true })));
+  await measure("interface with another address → sound at both ends", far, moved(two.slice(1), readdressed));
 } finally {
   await closeAll();
 }
