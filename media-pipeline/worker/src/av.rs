@@ -10,6 +10,7 @@ mod front;
 mod graph;
 mod io;
 mod limits;
+pub(crate) mod loops;
 mod mux;
 mod open;
 mod pictures;

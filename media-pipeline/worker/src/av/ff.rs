@@ -228,6 +228,35 @@ impl Frame {
         self.0.as_ptr()
     }
 
+    /// A picture of 8 bits each of red, green and blue, row by row without gaps.
+    ///
+    /// # Errors
+    /// `INVALID` if there are not as many pixels as that, `MEMORY` if there is no room for them.
+    pub(crate) fn rgb(width: u32, height: u32, pixels: &[u8]) -> Result<Self, Fault> {
+        let row = width as usize * 3;
+        if row == 0 || height == 0 || pixels.len() != row * height as usize {
+            return Err(Fault::INVALID);
+        }
+        let mut fresh = Self::new()?;
+        let frame = fresh.get_mut();
+        frame.format = ffi::AVPixelFormat::AV_PIX_FMT_RGB24 as i32;
+        frame.width = i32::try_from(width).map_err(|_| Fault::INVALID)?;
+        frame.height = i32::try_from(height).map_err(|_| Fault::INVALID)?;
+        frame.sample_aspect_ratio = Rational { num: 1, den: 1 };
+        // SAFETY: ours, with its format and size set, and without memory so far.
+        Fault::check(unsafe { ffi::av_frame_get_buffer(fresh.0.as_ptr(), 0) })?;
+        let (data, stride) =
+            (fresh.get().data[0], usize::try_from(fresh.get().linesize[0]).map_err(|_| Fault::INVALID)?);
+        if data.is_null() || stride < row {
+            return Err(Fault::INVALID);
+        }
+        for (at, pixels) in pixels.chunks_exact(row).enumerate() {
+            // SAFETY: the buffer is nobody else's and has `stride` bytes for each of `height` lines; a row is no longer than that.
+            unsafe { std::ptr::copy_nonoverlapping(pixels.as_ptr(), data.add(at * stride), row) };
+        }
+        Ok(fresh)
+    }
+
     /// Empties it.
     pub(crate) fn clear(&mut self) {
         // SAFETY: ours and borrowed exclusively.

@@ -24,6 +24,10 @@ impl<'a> Animation<'a> {
     }
 }
 
+/// What is to be seen more shortly than this is seen for [`SHORT_SHOWN_MS`], as in every browser: old programs wrote "as fast as you can".
+const SHORT_MS: u32 = 20;
+const SHORT_SHOWN_MS: u32 = 100;
+
 impl Iterator for Animation<'_> {
     type Item = Result<(Frame, u32), Refusal>;
 
@@ -33,7 +37,10 @@ impl Iterator for Animation<'_> {
             let (milliseconds, parts) = frame.delay().numer_denom_ms();
             let picture = frame.into_buffer();
             let (width, height) = picture.dimensions();
-            Ok((Frame::new(width, height, Layout::Rgba, picture.into_raw())?, milliseconds / parts.max(1)))
+            let shown_ms = milliseconds / parts.max(1);
+            let shown_ms = if shown_ms < SHORT_MS { SHORT_SHOWN_MS } else { shown_ms };
+            // What can be seen through has white behind it: a video has nothing behind it.
+            Ok((Frame::new(width, height, Layout::Rgba, picture.into_raw())?.on_white(), shown_ms))
         }))
     }
 }

@@ -1,5 +1,6 @@
 //! Bytes into pixels, by what the bytes begin with. Every size is checked against the limits before memory is asked for.
 
+use super::animation::{Animation, Count};
 use super::frame::{Frame, Layout};
 use super::orient::Orientation;
 use super::{gif, jpeg, png, webp};
@@ -67,6 +68,32 @@ pub(super) fn decode(job: &Job, bytes: &[u8]) -> Result<Decoded, Refusal> {
         Format::Jpeg => jpeg::decode(job, bytes),
         Format::Png => png::decode(job, bytes),
         Format::WebP => webp::first(job, bytes, webp::read_chunks(job, bytes)?),
+    }
+}
+
+/// What the structure of a picture that may move tells; nothing for those that never do.
+///
+/// # Errors
+/// [`Reason::Damaged`], [`Reason::TooManyPixels`] or [`Reason::TooComplex`].
+pub(super) fn count(job: &Job, bytes: &[u8]) -> Result<Option<Count>, Refusal> {
+    match Format::sniff(bytes) {
+        Some(Format::Gif) => gif::count(job, bytes).map(Some),
+        Some(Format::Png) => png::count(job, bytes),
+        Some(Format::WebP) => webp::read_chunks(job, bytes).map(|chunks| Some(chunks.count)),
+        Some(Format::Jpeg) | None => Ok(None),
+    }
+}
+
+/// The pictures of one that moves.
+///
+/// # Errors
+/// [`Reason::Damaged`].
+pub(super) fn pictures(bytes: &[u8]) -> Result<Animation<'_>, Refusal> {
+    match Format::sniff(bytes) {
+        Some(Format::Gif) => gif::all(bytes),
+        Some(Format::Png) => png::all(bytes),
+        Some(Format::WebP) => webp::all(bytes),
+        Some(Format::Jpeg) | None => Err(Reason::Unsupported.into()),
     }
 }
 

@@ -1,8 +1,11 @@
-//! PNG in, whatever its depth, palette or interlacing. Of an animated one, the picture that stands for it.
+//! PNG in, whatever its depth, palette or interlacing, standing still or moving.
 
+use super::animation::{Animation, Count};
 use super::decode::{Decoded, Sheet, check_size, frame};
 use super::jpeg::PROFILE_BYTES_MAX;
 use super::orient::Orientation;
+use image::AnimationDecoder as _;
+use image::codecs::png::PngDecoder;
 use png::{Decoder, DecodingError, Limits, Transformations};
 use std::io::{Cursor, ErrorKind};
 use tertulia_media_core::{Job, Reason, Refusal};
@@ -36,6 +39,56 @@ pub(super) fn decode(job: &Job, bytes: &[u8]) -> Result<Decoded, Refusal> {
     };
     let sheet = Sheet::Light(frame(width, height, channels, samples)?);
     Ok(Decoded { sheet, original: (width, height), orientation, profile, is_salvaged, is_drawn: true })
+}
+
+/// What the chunks tell of one that moves: the frames are counted, not believed. Nothing if it does not move.
+///
+/// # Errors
+/// [`Reason::Damaged`], [`Reason::TooManyPixels`] or [`Reason::TooComplex`].
+pub(super) fn count(job: &Job, bytes: &[u8]) -> Result<Option<Count>, Refusal> {
+    let mut rest = bytes.get(8..).ok_or(Reason::Damaged)?;
+    let mut count = Count { frames: 0, pixels: 0, is_whole: false };
+    let mut moves = false;
+    while let Some((kind, body, after)) = next_chunk(rest) {
+        match kind {
+            b"IHDR" if body.len() >= 8 => {
+                let side =
+                    |at: usize| body[at..].first_chunk().map_or(0, |bytes| u64::from(u32::from_be_bytes(*bytes)));
+                check_size(job, side(0), side(4))?;
+                count.pixels = side(0) * side(4);
+            }
+            b"acTL" => moves = true,
+            b"fcTL" => count.frames += 1,
+            b"IEND" => count.is_whole = true,
+            _ => {}
+        }
+        if count.frames > job.limits.image_frames_max {
+            return Err(Refusal::over(Reason::TooComplex, job.limits.image_frames_max.into(), count.frames.into()));
+        }
+        rest = after;
+    }
+    Ok(moves.then_some(count))
+}
+
+/// All its pictures, one after the other.
+///
+/// # Errors
+/// [`Reason::Damaged`].
+pub(super) fn all(bytes: &[u8]) -> Result<Animation<'_>, Refusal> {
+    let mut limits = image::Limits::no_limits();
+    limits.max_alloc = Some(MEMORY_MAX as u64);
+    let damaged = |_| Refusal::from(Reason::Damaged);
+    let decoder = PngDecoder::with_limits(Cursor::new(bytes), limits).map_err(damaged)?;
+    Ok(Animation::new(decoder.apng().map_err(damaged)?.into_frames()))
+}
+
+/// The chunk that `bytes` begins with: its name, its body and what follows. Nothing if its end is not there.
+fn next_chunk(bytes: &[u8]) -> Option<(&[u8; 4], &[u8], &[u8])> {
+    let length = u32::from_be_bytes(*bytes.first_chunk()?) as usize;
+    let kind = bytes.get(4..)?.first_chunk()?;
+    let body = bytes.get(8..)?.get(..length)?;
+    // Its checksum follows.
+    Some((kind, body, bytes.get(8 + length + 4..)?))
 }
 
 fn is_end_missing(error: &DecodingError) -> bool {

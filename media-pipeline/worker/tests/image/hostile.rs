@@ -103,7 +103,7 @@ fn d7_flipped_bits_never_end_the_process() {
         make::with_exif(&make::jpeg(96, 64, &pixels, false), 6),
         make::with_exif(&make::jpeg(96, 64, &pixels, true), 3),
         make::with_chunk(&make::png(96, 64, ColorType::Rgb, BitDepth::Eight, &pixels), b"eXIf", &make::exif(8)),
-        make::gif(96, 64, &[make::opaque(&pixels)], 100),
+        make::gif(96, 64, &[(make::opaque(&pixels), 100)]),
         make::webp(96, 64, &pixels, false),
         make::webp(96, 64, &make::opaque(&pixels), true),
     ];
@@ -188,7 +188,7 @@ fn d7_a_small_canvas_does_not_hide_a_huge_picture() {
     stored[mark + 3..mark + 7].copy_from_slice(&[0xff, 0x3f, 0xff, 0x3f]);
     assert_eq!(refusal(&stored), Refusal::over(Reason::TooManyPixels, 40_000_000, 16_383 * 16_383));
     // The canvas says 64 × 64, the frame within it 65535².
-    let mut stored = make::gif(64, 64, &[make::opaque(&quarters(64, 64))], 100);
+    let mut stored = make::gif(64, 64, &[(make::opaque(&quarters(64, 64)), 100)]);
     let frame = stored.windows(9).position(|window| window == [0x2c, 0, 0, 0, 0, 64, 0, 64, 0]).unwrap();
     stored[frame + 5..frame + 9].copy_from_slice(&[0xff; 4]);
     assert_eq!(refusal(&stored), Refusal::over(Reason::TooManyPixels, 40_000_000, 65_535 * 65_535));
@@ -199,7 +199,7 @@ fn d7_a_small_canvas_does_not_hide_a_huge_picture() {
 #[test]
 fn d7_more_frames_than_the_limit_are_counted_and_refused() {
     let limits = Limits { image_frames_max: 5, ..Limits::default() };
-    let pictures = vec![make::opaque(&quarters(16, 16)); 6];
-    let refused = run(&job_of(limits), &make::gif(16, 16, &pictures, 50)).map(|_| ()).unwrap_err();
+    let pictures = vec![(make::opaque(&quarters(16, 16)), 50); 6];
+    let refused = run(&job_of(limits), &make::gif(16, 16, &pictures)).map(|_| ()).unwrap_err();
     assert_eq!(refused, Refusal::over(Reason::TooComplex, 5, 6));
 }

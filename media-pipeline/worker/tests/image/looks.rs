@@ -275,7 +275,7 @@ fn d7_a_webp_says_which_way_up_and_what_its_colours_mean() {
 
 #[test]
 fn d7_a_gif_that_stands_still_is_a_picture() {
-    let made = run(&job(), &make::gif(48, 48, &[make::opaque(&make::quarters(48, 48))], 100)).unwrap();
+    let made = run(&job(), &make::gif(48, 48, &[(make::opaque(&make::quarters(48, 48)), 100)])).unwrap();
     assert_eq!((made.outcome.class, made.outcome.mime.as_str()), (Class::Image, "image/jpeg"));
     assert_corners(&see_jpeg(&made.main), [RED, GREEN, BLUE, WHITE], "GIF");
 }

@@ -4,6 +4,7 @@
 mod hostile;
 mod looks;
 mod make;
+mod moving;
 mod privacy;
 
 use std::fs::File;

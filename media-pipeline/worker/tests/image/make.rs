@@ -133,18 +133,46 @@ fn crc(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |crc, _| step(crc)))
 }
 
-/// A GIF of these pictures, each of red, green, blue and opacity, each seen for so many milliseconds.
-pub(crate) fn gif(width: u16, height: u16, pictures: &[Vec<u8>], milliseconds: u16) -> Vec<u8> {
+/// A GIF of these pictures, each of red, green, blue and opacity, each with the milliseconds it is to be seen.
+pub(crate) fn gif(width: u16, height: u16, pictures: &[(Vec<u8>, u16)]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder = gif::Encoder::new(&mut bytes, width, height, &[]).unwrap();
     encoder.set_repeat(gif::Repeat::Infinite).unwrap();
-    for picture in pictures {
+    for (picture, milliseconds) in pictures {
         let mut frame = gif::Frame::from_rgba_speed(width, height, &mut picture.clone(), 10);
         frame.delay = milliseconds / 10;
+        frame.dispose = gif::DisposalMethod::Background;
         encoder.write_frame(&frame).unwrap();
     }
     drop(encoder);
     bytes
+}
+
+/// The same as a PNG that moves.
+pub(crate) fn apng(width: u32, height: u32, pictures: &[(Vec<u8>, u16)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Rgba);
+    encoder.set_animated(u32::try_from(pictures.len()).unwrap(), 0).unwrap();
+    let mut writer = encoder.write_header().unwrap();
+    for (picture, milliseconds) in pictures {
+        writer.set_frame_delay(*milliseconds, 1_000).unwrap();
+        writer.write_image_data(picture).unwrap();
+    }
+    writer.finish().unwrap();
+    bytes
+}
+
+/// The same as a WebP that moves.
+pub(crate) fn moving_webp(width: u32, height: u32, pictures: &[(Vec<u8>, u16)]) -> Vec<u8> {
+    let config = webp::WebPConfig::new().unwrap();
+    let mut encoder = webp::AnimEncoder::new(width, height, &config);
+    let mut at = 0;
+    for (picture, milliseconds) in pictures {
+        encoder.add_frame(webp::AnimFrame::from_rgba(picture, width, height, at));
+        at += i32::from(*milliseconds);
+    }
+    encoder.encode().to_vec()
 }
 
 /// Red, green, blue, and opacity throughout.
