@@ -152,6 +152,7 @@ impl Pool {
                 End::Refused(refusal) => return Err(refusal),
                 End::NeverBegun if never_begun < NEVER_BEGUN_MAX => {
                     never_begun += 1;
+                    self.shared.counters.count_lost_waiting();
                     continue;
                 }
                 End::NeverBegun => Cause::Crashed,

@@ -34,7 +34,7 @@ impl Program {
 pub struct PoolConfig {
     /// What to start as a worker.
     pub program: Program,
-    /// Workers that wait for a job. More start a burst of small jobs sooner; each costs some 15 MB of memory.
+    /// Workers that wait for a job. More start a burst of small jobs sooner; each costs some 10 MB of memory.
     pub ready: usize,
     /// Cores that all jobs together may use; a job takes as many as it has threads.
     pub cores: u32,

@@ -223,6 +223,8 @@ async fn offer(shared: &Shared, mut process: Process) -> bool {
     let _ready = shared.counters.waits();
     loop {
         tokio::select! {
+            // First, so that a job gets no dead one where it is known.
+            biased;
             () = process.ended() => {
                 process.end().await;
                 return false;

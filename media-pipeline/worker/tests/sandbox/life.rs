@@ -183,26 +183,6 @@ async fn a_job_gets_no_more_threads_than_there_are_cores() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_that_dies_while_it_waits_is_replaced() {
-    let pool = Pool::start(PoolConfig { ready: 1, ..config() }).expect("started");
-    pool.layers().await.expect("available");
-    for _ in 0..2 {
-        until("one is ready", || pool.counters().ready() == 1).await;
-        let lost = pool.counters().lost_waiting();
-        // Nobody else's child has this counter: the pool's own list is asked by its job below.
-        let files = Files::new(b"say the id and sleep");
-        let (input, outputs) = files.handles();
-        let cancel = CancellationToken::new();
-        let work = job(Class::Image);
-        let ended = pool.run(&work, input, outputs, cancel.clone(), |_| cancel.cancel()).await;
-        assert_eq!(ended.expect_err("cancelled").reason, Reason::Cancelled);
-        assert_eq!(pool.counters().lost_waiting(), lost);
-    }
-    run(&pool, "obey").await.expect("done");
-    pool.shutdown().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn without_a_program_media_are_refused_at_once() {
     let program = Program { path: "/nonexistent/worker".into(), args: Vec::new() };
     let pool = Pool::start(PoolConfig::new(program, 1)).expect("started");

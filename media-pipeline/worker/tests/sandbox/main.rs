@@ -3,4 +3,5 @@
 mod attacks;
 mod life;
 mod parents;
+mod real;
 mod support;

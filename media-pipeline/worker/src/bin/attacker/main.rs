@@ -13,6 +13,10 @@ use std::process::ExitCode;
 use tertulia_media_core::{Job, Outcome, Reason, Refusal};
 use tertulia_media_worker::inside;
 
+/// The program's own: what it asks of the kernel has to pass.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     match args.next().as_deref() {
