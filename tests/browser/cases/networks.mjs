@@ -52,6 +52,8 @@ async function survives(what, [alice, bob], change, { within }) {
   await Promise.all([bob.seesCameraOf(alice), alice.seesCameraOf(bob), bob.hears(alice), alice.hears(bob)]);
 }
 
+const frames = (person) => person.page.evaluate(() => document.querySelectorAll("iframe").length);
+
 /** What the media of someone goes over: [protocol, type of the own candidate], as ICE has settled. */
 function path(person) {
   return person.page.evaluate(async () => {
@@ -160,7 +162,13 @@ scenario(
     await inCall(alice, bob);
     const [near] = roads[0].addresses.near;
     const other = near.replace(/\.1\/24$/, ".77/24");
-    await survives("another address", [alice, bob], () => roads[0].readdress([other]), { within: 2 * MOVED_MAX_MS });
+    await survives("another address", [alice, bob], () => roads[0].readdress([other]), { within: MOVED_MAX_MS });
+    await together(bob, alice, "from another address");
+    await survives("and back", [alice, bob], () => roads[0].readdress(roads[0].addresses.far), { within: MOVED_MAX_MS });
+    assert.ok((await frames(alice)) <= 1, "only that of the connection that knew the address at once");
+    await bob.hangsUp();
+    await alice.isFree();
+    assert.equal(await frames(alice), 0);
   },
   reachable,
 );

@@ -50,6 +50,37 @@ export function onPageLeft(left: () => void, back: () => void): () => void {
   };
 }
 
+/** A connection, and what is to be done when it has been closed. */
+export interface Made {
+  pc: RTCPeerConnection;
+  end: () => void;
+}
+
+/** The plain one. */
+export function makeConnection(configuration: RTCConfiguration): Made {
+  return { pc: new RTCPeerConnection(configuration), end: () => undefined };
+}
+
+/**
+ * A connection that knows the addresses of this moment. Chromium tells a page of a new address after two seconds, but a page
+ * that has just begun at once; so there it is made in an empty frame, which lives as long as the connection does.
+ */
+export function makeConnectionOfNow(configuration: RTCConfiguration): Made {
+  const isChromium = typeof document !== "undefined" && "userAgentData" in navigator;
+  if (!isChromium) return makeConnection(configuration);
+  const frame = document.createElement("iframe");
+  frame.hidden = true;
+  document.body.append(frame);
+  try {
+    const { RTCPeerConnection: Connection } = frame.contentWindow as Window & typeof globalThis;
+    return { pc: new Connection(configuration), end: () => frame.remove() };
+  } catch {
+    // A page that forbids frames.
+    frame.remove();
+    return makeConnection(configuration);
+  }
+}
+
 /** How often the clock is looked at. */
 const LOOK_MS = 2_000;
 /** A gap like this is no late timer: the machine was asleep, or the page frozen. */

@@ -7,7 +7,7 @@
 
 import { Emitter } from "./emitter.js";
 import type { IceSource } from "./ice.js";
-import { onNetworkChange } from "./network.js";
+import { makeConnection, makeConnectionOfNow, onNetworkChange } from "./network.js";
 import type { Slot, Source } from "./proto.js";
 import {
   type Credentials,
@@ -52,6 +52,11 @@ const SCREEN_BPS_MAX = 2_500_000;
 const DISCONNECTED_PATIENCE_MS = 1_000;
 /** Waits between restarts that did not help. Lowering them breaks off attempts over slow networks that would have worked. */
 const RESTART_AGAIN_MS = [2_000, 3_000, 4_000];
+/**
+ * Within this time a browser has found its own addresses. If it finds none of those that there were, it has not heard of their
+ * successors yet. Raising it delays recovery, lowering it makes connections anew for nothing on slow machines.
+ */
+const ADDRESSES_MS = 250;
 /** Restarts in vain after which the whole connection is made anew. */
 const RESTARTS_BEFORE_REBUILD = 3;
 
@@ -77,6 +82,11 @@ export class Peer extends Emitter<PeerEvents> {
   /** The last one of the server's. */
   #answer = "";
   #later: Credentials[] = [];
+  /** The browser has found an address of its own since the last offer. */
+  #addressed = false;
+  /** Those that it knows are of the past. */
+  #addressesGone = false;
+  #end = () => {};
   /** What was last done about silence was a restart without asking. */
   #wasAlone = false;
   #iceServers: RTCIceServer[] = [];
@@ -178,11 +188,24 @@ export class Peer extends Emitter<PeerEvents> {
 
   async #goOn(next: Credentials): Promise<void> {
     const pc = this.pc;
-    await pc.setLocalDescription(await pc.createOffer({ iceRestart: true }));
+    const offer = await pc.createOffer({ iceRestart: true });
+    const before = this.#addressed;
+    this.#addressed = false;
+    await pc.setLocalDescription(offer);
     if (this.#closed || pc !== this.pc) return;
+    if (before) this.#expectAddresses(pc);
     const sdp = newestFirst(withCredentials(this.#answer, next), this.#generation++);
     await pc.setRemoteDescription({ type: "answer", sdp });
     this.#silence.mended();
+  }
+
+  /** Where the addresses that the browser knows are gone, it can't go on: a connection has to be made that knows the new ones. */
+  #expectAddresses(pc: RTCPeerConnection): void {
+    setTimeout(() => {
+      if (this.#closed || pc !== this.pc || this.#addressed || !this.#silence.lasts) return;
+      this.#addressesGone = true;
+      this.rebuild();
+    }, ADDRESSES_MS);
   }
 
   /** The server has lost our media: connects anew, with the same tracks. */
@@ -229,6 +252,7 @@ export class Peer extends Emitter<PeerEvents> {
     this.#silence.stop();
     this.pc.onconnectionstatechange = null;
     this.pc.close();
+    this.#end();
   }
 
   #receiver(mid: string): RTCRtpReceiver | undefined {
@@ -249,8 +273,11 @@ export class Peer extends Emitter<PeerEvents> {
   #build(): void {
     const old = this.pc as RTCPeerConnection | undefined;
     this.#iceServers = this.#options.ice.servers;
-    const pc = new RTCPeerConnection(this.#configuration());
+    const { pc, end } = (this.#addressesGone ? makeConnectionOfNow : makeConnection)(this.#configuration());
+    const endOld = this.#end;
     this.pc = pc;
+    this.#end = end;
+    this.#addressed = this.#addressesGone = false;
     this.#answered = false;
     this.#generation = 0;
     this.#later = [];
@@ -271,9 +298,13 @@ export class Peer extends Emitter<PeerEvents> {
     pc.onconnectionstatechange = () => {
       if (pc === this.pc) this.#onConnectionState();
     };
+    pc.onicecandidate = ({ candidate }) => {
+      if (pc === this.pc && candidate?.type === "host" && candidate.protocol === "udp") this.#addressed = true;
+    };
     if (!old) return;
     old.onconnectionstatechange = null;
     old.close();
+    endOld();
     this.#silence.stop();
     this.#tellConnection();
     this.#watch();

@@ -93,6 +93,11 @@ export class SilenceWatch {
     this.#patience = options.patienceMs;
   }
 
+  /** It has acted upon a silence that lasts. */
+  get lasts(): boolean {
+    return this.#acts > 0;
+  }
+
   /** Something is expected to arrive from now on. */
   start(): void {
     this.#timer ??= setInterval(() => void this.look(), this.#options.lookMs);

@@ -129,6 +129,9 @@ export class FakePeerConnection {
   connectionState = "new";
   iceConnectionState = "new";
   onconnectionstatechange: (() => void) | null = null;
+  onicecandidate: ((event: { candidate: { type: string; protocol: string } }) => void) | null = null;
+  /** It finds an address of its own for every offer. */
+  addressed = true;
   remoteDescription: { sdp: string } | null = null;
   readonly offers: { iceRestart: boolean }[] = [];
   /** When RTP last came, and how many packets of all kinds; while it flows, more of them at every reading. */
@@ -161,6 +164,7 @@ export class FakePeerConnection {
   }
 
   setLocalDescription(): Promise<void> {
+    if (this.addressed) setTimeout(() => this.onicecandidate?.({ candidate: { type: "host", protocol: "udp" } }));
     return Promise.resolve();
   }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CloseCause, ErrorBody } from "../src/index.js";
+import { makeConnectionOfNow } from "../src/network.js";
 import type { CallSnapshot } from "../src/proto.js";
 import { FakePeerConnection, opened, until, welcome } from "./fakes.js";
 import { answer, bob, CALL, ends, inCall, online, OTHER, rings, setUp, SLOTS } from "./stage.js";
@@ -89,6 +90,50 @@ test("c6_a_restart_that_nobody_was_asked_for_and_does_not_help_is_followed_by_on
   await answer(socket, "call.connect", { sdp: GENEROUS, slots: [...SLOTS] });
   await until(() => call.pc !== (pc as unknown));
   assert.equal(pc.offers.length, 3);
+});
+
+test("c6_where_a_restart_finds_no_address_of_ours_a_new_connection_is_made_at_once", async () => {
+  const { socket, call, pc } = await generous();
+  pc.addressed = false;
+  await fallsSilent(pc);
+  await until(() => ufrag(pc) === "one");
+  await answer(socket, "probe");
+  await until(() => call.pc !== (pc as unknown));
+  assert.equal(socket.of("probe").length, 1, "before another look has found it silent");
+  assert.equal(pc.connectionState, "closed");
+  assert.equal(pc.offers.length, 2);
+  await answer(socket, "call.connect", { sdp: "a=fingerprint:sha-256 CC\n", slots: [...SLOTS] });
+  FakePeerConnection.all.at(-1)!.become("connected");
+  await until(() => call.connection === "up");
+});
+
+test("c6_a_connection_of_now_is_made_in_a_frame_that_goes_with_it_where_the_page_may_have_frames", (t) => {
+  const globals = globalThis as Record<string, unknown>;
+  const { navigator } = globalThis;
+  t.after(() => {
+    delete globals["document"];
+    Object.defineProperty(globalThis, "navigator", { value: navigator, configurable: true });
+  });
+  const frames: unknown[] = [];
+  let contentWindow: unknown;
+  const createElement = () => {
+    const frame = { contentWindow, remove: () => void frames.splice(frames.indexOf(frame), 1) };
+    return frame;
+  };
+  class OfTheFrame extends FakePeerConnection {}
+  contentWindow = { RTCPeerConnection: OfTheFrame };
+  globals["document"] = { createElement, body: { append: (frame: unknown) => frames.push(frame) } };
+  // Not Chromium: a frame would help nothing.
+  assert.ok(!(makeConnectionOfNow({}).pc instanceof OfTheFrame));
+  Object.defineProperty(globalThis, "navigator", { value: { userAgentData: {} }, configurable: true });
+  const made = makeConnectionOfNow({});
+  assert.ok((made.pc as unknown) instanceof OfTheFrame);
+  assert.equal(frames.length, 1);
+  made.end();
+  assert.equal(frames.length, 0);
+  contentWindow = null;
+  assert.ok(!(makeConnectionOfNow({}).pc instanceof OfTheFrame));
+  assert.equal(frames.length, 0);
 });
 
 test("c6_a_browser_that_takes_no_answer_but_the_servers_asks_the_server", async () => {
