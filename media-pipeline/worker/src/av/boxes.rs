@@ -13,6 +13,10 @@ const HEADER_MAX: u64 = 32 * 1024 * 1024;
 /// Boxes at the top of a file that are looked at. A fragmented file has two for each fragment.
 const TOP_BOXES_MAX: usize = 20_000;
 
+/// How Matroska begins, and its outermost element.
+pub(super) const EBML: [u8; 4] = [0x1a, 0x45, 0xdf, 0xa3];
+const SEGMENT: [u8; 4] = [0x18, 0x53, 0x80, 0x67];
+
 /// A box of a file: where it begins, how long it is, how much of that is its own header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Extent {
@@ -92,6 +96,44 @@ pub(super) fn check(file: &File) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// Whether a container says that it is longer than its file: its end has not come.
+///
+/// Looks at the size that the outermost element gives itself. One that gives none is as long as it is.
+pub(super) fn is_cut(file: &File) -> std::io::Result<bool> {
+    let end = file.metadata()?.len();
+    let mut head = [0_u8; 64];
+    let count = file.read_at(&mut head, 0)?;
+    let head = &head[..count];
+    if head.starts_with(b"RIFF") {
+        let size = head.get(4..8).and_then(|size| size.try_into().ok()).map_or(0, u32::from_le_bytes);
+        return Ok(u64::from(size) > end);
+    }
+    if head.starts_with(&EBML) {
+        return Ok(segment_end(file, head)?.is_some_and(|claimed| claimed > end));
+    }
+    Ok(top(file)?.last().is_some_and(|last| last.at.saturating_add(last.size) > end))
+}
+
+/// Where Matroska's outermost element says that it ends.
+fn segment_end(file: &File, head: &[u8]) -> std::io::Result<Option<u64>> {
+    let Some((size, width)) = head.get(4..).and_then(ebml_size) else { return Ok(None) };
+    let Some(at) = size.and_then(|size| size.checked_add(4 + width)) else { return Ok(None) };
+    let mut segment = [0_u8; 12];
+    let count = file.read_at(&mut segment, at)?;
+    let sized = segment[..count].strip_prefix(&SEGMENT).and_then(ebml_size);
+    Ok(sized.and_then(|(size, width)| size?.checked_add(at + 4 + width)))
+}
+
+/// A size as EBML writes it, and in how many bytes. Nothing instead of the size: not known.
+fn ebml_size(bytes: &[u8]) -> Option<(Option<u64>, u64)> {
+    let width = bytes.first()?.leading_zeros() + 1;
+    let bytes = bytes.get(..usize::try_from(width).ok()?).filter(|bytes| bytes.len() <= 8)?;
+    let all = bytes.iter().fold(0_u64, |all, byte| all << 8 | u64::from(*byte));
+    let ones = (1_u64 << (7 * width)) - 1;
+    let size = all & ones;
+    Some(((size != ones).then_some(size), u64::from(width)))
 }
 
 fn check_track(track: &[u8]) -> Result<(), Reason> {

@@ -179,7 +179,12 @@ impl Encoder {
     ///
     /// # Errors
     /// If there is no such encoder, or it does not like what it is to make.
-    pub(crate) fn pictures(name: &str, make: &Pictures, threads: u32, options: &[(&str, &str)]) -> Result<Self, Refusal> {
+    pub(crate) fn pictures(
+        name: &str,
+        make: &Pictures,
+        threads: u32,
+        options: &[(&str, &str)],
+    ) -> Result<Self, Refusal> {
         let (mut context, codec) = Self::prepare(name)?;
         let all = context.get_mut();
         all.width = i32::try_from(make.width).map_err(|_| Reason::TooManyPixels)?;

@@ -43,8 +43,12 @@ impl Graph {
     pub(crate) fn sounds(like: &Frame, time_base: Rational, chain: &str) -> Result<Self, Fault> {
         // SAFETY: any number of ours is a format of FFmpeg's or answers null; the name lives for ever.
         let name = unsafe {
-            let name = ffi::av_get_sample_fmt_name(std::mem::transmute::<i32, ffi::AVSampleFormat>(like.format().clamp(-1, 11)));
-            if name.is_null() { return Err(Fault::INVALID) }
+            let name = ffi::av_get_sample_fmt_name(std::mem::transmute::<i32, ffi::AVSampleFormat>(
+                like.format().clamp(-1, 11),
+            ));
+            if name.is_null() {
+                return Err(Fault::INVALID);
+            }
             std::ffi::CStr::from_ptr(name).to_string_lossy()
         };
         let source = format!(
@@ -59,7 +63,8 @@ impl Graph {
 
     fn new(description: &str, threads: u32) -> Result<Self, Fault> {
         let is_sound = description.starts_with('a');
-        let (source, sink) = if is_sound { (c"abuffer@in", c"abuffersink@out") } else { (c"buffer@in", c"buffersink@out") };
+        let (source, sink) =
+            if is_sound { (c"abuffer@in", c"abuffersink@out") } else { (c"buffer@in", c"buffersink@out") };
         let text = CString::new(description).map_err(|_| Fault::INVALID)?;
         // SAFETY: a fresh graph of ours, freed where anything fails; its filters live as long as it does.
         unsafe {

@@ -48,7 +48,7 @@ fn demuxer(head: &[u8], family: Family) -> Option<&'static str> {
     if mov.iter().any(|kind| at(4, kind)) {
         return Some("mov");
     }
-    if at(0, &[0x1a, 0x45, 0xdf, 0xa3]) {
+    if at(0, &boxes::EBML) {
         return Some("matroska");
     }
     if at(0, b"RIFF") && (at(8, b"AVI ") || at(8, b"AVIX")) {
@@ -151,7 +151,8 @@ impl Source {
         if name == "mov" {
             boxes::check(&file)?;
         }
-        let source = Self { input: open(file, name)?, tracks: Vec::new(), faults: 0, is_faulty: false };
+        let is_cut = matches!(name, "mov" | "matroska" | "avi") && boxes::is_cut(&file).unwrap_or(true);
+        let source = Self { input: open(file, name)?, tracks: Vec::new(), faults: 0, is_faulty: is_cut };
         source.with_tracks()
     }
 
@@ -255,9 +256,6 @@ fn open(file: File, name: &'static str) -> Result<Input, Refusal> {
         options.set(key, value);
     }
     options.set("max_streams", &STREAMS_MAX.to_string());
-    if name == "avi" {
-        options.set("fflags", "+genpts");
-    }
     let name = CString::new(name).map_err(|_| Reason::Unsupported)?;
     // SAFETY: a fresh context is given our I/O, our demuxer and our function for opening others before it is opened;
     // opening frees it where it fails, and else it goes to the wrapper, which closes it before the I/O goes.

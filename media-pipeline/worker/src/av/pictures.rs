@@ -10,12 +10,16 @@ use super::plan::{self, Colours, FRAME_RATE_MAX, Plan};
 use super::reel::Reel;
 use super::turn::Turn;
 use ffmpeg_next::ffi;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use tertulia_media_core::{Reason, Refusal};
 
 /// The clock of what has none that an MP4 can be counted in.
 const FINE_CLOCK: Rational = Rational { num: 1, den: 90_000 };
 /// Pictures may come so much too early and still count as on time: cameras are not exact.
 const EARLY_US: i64 = 4_000;
+/// Pictures that a decoder may hold back: what it reorders, and one for each of its threads.
+const WAITING_MAX: usize = 48;
 /// The graph is made anew for so many changes of size or format; a hostile file changes with every picture.
 const CHANGES_MAX: u32 = 32;
 
@@ -62,6 +66,8 @@ struct Coder<'a> {
     times: Vec<i64>,
     due_us: i64,
     last_duration: i64,
+    /// When packets are decoded that have not become pictures yet, where nothing says when they are shown.
+    waiting: Option<BinaryHeap<Reverse<i64>>>,
     faults: u64,
     frames: u64,
 }
@@ -100,6 +106,7 @@ pub(crate) fn code(
         times: Vec::with_capacity(reel.pictures.packets.len()),
         due_us: i64::MIN,
         last_duration: 0,
+        waiting: reel.pictures.packets.iter().any(|packet| packet.pts().is_none()).then(BinaryHeap::new),
         faults: 0,
         frames: 0,
     };
@@ -143,6 +150,11 @@ impl Coder<'_> {
                 return Err(fault.into());
             }
             self.faults += 1;
+        } else if let (Some(waiting), Some(dts)) = (&mut self.waiting, packet.and_then(Packet::dts)) {
+            waiting.push(Reverse(dts));
+            if waiting.len() > WAITING_MAX {
+                waiting.pop();
+            }
         }
         loop {
             match decoder.receive(frame) {
@@ -162,7 +174,12 @@ impl Coder<'_> {
         if frame.is_broken() {
             self.faults += 1;
         }
-        let Some(time) = frame.time() else {
+        // AVI says when pictures are decoded alone: as many are shown, in order, at the same times.
+        let time = match &mut self.waiting {
+            Some(waiting) => waiting.pop().map(|Reverse(dts)| dts),
+            None => frame.time(),
+        };
+        let Some(time) = time else {
             frame.clear();
             return Ok(());
         };
@@ -172,7 +189,8 @@ impl Coder<'_> {
             frame.clear();
             return Ok(());
         }
-        self.due_us = if time_us.saturating_sub(self.due_us) > step { time_us } else { self.due_us }.saturating_add(step);
+        self.due_us =
+            if time_us.saturating_sub(self.due_us) > step { time_us } else { self.due_us }.saturating_add(step);
         let origin = rescale(self.reel.origin_us(), MICROS, self.input_clock);
         let mut pts = rescale(time.saturating_sub(origin), self.input_clock, self.clock).max(0);
         if self.times.is_empty() {

@@ -136,7 +136,8 @@ impl Plan {
     pub(crate) fn new(upright: (u32, u32), rate: f64, length_us: i64, limits: &Limits, attempt: u32) -> Self {
         let seconds = (length_us.max(0) as f64 / 1e6).max(0.1);
         let frames = (rate.min(f64::from(FRAME_RATE_MAX)) * seconds).ceil();
-        let overhead = OVERHEAD as f64 + frames.mul_add(PACKET_OVERHEAD as f64, seconds * 50.0 * PACKET_OVERHEAD as f64);
+        let overhead =
+            OVERHEAD as f64 + frames.mul_add(PACKET_OVERHEAD as f64, seconds * 50.0 * PACKET_OVERHEAD as f64);
         let room = (limits.video_bytes_max as f64 * 0.98 - overhead).max(0.0) * 8.0;
         // The encoder's buffer is a second long: that much may come at once on top.
         let bits = room / (seconds + 1.0);
@@ -285,10 +286,12 @@ mod tests {
 
     #[test]
     fn d3_less_room_makes_smaller_pictures_of_the_same_shape() {
-        let sizes: Vec<_> = [10, 90, 180].map(|seconds| {
-            let plan = Plan::new((1_920, 1_080), 30.0, seconds * 1_000_000, &limits(16 << 20), 0);
-            (plan.width, plan.height)
-        }).into();
+        let sizes: Vec<_> = [10, 90, 180]
+            .map(|seconds| {
+                let plan = Plan::new((1_920, 1_080), 30.0, seconds * 1_000_000, &limits(16 << 20), 0);
+                (plan.width, plan.height)
+            })
+            .into();
         assert_eq!(sizes, [(1_280, 720), (1_280, 720), (848, 478)]);
         let again = Plan::new((1_920, 1_080), 30.0, 180_000_000, &limits(16 << 20), 2);
         assert!(again.width < 848 && again.picture_bits < 300_000, "{again:?}");

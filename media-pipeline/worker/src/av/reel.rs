@@ -74,6 +74,24 @@ impl Strip {
         self.packets.push(packet);
     }
 
+    /// Works out when each packet is decoded, where the container does not say: Matroska knows only when it is shown.
+    ///
+    /// The n-th packet is decoded when the n-th picture is shown, earlier by as much as the most belated one needs.
+    fn order_decoding(&mut self) {
+        let mut shown: Vec<i64> = self.packets.iter().filter_map(Packet::pts).collect();
+        let is_known = self.packets.iter().all(|packet| packet.dts().is_some());
+        if is_known || shown.len() != self.packets.len() {
+            return;
+        }
+        shown.sort_unstable();
+        let times = self.packets.iter().filter_map(Packet::pts).zip(&shown);
+        let lead = times.map(|(pts, sorted)| sorted.saturating_sub(pts)).max().unwrap_or(0);
+        for (packet, sorted) in self.packets.iter_mut().zip(&shown) {
+            let pts = packet.pts();
+            packet.set_times(pts, Some(sorted.saturating_sub(lead)));
+        }
+    }
+
     /// How long it is, in microseconds.
     pub(crate) fn length_us(&self) -> i64 {
         if self.end_us == i64::MIN { 0 } else { self.end_us.saturating_sub(self.first_us).max(0) }
@@ -133,6 +151,8 @@ impl Reel {
         };
         reel.read(&mut source, bytes, limits)?;
         reel.is_faulty = source.is_faulty();
+        reel.pictures.order_decoding();
+        reel.sounds.order_decoding();
         reel.tracks = source.into_tracks();
         let missing = reel.said_us.saturating_sub(reel.length_us());
         reel.is_short = missing > MISSING_US && missing > reel.said_us / 10;
@@ -154,11 +174,8 @@ impl Reel {
                 continue;
             }
             let Some(track) = source.tracks().get(packet.stream()) else { continue };
-            let (strip, count_max) = if is_picture {
-                (&mut self.pictures, counts_max[0])
-            } else {
-                (&mut self.sounds, counts_max[1])
-            };
+            let (strip, count_max) =
+                if is_picture { (&mut self.pictures, counts_max[0]) } else { (&mut self.sounds, counts_max[1]) };
             if packet.size() == 0 {
                 continue;
             }
@@ -201,8 +218,8 @@ impl Reel {
         self.tracks.get(self.sound_index?).filter(|_| !self.sounds.packets.is_empty())
     }
 
-    /// Whether enough of it has come to be kept: a second, or half of what the header says.
+    /// Whether enough of a file whose end is missing has come to be kept: a second, or half of what the header says.
     pub(crate) fn is_enough(&self, length_us: i64) -> bool {
-        length_us >= 1_000_000 || length_us.saturating_mul(2) >= self.said_us
+        length_us >= 1_000_000 || (self.said_us > 0 && length_us.saturating_mul(2) >= self.said_us)
     }
 }

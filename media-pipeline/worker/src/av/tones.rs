@@ -33,12 +33,8 @@ struct Coder<'a> {
 pub(crate) fn code(reel: &Reel, bits: u32) -> Result<Option<Coded>, Refusal> {
     let Some(track) = reel.sound() else { return Ok(None) };
     let Ok(mut decoder) = Decoder::open(track, 1, 1) else { return Ok(None) };
-    let make = Sounds {
-        rate: RATE,
-        channels: CHANNELS,
-        bit_rate: bits,
-        format: ffi::AVSampleFormat::AV_SAMPLE_FMT_FLTP,
-    };
+    let make =
+        Sounds { rate: RATE, channels: CHANNELS, bit_rate: bits, format: ffi::AVSampleFormat::AV_SAMPLE_FMT_FLTP };
     let mut coder = Coder {
         reel,
         input_clock: track.time_base,

@@ -20,7 +20,12 @@ const READ: u16 = 50;
 const CODED: u16 = 930;
 
 /// Does a job of class `Video`: as [`super::run`].
-pub(super) fn run(job: &Job, input: File, outputs: [File; 3], progress: &mut dyn FnMut(u16)) -> Result<Outcome, Refusal> {
+pub(super) fn run(
+    job: &Job,
+    input: File,
+    outputs: [File; 3],
+    progress: &mut dyn FnMut(u16),
+) -> Result<Outcome, Refusal> {
     let bytes = input.metadata().map_err(|_| Reason::Damaged)?.len();
     let source = Source::open(input.try_clone().map_err(|_| Reason::Damaged)?, Family::Video)?;
     if source.best(super::open::Kind::Video).is_none() {
@@ -30,7 +35,7 @@ pub(super) fn run(job: &Job, input: File, outputs: [File; 3], progress: &mut dyn
     progress(READ);
     let Some(track) = reel.picture() else { return alone(job, input, outputs, progress) };
     check_size(track)?;
-    if !reel.is_enough(reel.length_us()) {
+    if (reel.is_faulty || reel.is_short) && !reel.is_enough(reel.length_us()) {
         return Err(Reason::Damaged.into());
     }
     Making { job, reel: &reel, track }.run(outputs, progress)
@@ -117,7 +122,9 @@ impl Making<'_> {
             Some(track) if plan::sounds_fit(track, &reel.sounds) => (Some(self.copy(track, &reel.sounds)?), true),
             Some(_) => {
                 let coded = tones::code(reel, self.plan(0).sound_bits)?;
-                let bytes = coded.as_ref().map_or(0, |coded| coded.packets.iter().map(|packet| packet.size() as u64 + 24).sum());
+                let bytes = coded
+                    .as_ref()
+                    .map_or(0, |coded| coded.packets.iter().map(|packet| packet.size() as u64 + 24).sum());
                 if plan::copied_bytes(&[&reel.pictures]) + bytes > self.job.limits.video_bytes_max {
                     return Ok(None);
                 }
@@ -195,7 +202,8 @@ impl Making<'_> {
         }
         muxer.start()?;
         loop {
-            let due = |packet: &Packet, clock: Rational| rescale(packet.dts().or(packet.pts()).unwrap_or(0), clock, MICROS);
+            let due =
+                |packet: &Packet, clock: Rational| rescale(packet.dts().or(packet.pts()).unwrap_or(0), clock, MICROS);
             let next = strips
                 .iter_mut()
                 .filter_map(|(stream, clock, packets)| Some((due(packets.peek()?, *clock), *stream)))

@@ -33,7 +33,8 @@ fn d3_what_fits_is_copied_bit_by_bit_with_the_header_in_front() {
 #[test]
 fn d3_fragmented_and_matroska_with_fitting_codecs_are_copied_too() {
     let desk = Desk::new();
-    for (name, more) in [("f.mp4", "-movflags +frag_keyframe+empty_moov"), ("m.mkv", ""), ("q.mov", ""), ("t.3gp", "")] {
+    for (name, more) in [("f.mp4", "-movflags +frag_keyframe+empty_moov"), ("m.mkv", ""), ("q.mov", ""), ("t.3gp", "")]
+    {
         let input = desk.make(name, &format!("{INPUT} {CODED} {more}"));
         let made = desk.run(&input);
         assert!(made.outcome.is_remuxed, "{name}");

@@ -2,4 +2,7 @@
 //! decoding what comes out with it.
 
 mod fits;
+mod formats;
+mod hostile;
+mod looks;
 mod support;

@@ -58,9 +58,8 @@ impl Desk {
     /// Runs a job.
     pub(crate) fn try_run(&self, job: &Job, input: &Path) -> Result<Made, Refusal> {
         let names = ["out.mp4", "out.jpg", "out.webp"].map(|name| self.path(name));
-        let open = |path: &PathBuf| {
-            File::options().read(true).write(true).create(true).truncate(true).open(path).unwrap()
-        };
+        let open =
+            |path: &PathBuf| File::options().read(true).write(true).create(true).truncate(true).open(path).unwrap();
         let outputs = [open(&names[0]), open(&names[1]), open(&names[2])];
         let mut told = Vec::new();
         let mut progress = |thousandths| told.push(thousandths);
@@ -153,7 +152,7 @@ pub(crate) fn assert_playable(made: &Made) {
     assert!(matches!(parts[1], "High" | "Main" | "Constrained Baseline" | "Baseline"), "{video}");
     assert!(number(2) % 2 == 0 && number(3) % 2 == 0, "{video}");
     assert_eq!((number(2), number(3)), (made.outcome.width, made.outcome.height), "{video}");
-    assert!(matches!(parts[4], "1:1" | "N/A") , "{video}");
+    assert!(matches!(parts[4], "1:1" | "N/A"), "{video}");
     assert_eq!(parts[5], "yuv420p", "{video}");
     assert!(number(6) <= 41, "{video}");
     let sound = stream(&made.main, "a", "codec_name,profile,sample_rate,channels");

@@ -1,0 +1,83 @@
+//! Every container and codec that phones and cameras of the last fifteen years have made.
+
+use super::support::{Desk, picture_times, stream};
+
+/// Makes one, runs the job, and looks at the number of pictures, the length and the sound.
+fn becomes_playable(name: &str, size: &str, coded: &str) {
+    let desk = Desk::new();
+    let has_sound = !coded.contains("-an");
+    let sine = if has_sound { "-f lavfi -i sine=d=1:r=44100" } else { "" };
+    let input = desk.make(name, &format!("-f lavfi -i testsrc2=s={size}:r=25:d=1 {sine} -strict -2 {coded}"));
+    let made = desk.run(&input);
+    assert!(!made.outcome.is_salvaged, "{name} {coded}");
+    assert_eq!(made.outcome.has_sound, has_sound, "{name} {coded}");
+    assert_eq!(picture_times(&made.main).len(), 25, "{name} {coded}");
+    assert!(made.outcome.duration_ms.abs_diff(1_000) <= 130, "{name} {coded}: {} ms", made.outcome.duration_ms);
+    if has_sound && !made.outcome.is_remuxed {
+        assert_eq!(stream(&made.main, "a", "sample_rate,channels"), "48000,2", "{name} {coded}");
+    }
+}
+
+#[test]
+fn d3_mp4_and_3gp() {
+    for coded in [
+        "-c:v mpeg4 -c:a aac",
+        "-c:v libx264 -preset ultrafast -pix_fmt yuv420p10le -c:a mp3",
+        "-c:v libx264 -preset ultrafast -pix_fmt yuv444p -c:a ac3",
+        "-c:v libx265 -preset ultrafast -x265-params log-level=none -c:a alac",
+        "-c:v libx265 -preset ultrafast -x265-params log-level=none -pix_fmt yuv420p10le -c:a libopus -ar 48000",
+        "-c:v mjpeg -c:a aac",
+        "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -c:a flac",
+        "-c:v libaom-av1 -cpu-used 8 -usage realtime -an",
+    ] {
+        becomes_playable("in.mp4", "160x120", coded);
+    }
+    becomes_playable("in.3gp", "176x144", "-c:v h263 -c:a aac -ac 1 -ar 22050");
+    becomes_playable("in.3gp", "176x144", "-c:v mpeg4 -an");
+}
+
+#[test]
+fn d3_mov() {
+    for coded in [
+        "-c:v prores_ks -c:a pcm_s16le",
+        "-c:v prores_ks -profile:v 4444 -pix_fmt yuva444p10le -c:a pcm_s24le",
+        "-c:v mjpeg -pix_fmt yuvj422p -c:a pcm_u8",
+        "-c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a pcm_s16be",
+        "-c:v qtrle -c:a adpcm_ima_qt -ac 1",
+        "-c:v rawvideo -pix_fmt uyvy422 -c:a pcm_alaw",
+        "-c:v png -an",
+    ] {
+        becomes_playable("in.mov", "160x120", coded);
+    }
+}
+
+#[test]
+fn d3_matroska_and_webm() {
+    for coded in [
+        "-c:v libvpx -deadline realtime -cpu-used 8 -c:a libvorbis",
+        "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -c:a libopus -ar 48000",
+        "-c:v libtheora -c:a flac",
+        "-c:v mpeg2video -c:a mp2",
+        "-c:v libx265 -preset ultrafast -x265-params log-level=none -c:a ac3",
+        "-c:v ffv1 -c:a pcm_s16le",
+        "-c:v mjpeg -c:a eac3",
+    ] {
+        becomes_playable("in.mkv", "160x120", coded);
+    }
+    becomes_playable("in.webm", "160x120", "-c:v libvpx -deadline realtime -cpu-used 8 -c:a libopus -ar 48000");
+}
+
+#[test]
+fn d3_avi() {
+    for coded in [
+        "-c:v mpeg4 -bf 2 -vtag XVID -c:a libmp3lame",
+        "-c:v mjpeg -c:a pcm_u8",
+        "-c:v msmpeg4 -c:a adpcm_ms",
+        "-c:v msmpeg4v2 -c:a pcm_s16le",
+        "-c:v huffyuv -c:a adpcm_ima_wav",
+        "-c:v libx264 -preset ultrafast -bf 2 -pix_fmt yuv420p -c:a ac3",
+        "-c:v wmv2 -c:a wmav2",
+    ] {
+        becomes_playable("in.avi", "160x120", coded);
+    }
+}
