@@ -101,6 +101,29 @@ async fn d5_a_service_that_goes_on_failing_is_given_up_after_its_attempts() {
 }
 
 #[tokio::test]
+async fn d5_a_service_that_is_down_is_asked_once_for_each_request_and_more_often_when_it_is_back() {
+    let Scene { server, store, .. } = Scene::new().await;
+    server.faults.set(first(usize::MAX, any, || Fault::Say(503, "SlowDown")));
+    let mut requests = tokio::task::JoinSet::new();
+    for _ in 0..150 {
+        let store = Arc::clone(&store);
+        requests.spawn(async move { store.size(key_of(b"x")).await });
+    }
+    while let Some(done) = requests.join_next().await {
+        assert!(done.unwrap().unwrap_err().is_transient());
+    }
+    let asked = server.faults.asked().len();
+    assert!(asked < 150 * ATTEMPTS as usize - 20, "{asked} times, as if each request were the only one");
+    server.faults.clear();
+    for _ in 0..20 {
+        store.list(None, 1).await.unwrap();
+    }
+    server.faults.set(first(1, any, || Fault::Say(503, "SlowDown")));
+    store.list(None, 1).await.unwrap();
+    assert_eq!(server.faults.asked().len(), 2);
+}
+
+#[tokio::test]
 async fn d5_a_service_that_never_answers_costs_a_bounded_time() {
     let Scene { home, server, .. } = Scene::new().await;
     let store = store(&server, |config| (config.request_timeout_ms, config.attempts_max) = (200, 2));

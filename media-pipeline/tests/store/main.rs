@@ -1,5 +1,7 @@
 //! Stores of blobs: one conformance suite for all of them, and what happens to each when what is under it fails.
+#![expect(clippy::unwrap_used, reason = "what fails in a test fails the test")]
 
+mod cache;
 mod conformance;
 mod faults;
 mod s3;

@@ -3,7 +3,7 @@
 //! Invariant: a secret is in no log and in nothing that shows the configuration. Nothing is asked of the network here.
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::retry::{RetryConfig, RetryPartition, TokenBucket};
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
     BehaviorVersion, Builder, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
@@ -24,6 +24,11 @@ use std::time::Duration;
 const BACKOFF: Duration = Duration::from_millis(200);
 /// The longest of them.
 const BACKOFF_MAX: Duration = Duration::from_secs(3);
+/// Attempts after the first that requests may make between them (one that took too long counts twice). When they are spent,
+/// requests fail at their first attempt, so that a service that is down is not asked for more by being down.
+const RETRIES_MAX: usize = 100;
+/// How many of them come back in a second by themselves, and how many with every success.
+const RETRIES_BACK: f32 = 1.0;
 /// Idle connections that are kept.
 const IDLE_MAX: usize = 32;
 /// Attempts a request may have at most: more would hold an upload for minutes.
@@ -173,6 +178,9 @@ impl S3Config {
             .with_max_attempts(self.attempts_max)
             .with_initial_backoff(BACKOFF)
             .with_max_backoff(BACKOFF_MAX);
+        let tokens =
+            TokenBucket::builder().capacity(RETRIES_MAX).refill_rate(RETRIES_BACK).success_reward(RETRIES_BACK);
+        let tokens = tokens.retry_cost(1).throttling_retry_cost(1).timeout_retry_cost(2).build();
         let mut config = Builder::new()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new(self.region.clone()))
@@ -181,6 +189,7 @@ impl S3Config {
             .http_client(self.http()?)
             .timeout_config(timeouts)
             .retry_config(retries)
+            .retry_partition(RetryPartition::custom("tertulia").token_bucket(tokens).build())
             // Every attempt and every wait for bytes has its own time.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             // Many services know no other checksums than those that are asked for.
