@@ -4,7 +4,6 @@
 //! upload holds two blocks of [`BLOCK_BYTES`] and the head of the file, whatever its size.
 
 mod gate;
-mod hash;
 mod spool;
 mod writer;
 
@@ -12,8 +11,9 @@ pub use spool::{Spool, SpoolFile, SpoolLimits, Spooled};
 pub use writer::BLOCK_BYTES;
 
 pub(crate) use gate::Gate;
-pub(crate) use hash::Hashes;
+pub(crate) use spool::READ_BYTES;
 
+use crate::hash::Hashes;
 use tertulia_media_core::boxes::Scanner;
 use tertulia_media_core::sniff::{OCTETS, Sniffed, mime_of_document};
 use tertulia_media_core::{Class, Limits, Reason, Refusal, Treatment};

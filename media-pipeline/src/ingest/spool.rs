@@ -376,7 +376,7 @@ impl Spooled {
     /// `StoreUnavailable` if it can't be read.
     pub async fn sha256(&self) -> Result<[u8; 32], Refusal> {
         let path = self.path.clone();
-        flatten(tokio::task::spawn_blocking(move || super::hash::sha256_of(&path)).await)
+        flatten(tokio::task::spawn_blocking(move || crate::hash::sha256_of(&path)).await)
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Invariant: one block at most is being written while another fills; a stalled upload holds no thread.
 
-use super::hash::Hashes;
 use super::spool::{SpoolFile, Spooled, failed, flatten};
+use crate::hash::Hashes;
 use std::io;
 use tertulia_media_core::boxes::Scanner;
 use tertulia_media_core::{Reason, Refusal};

@@ -1,11 +1,10 @@
 //! One request's bytes, appended to an upload: written, checked, and confirmed, or taken back.
 
 use super::{TusError, UploadRow, UploadRows};
-use crate::ingest::{Announced, Gate, Hashes, Ingest, Spool, SpoolFile, Standing};
+use crate::hash::{Hashes, Sha1, Sha256};
+use crate::ingest::{Announced, Gate, Ingest, Spool, SpoolFile, Standing};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use sha1::Sha1;
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tertulia_common::Timestamp;
@@ -56,8 +55,8 @@ impl Check {
 
     fn holds(self) -> bool {
         match self {
-            Self::Sha1(digest, expected) => digest.finalize().as_slice() == expected,
-            Self::Sha256(digest, expected) => digest.finalize().as_slice() == expected,
+            Self::Sha1(digest, expected) => digest.finish() == expected,
+            Self::Sha256(digest, expected) => digest.finish() == expected,
         }
     }
 }
