@@ -363,11 +363,15 @@ impl Spooled {
     }
 
     /// The same bytes under a second name, which goes by itself.
-    pub(crate) fn twin(&self) -> Result<Self, Refusal> {
+    pub(crate) async fn twin(&self) -> Result<Self, Refusal> {
         let hold = self.hold.spool.new_hold()?;
-        let path = hold.path();
-        std::fs::hard_link(&self.path, &path).map_err(|error| failed(&error))?;
-        Ok(Self { hold, path, bytes: self.bytes })
+        let (from, to, folder) = (self.path.clone(), hold.path(), self.hold.spool.folder.clone());
+        let linked = tokio::task::spawn_blocking(move || {
+            std::fs::hard_link(&from, &to)?;
+            File::open(folder)?.sync_all()?;
+            Ok(to)
+        });
+        Ok(Self { path: flatten(linked.await)?, hold, bytes: self.bytes })
     }
 
     /// The SHA-256 of what is in it.

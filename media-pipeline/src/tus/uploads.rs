@@ -303,7 +303,7 @@ impl Inner {
         let append = Append { spool, rows, announced, checkpoint: self.config.checkpoint, stop, expiry: &expiry };
         let mut whole = append.open(row, memory)?.finish().await?;
         // The library's name of it goes with the library; ours stays until that has said yes.
-        whole.spooled = whole.spooled.twin()?;
+        whole.spooled = whole.spooled.twin().await?;
         Ok(self.accept.accept(row, whole).await?)
     }
 
