@@ -55,8 +55,9 @@ fn live(worker: &str) -> Result<(), Failure> {
             Err(why) => say(&format!("unavailable {why}"))?,
         }
         let job = Job { class: Class::Image, limits: Limits::default(), threads: 1 };
-        let result =
-            pool.run(&job, input()?, [memory()?, memory()?, memory()?], CancellationToken::new(), |_| {}).await;
+        let outputs = [memory()?, memory()?, memory()?];
+        let told = |_| drop(say("progress"));
+        let result = pool.run(&job, input()?, outputs, CancellationToken::new(), told).await;
         match result {
             Ok(outcome) => say(&format!("done {}x{}", outcome.width, outcome.height))?,
             Err(refusal) => say(&format!("refused {}", refusal.reason.name()))?,
