@@ -12,6 +12,7 @@ mod decode;
 mod encode;
 mod frame;
 mod gif;
+mod heif;
 mod jpeg;
 mod orient;
 mod png;

@@ -3,7 +3,7 @@
 use super::animation::{Animation, Count};
 use super::frame::{Frame, Layout};
 use super::orient::Orientation;
-use super::{gif, jpeg, png, webp};
+use super::{gif, heif, jpeg, png, webp};
 use tertulia_media_core::{Job, Reason, Refusal};
 
 /// A picture as it was stored.
@@ -41,6 +41,7 @@ pub(super) enum Sheet {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
     Gif,
+    Heif,
     Jpeg,
     Png,
     WebP,
@@ -52,6 +53,7 @@ impl Format {
             [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
             [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Self::Png),
             [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Self::Gif),
+            [_, _, _, _, b'f', b't', b'y', b'p', ..] => Some(Self::Heif),
             [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Self::WebP),
             _ => None,
         }
@@ -65,6 +67,7 @@ impl Format {
 pub(super) fn decode(job: &Job, bytes: &[u8]) -> Result<Decoded, Refusal> {
     match Format::sniff(bytes).ok_or(Reason::Unsupported)? {
         Format::Gif => gif::first(bytes, &gif::count(job, bytes)?),
+        Format::Heif => heif::decode(job, bytes),
         Format::Jpeg => jpeg::decode(job, bytes),
         Format::Png => png::decode(job, bytes),
         Format::WebP => webp::first(job, bytes, webp::read_chunks(job, bytes)?),
@@ -80,7 +83,7 @@ pub(super) fn count(job: &Job, bytes: &[u8]) -> Result<Option<Count>, Refusal> {
         Some(Format::Gif) => gif::count(job, bytes).map(Some),
         Some(Format::Png) => png::count(job, bytes),
         Some(Format::WebP) => webp::read_chunks(job, bytes).map(|chunks| Some(chunks.count)),
-        Some(Format::Jpeg) | None => Ok(None),
+        Some(Format::Heif | Format::Jpeg) | None => Ok(None),
     }
 }
 
@@ -93,7 +96,7 @@ pub(super) fn pictures(bytes: &[u8]) -> Result<Animation<'_>, Refusal> {
         Some(Format::Gif) => gif::all(bytes),
         Some(Format::Png) => png::all(bytes),
         Some(Format::WebP) => webp::all(bytes),
-        Some(Format::Jpeg) | None => Err(Reason::Unsupported.into()),
+        Some(Format::Heif | Format::Jpeg) | None => Err(Reason::Unsupported.into()),
     }
 }
 

@@ -4,6 +4,7 @@
 mod hostile;
 mod looks;
 mod make;
+mod modern;
 mod moving;
 mod privacy;
 

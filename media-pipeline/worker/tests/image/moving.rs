@@ -108,7 +108,7 @@ fn d7_what_moves_for_longer_than_a_video_may_is_refused() {
 fn d7_tiny_and_odd_sizes_move_too() {
     let tiny = |colour: [u8; 3], count: usize| ([colour[0], colour[1], colour[2], 255].repeat(count), 100);
     let made = run(&job(), &make::gif(1, 1, &[tiny(RED, 1), tiny(BLUE, 1)])).unwrap();
-    assert!(made.outcome.width >= 2 && made.outcome.width % 2 == 0);
+    assert!(made.outcome.width >= 2 && made.outcome.width.is_multiple_of(2));
     let made = run(&job(), &make::apng(33, 17, &[tiny(RED, 33 * 17), tiny(BLUE, 33 * 17)])).unwrap();
     let colours: Vec<_> = play(&made).into_iter().map(|(_, colour)| colour).collect();
     assert!(is_near(colours[0], RED, 10) && is_near(colours[1], BLUE, 10), "{colours:?}");
