@@ -11,5 +11,6 @@ pub(crate) mod media_content;
 pub(crate) mod media_grant;
 pub(crate) mod media_job;
 pub(crate) mod media_open;
+pub(crate) mod media_upload;
 pub(crate) mod run;
 pub(crate) mod user;

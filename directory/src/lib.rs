@@ -24,7 +24,8 @@ pub use error::{Error, Result};
 pub use live::{CallWrite, LiveCall, LiveCalls};
 pub use media::{
     BlobPut, BlobState, ContentId, ContentState, MediaAdded, MediaBlob, MediaContent, MediaFile, MediaJob, MediaMade,
-    MediaOrigin, MediaQuota, MediaRefusal, NewMedia, Opening, Reach, Settled, Sha256, Shared, UnknownContent,
+    MediaOrigin, MediaQuota, MediaRefusal, MediaUpload, NewMedia, Opening, Reach, Settled, Sha256, Shared,
+    UnknownContent,
 };
 pub use open::Directory;
 pub use reach::CalleeFacts;

@@ -13,6 +13,7 @@ mod forget;
 mod once;
 mod settle;
 mod share;
+mod uploads;
 
 pub use access::Reach;
 pub use add::{MediaAdded, MediaOrigin, MediaQuota, NewMedia, UnknownContent};
@@ -21,6 +22,7 @@ pub(crate) use forget::forget_media_of;
 pub use once::Opening;
 pub use settle::{MediaJob, Settled};
 pub use share::Shared;
+pub use uploads::MediaUpload;
 
 use crate::devices::hex;
 use crate::entity::{media, media_content};

@@ -6,23 +6,36 @@
 //! Invariants: whoever has no right to a file learns nothing of it, not even that it exists; nothing is confirmed that would
 //! not survive a loss of power; a view-once file leaves the server at most once for each person it is for.
 
+mod arrive;
+mod figures;
+mod manage;
+mod resumable;
+pub(crate) mod rows;
 mod settings;
 mod words;
 
 pub use settings::{CollectConfig, JobsConfig, LibraryConfig, QuotaConfig};
 pub use words::{
-    Caller, Challenge, Events, FILE_NAME_CHARS_MAX, GRANTS_MAX, Intent, Lease, LibraryError, MIME_CHARS_MAX, Made,
-    MediaState, MediaView, PAGE_MAX, Page, SHARE_MAX, Servable, SignedLink, Variant,
+    Caller, Challenge, Events, FILE_NAME_CHARS_MAX, GRANTS_MAX, Intent, Lease, LibraryError, Made, MediaState,
+    MediaView, PAGE_MAX, Page, SHARE_MAX, Servable, SignedLink, Variant,
 };
 
-use crate::jobs::Work;
-use crate::store::{BlobRead, BlobStore};
-use std::ops::Range;
-use std::sync::Arc;
-use std::time::Duration;
-use tertulia_common::{MediaId, Timestamp, UserId};
-use tertulia_directory::Directory;
-use tertulia_media_core::{Limits, Treatment};
+use crate::claims::Claims;
+use crate::collect::{self, Collected};
+use crate::ingest::{Announced, Ingest, Ingested, Spool, SpoolLimits};
+use crate::jobs::{self, Queue, Work};
+use crate::quota::{Rates, Slot};
+use crate::store::BlobStore;
+use crate::tus::{self, TusConfig};
+use figures::Figures;
+use prometheus_client::registry::Registry;
+use std::collections::HashSet;
+use std::sync::{Arc, OnceLock};
+use tertulia_common::{Timestamp, UserId};
+use tertulia_directory::{ContentId, Directory, MediaFile, NewMedia};
+use tertulia_media_core::Limits;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// Tells the time. The program's is monotonic; tests have their own.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -47,32 +60,59 @@ pub struct Parts {
 #[derive(Clone)]
 #[expect(missing_debug_implementations, reason = "it holds keys")]
 pub struct Library {
-    #[expect(dead_code, reason = "the next commit uses it")]
     inner: Arc<Inner>,
 }
 
-struct Inner {}
+pub(crate) struct Inner {
+    pub(crate) config: LibraryConfig,
+    pub(crate) parts: Parts,
+    pub(crate) spool: Spool,
+    pub(crate) rates: Arc<Rates>,
+    pub(crate) claims: Claims,
+    pub(crate) queue: Queue,
+    pub(crate) figures: Figures,
+    pub(crate) closing: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+    tus: OnceLock<tus::Uploads>,
+    tus_ttl_ms: u64,
+}
 
 /// An upload that streams in. Dropping it takes it back.
 #[expect(missing_debug_implementations, reason = "it holds hashes that prove possession")]
-pub struct Upload {}
+pub struct Upload {
+    inner: Arc<Inner>,
+    caller: Caller,
+    intent: Intent,
+    ingest: Ingest,
+    _slot: Slot,
+}
 
 impl Upload {
     /// More bytes. After an error there is nothing to go on with: drop it.
     ///
     /// # Errors
     /// The first limit that is passed, or if they can't be written.
-    pub async fn write(&mut self, _bytes: &[u8]) -> Result<(), LibraryError> {
-        Err(LibraryError::NotReady)
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<(), LibraryError> {
+        Ok(self.ingest.write(bytes).await?)
     }
 
     /// It was all. When this is done the file is the owner's, whatever happens to the machine; where a worker has to make
-    /// something of it, that goes on behind it.
+    /// something of it, that goes on behind it. Dropping the future does not stop it.
     ///
     /// # Errors
     /// If it is not what was announced, is over a quota, or can't be stored.
     pub async fn finish(self) -> Result<MediaView, LibraryError> {
-        Err(LibraryError::NotReady)
+        let Self { inner, caller, intent, ingest, _slot: slot } = self;
+        let ingested = ingest.finish().await?;
+        let new = inner.new_media(&caller, &intent, None)?;
+        let task = Arc::clone(&inner);
+        // A task of its own: a put that is dropped halfway could appear after a collection has looked.
+        let kept = inner.tasks.spawn(async move {
+            let _slot = slot;
+            task.keep(new, intent, ingested).await
+        });
+        let media = kept.await.map_err(|_| std::io::Error::other("the task that was to keep an upload has ended"))?;
+        inner.own_view(media?)
     }
 }
 
@@ -81,168 +121,143 @@ impl Library {
     ///
     /// # Errors
     /// If the folder or the directory can't be used.
-    pub async fn open(_config: LibraryConfig, _parts: Parts) -> Result<Self, LibraryError> {
-        Err(LibraryError::NotReady)
+    pub async fn open(config: LibraryConfig, parts: Parts) -> Result<Self, LibraryError> {
+        let spool = Spool::open(&config.incoming, SpoolLimits::default())?;
+        let jobs = parts.directory.media_jobs().await?;
+        let mut keep: HashSet<String> = parts.directory.upload_files().await?.into_iter().collect();
+        keep.extend(jobs.iter().map(|job| job.input.clone()));
+        let removed = spool.clean(&keep)?;
+        let tus_config = TusConfig::default();
+        let inner = Arc::new(Inner {
+            rates: Arc::new(Rates::new(config.quota)),
+            claims: Claims::default(),
+            queue: Queue::default(),
+            figures: Figures::new(),
+            closing: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            tus: OnceLock::new(),
+            tus_ttl_ms: u64::try_from(tus_config.ttl.as_millis()).unwrap_or(u64::MAX),
+            config,
+            parts,
+            spool,
+        });
+        let rows = Arc::new(resumable::Rows(inner.parts.directory.clone()));
+        let taker = Arc::new(resumable::Taker(Arc::downgrade(&inner)));
+        let (spool, limits, clock) = (inner.spool.clone(), inner.config.limits, Arc::clone(&inner.parts.clock));
+        inner.tus.get_or_init(|| tus::Uploads::new(spool, limits, tus_config, rows, taker, clock));
+        if removed > 0 || !jobs.is_empty() {
+            tracing::info!(removed, jobs = jobs.len(), "files on their way when the last run ended");
+        }
+        for job in jobs {
+            inner.queue.push(job, inner.now());
+        }
+        inner.tasks.spawn(jobs::dispatch(Arc::clone(&inner)));
+        inner.tasks.spawn(collect::collect(Arc::clone(&inner)));
+        Ok(Self { inner })
     }
 
-    /// Stops the workers and the collection; jobs stay for the next run.
-    pub async fn close(&self) {}
+    /// Stops the workers and the collection; jobs stay for the next run. Uploads that are whole are still kept.
+    pub async fn close(&self) {
+        self.inner.closing.cancel();
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+    }
+
+    /// Adds its figures.
+    pub fn register(&self, registry: &mut Registry) {
+        figures::register(&self.inner, registry);
+        self.tus().register(registry);
+    }
 
     /// What an upload may be: for `welcome`.
     #[must_use]
     pub fn limits(&self) -> Limits {
-        Limits::default()
+        self.inner.config.limits
+    }
+
+    /// Resumable uploads.
+    #[must_use]
+    pub fn tus(&self) -> &tus::Uploads {
+        self.inner.tus()
     }
 
     /// Begins an upload.
     ///
     /// # Errors
     /// If what is announced is over a limit or quota, or the user has too many at once or in an hour.
-    pub async fn begin(&self, _caller: &Caller, _intent: Intent) -> Result<Upload, LibraryError> {
-        Err(LibraryError::NotReady)
+    pub async fn begin(&self, caller: &Caller, intent: Intent) -> Result<Upload, LibraryError> {
+        let inner = &self.inner;
+        let slot = inner.rates.stream(&caller.user, inner.now())?;
+        inner.parts.directory.ensure_user(&caller.user, None).await?;
+        let intent = inner.check(caller, intent).await?;
+        let Intent { treatment, length, sha256, .. } = intent;
+        inner.has_room(&caller.user, length.unwrap_or(1)).await?;
+        let ingest = Ingest::start(&inner.spool, Announced { treatment, limits: inner.config.limits, length, sha256 })?;
+        Ok(Upload { inner: Arc::clone(inner), caller: caller.clone(), intent, ingest, _slot: slot })
     }
 
-    /// Asks to prove that one has the file of this hash and size. The answer is the same whether it is here or not.
-    ///
-    /// # Errors
-    /// [`LibraryError::Slower`] if the user asks too often.
-    pub async fn claim_begin(
-        &self,
-        _user: &UserId,
-        _sha256: [u8; 32],
-        _bytes: u64,
-        _treatment: Treatment,
-    ) -> Result<Challenge, LibraryError> {
-        Err(LibraryError::NotReady)
-    }
-
-    /// Proves it: the file becomes this user's too, as if they had uploaded it. One try.
-    ///
-    /// # Errors
-    /// [`LibraryError::NoClaim`] if there is nothing or the proof is wrong; a refusal if it is over the quota.
-    pub async fn claim_finish(
-        &self,
-        _caller: &Caller,
-        _claim: u128,
-        _proof: [u8; 32],
-        _intent: Intent,
-    ) -> Result<MediaView, LibraryError> {
-        Err(LibraryError::NotReady)
-    }
-
-    /// A file, if this user may see it.
-    ///
-    /// # Errors
-    /// [`LibraryError::NotFound`].
-    pub async fn view(&self, _user: &UserId, _id: MediaId) -> Result<MediaView, LibraryError> {
-        Err(LibraryError::NotFound)
-    }
-
-    /// A page of the user's own files, newest first, all older than `before`. View-once files are not among them.
+    /// Looks once for what is to go, as is done every so often: for tests and for people who run the server.
     ///
     /// # Errors
     /// If the directory fails.
-    pub async fn list(&self, _user: &UserId, _before: Option<MediaId>, _limit: u64) -> Result<Page, LibraryError> {
-        Err(LibraryError::NotReady)
+    pub async fn collect(&self) -> Result<Collected, LibraryError> {
+        self.inner.collect_once().await
     }
 
-    /// The bytes of a variant, if this device may have them: of a view-once file, while its lease lasts.
+    /// Compares the store with the directory, as is done once a day: how many blobs nothing knew of.
     ///
     /// # Errors
-    /// [`LibraryError::NotFound`], [`LibraryError::NotReady`], for view-once files [`LibraryError::Forbidden`] and
-    /// [`LibraryError::Opened`].
-    pub async fn servable(&self, _caller: &Caller, _id: MediaId, _variant: Variant) -> Result<Servable, LibraryError> {
-        Err(LibraryError::NotFound)
+    /// If the store or the directory fails.
+    pub async fn compare(&self) -> Result<u64, LibraryError> {
+        self.inner.compare().await
+    }
+}
+
+impl Inner {
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.parts.clock)()
     }
 
-    /// The bytes that a signed link stands for.
-    ///
-    /// # Errors
-    /// [`LibraryError::BadLink`], [`LibraryError::NotFound`].
-    pub async fn by_link(&self, _link: &SignedLink) -> Result<Servable, LibraryError> {
-        Err(LibraryError::BadLink)
+    #[expect(clippy::expect_used, reason = "set before anybody has the library")]
+    pub(crate) fn tus(&self) -> &tus::Uploads {
+        self.tus.get().expect("the library is open")
     }
 
-    /// Reads what may be served; a range must be cut to its size.
-    ///
-    /// # Errors
-    /// If the store fails.
-    pub async fn read(&self, _servable: &Servable, _range: Option<Range<u64>>) -> Result<BlobRead, LibraryError> {
-        Err(LibraryError::NotReady)
+    pub(crate) fn random_u128(&self) -> Result<u128, LibraryError> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
+        Ok(u128::from_le_bytes(bytes))
     }
 
-    /// A link by which anybody can fetch a variant for so long (cut to the operator's limit).
-    ///
-    /// # Errors
-    /// [`LibraryError::NotFound`], [`LibraryError::NotReady`]; [`LibraryError::Forbidden`] for view-once files.
-    pub async fn sign_link(
-        &self,
-        _user: &UserId,
-        _id: MediaId,
-        _variant: Variant,
-        _ttl: Duration,
-    ) -> Result<SignedLink, LibraryError> {
-        Err(LibraryError::NotReady)
+    pub(crate) fn random_u64(&self) -> Result<u64, LibraryError> {
+        Ok(getrandom::u64().map_err(std::io::Error::other)?)
     }
 
-    /// Shares a file with these people. Who is not its owner forwards it: they get a handle of their own on the same bytes,
-    /// which is what is shared. The id to tell the others.
-    ///
-    /// # Errors
-    /// [`LibraryError::NotFound`], [`LibraryError::Forbidden`] for view-once files, [`LibraryError::UnknownUser`],
-    /// [`LibraryError::Recipients`], or a quota.
-    pub async fn share(&self, _caller: &Caller, _id: MediaId, _to: &[UserId]) -> Result<MediaId, LibraryError> {
-        Err(LibraryError::NotReady)
+    async fn keep(&self, new: NewMedia, intent: Intent, ingested: Ingested) -> Result<MediaFile, LibraryError> {
+        self.keep_upload(new, intent.treatment, ingested).await
     }
 
-    /// Shares one's own file no longer with these people.
-    ///
-    /// # Errors
-    /// [`LibraryError::NotFound`].
-    pub async fn unshare(&self, _user: &UserId, _id: MediaId, _from: &[UserId]) -> Result<(), LibraryError> {
-        Err(LibraryError::NotReady)
+    /// Ends jobs that nobody needs any longer.
+    pub(crate) fn cancel_jobs(&self, contents: &[ContentId]) {
+        for content in contents {
+            if let Some(input) = self.queue.cancel(*content) {
+                self.spool.remove(&input);
+            }
+        }
     }
 
-    /// Whether its owner keeps it though nobody else has it.
-    ///
-    /// # Errors
-    /// [`LibraryError::NotFound`].
-    pub async fn keep(&self, _user: &UserId, _id: MediaId, _keep: bool) -> Result<(), LibraryError> {
-        Err(LibraryError::NotReady)
-    }
-
-    /// Deletes one's own file, for everybody it was shared with. While it is worked on, that is cancelled: the same call.
-    /// The bytes go a little later, if nobody else has them.
-    ///
-    /// # Errors
-    /// [`LibraryError::NotFound`].
-    pub async fn delete(&self, _user: &UserId, _id: MediaId) -> Result<(), LibraryError> {
-        Err(LibraryError::NotReady)
-    }
-
-    /// Opens a view-once file on this device: for a minute it may be fetched, in any number of ranges. Once a person: the
-    /// same device asking again within the minute gets the same lease.
-    ///
-    /// # Errors
-    /// [`LibraryError::NotFound`], [`LibraryError::Opened`], [`LibraryError::NotReady`], [`LibraryError::Forbidden`] for its
-    /// sender and for other files.
-    pub async fn open_once(&self, _caller: &Caller, _id: MediaId) -> Result<Lease, LibraryError> {
-        Err(LibraryError::NotReady)
-    }
-
-    /// It has been seen: the lease ends now.
-    ///
-    /// # Errors
-    /// [`LibraryError::NotFound`] if this device has not opened it.
-    pub async fn opened(&self, _caller: &Caller, _id: MediaId) -> Result<(), LibraryError> {
-        Err(LibraryError::NotReady)
-    }
-
-    /// Whether a user has deleted their account: everything of theirs goes, uploads under way included.
-    ///
-    /// # Errors
-    /// If the directory fails.
-    pub async fn forget_user(&self, _user: &UserId) -> Result<(), LibraryError> {
-        Err(LibraryError::NotReady)
+    /// Ends what a user has under way.
+    async fn end_uploads_of(&self, user: &UserId) -> Result<(), LibraryError> {
+        self.claims.forget(user);
+        for upload in self.parts.directory.uploads_of(user).await? {
+            if let Ok(id) = upload.id.parse()
+                && let Err(error) = self.tus().terminate(user, id).await
+            {
+                tracing::debug!(%error, "a resumable upload ended by itself");
+            }
+            self.parts.directory.upload_remove(&upload.id).await?;
+            self.spool.remove(&upload.file);
+        }
+        Ok(())
     }
 }

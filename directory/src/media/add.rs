@@ -132,6 +132,16 @@ impl Directory {
     /// [`Error::UnknownUser`] if the owner, or one of those who are to see it, is nobody; if the database fails.
     pub async fn media_add(&self, new: &NewMedia, origin: &MediaOrigin) -> Result<MediaAdded> {
         let tx = self.begin_write().await?;
+        if let Some(row) = media::Entity::find_by_id(new.id.to_string()).one(&tx).await? {
+            // Asked again by whoever has not heard that it was done.
+            let content = media_content::Entity::find_by_id(row.content).one(&tx).await?;
+            let content = content.ok_or(Error::Unreadable { what: "content" })?;
+            let media = media_of(row, content)?;
+            if media.owner != new.owner {
+                return Ok(MediaAdded::Unknown);
+            }
+            return Ok(MediaAdded::Added { media: Box::new(media), is_new_job: false });
+        }
         let (content, is_new_job) = match content_for(&tx, new, origin).await? {
             Ok(found) => found,
             Err(other) => return Ok(other),

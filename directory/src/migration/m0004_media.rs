@@ -104,10 +104,24 @@ enum MediaJob {
     Attempts,
 }
 
+#[derive(Clone, Copy, DeriveIden)]
+enum MediaUpload {
+    Table,
+    Id,
+    Owner,
+    Device,
+    Length,
+    Offset,
+    Metadata,
+    File,
+    Media,
+    ExpiresAt,
+}
+
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for table in [blobs(), contents(), media(), grants(), opens(), jobs()] {
+        for table in [blobs(), contents(), media(), grants(), opens(), jobs(), uploads()] {
             manager.create_table(table).await?;
         }
         for index in indices() {
@@ -117,6 +131,7 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.drop_table(Table::drop().table(MediaUpload::Table).to_owned()).await?;
         manager.drop_table(Table::drop().table(MediaJob::Table).to_owned()).await?;
         manager.drop_table(Table::drop().table(MediaOpen::Table).to_owned()).await?;
         manager.drop_table(Table::drop().table(MediaGrant::Table).to_owned()).await?;
@@ -149,6 +164,8 @@ fn indices() -> Vec<IndexCreateStatement> {
         by("media_of_owner").table(Media::Table).col(Media::Owner).col(Media::Id).col(Media::Charged).to_owned(),
         by("media_of_content").table(Media::Table).col(Media::Content).col(Media::ViewOnce).to_owned(),
         by("media_grant_user").table(MediaGrant::Table).col(MediaGrant::User).to_owned(),
+        by("media_upload_owner").table(MediaUpload::Table).col(MediaUpload::Owner).to_owned(),
+        by("media_upload_end").table(MediaUpload::Table).col(MediaUpload::ExpiresAt).to_owned(),
         by("media_job_user").table(MediaJob::Table).col(MediaJob::User).to_owned(),
     ]
 }
@@ -260,6 +277,22 @@ fn jobs() -> TableCreateStatement {
                 .to(MediaContent::Table, MediaContent::Id)
                 .on_delete(ForeignKeyAction::Cascade),
         )
+        .to_owned()
+}
+
+fn uploads() -> TableCreateStatement {
+    Table::create()
+        .table(MediaUpload::Table)
+        .col(string_len(MediaUpload::Id, 32).primary_key())
+        .col(string_len(MediaUpload::Owner, 64))
+        .col(string_len(MediaUpload::Device, 64))
+        .col(big_integer(MediaUpload::Length))
+        .col(big_integer(MediaUpload::Offset))
+        .col(text_null(MediaUpload::Metadata))
+        .col(string_len(MediaUpload::File, 64))
+        .col(string_len_null(MediaUpload::Media, 36))
+        .col(big_integer(MediaUpload::ExpiresAt))
+        .foreign_key(&mut to_user(MediaUpload::Table, MediaUpload::Owner))
         .to_owned()
 }
 

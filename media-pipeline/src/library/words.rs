@@ -22,7 +22,7 @@ pub struct Intent {
     pub treatment: Treatment,
     /// What its sender calls it; cut to [`FILE_NAME_CHARS_MAX`] characters, and never believed.
     pub file_name: Option<String>,
-    /// What its sender says it is: kept for documents only, where a browser is told so and nothing else.
+    /// What its sender says it is. Not believed: what is served has the type that its bytes have.
     pub declared_mime: Option<String>,
     /// Its bytes, where they are known beforehand.
     pub length: Option<u64>,
@@ -36,8 +36,6 @@ pub struct Intent {
 
 /// The longest file name that is kept, in characters.
 pub const FILE_NAME_CHARS_MAX: usize = 255;
-/// The longest declared media type that is kept, in characters.
-pub const MIME_CHARS_MAX: usize = 127;
 /// The most people one call may share a file with. Raising it makes one request write longer.
 pub const SHARE_MAX: usize = 256;
 /// The most people a file is shared with.

@@ -1,0 +1,133 @@
+//! Between the directory's rows and the library's words.
+
+use super::words::{Made, MediaState, MediaView, Servable, Variant};
+use super::{Inner, LibraryError};
+use crate::store::BlobKey;
+use tertulia_common::UserId;
+use tertulia_directory::{ContentState, Error, MediaBlob, MediaFile, MediaMade, MediaRefusal};
+use tertulia_media_core::{Class, Outcome, Reason, Refusal, Treatment};
+
+/// What a browser gets that must not guess.
+const UNKNOWN_MIME: &str = "application/octet-stream";
+
+/// What came of a worker's job, with the blobs it was put in.
+pub(crate) fn made(outcome: Outcome, main: MediaBlob, thumbs: [Option<MediaBlob>; 2]) -> MediaMade {
+    let [thumb_jpeg, thumb_webp] = thumbs;
+    MediaMade {
+        class: outcome.class.name().to_owned(),
+        mime: outcome.mime,
+        main,
+        thumb_jpeg,
+        thumb_webp,
+        width: outcome.width,
+        height: outcome.height,
+        duration_ms: outcome.duration_ms,
+        has_sound: outcome.has_sound,
+        is_salvaged: outcome.is_salvaged,
+        thumbhash: outcome.thumbhash,
+        preview: outcome.preview,
+        waveform: outcome.waveform,
+    }
+}
+
+/// A file that is kept as it came.
+pub(crate) fn untouched(class: Class, mime: &str, main: MediaBlob) -> MediaMade {
+    MediaMade {
+        class: class.name().to_owned(),
+        mime: mime.to_owned(),
+        main,
+        thumb_jpeg: None,
+        thumb_webp: None,
+        width: 0,
+        height: 0,
+        duration_ms: 0,
+        has_sound: false,
+        is_salvaged: false,
+        thumbhash: Vec::new(),
+        preview: String::new(),
+        waveform: Vec::new(),
+    }
+}
+
+/// A refusal as a row has it.
+pub(crate) fn refusal_row(refusal: Refusal) -> MediaRefusal {
+    MediaRefusal { reason: refusal.reason.name().to_owned(), limit: refusal.limit, actual: refusal.actual }
+}
+
+/// A refusal as it is told.
+pub(crate) fn refusal(row: &MediaRefusal) -> Refusal {
+    let reason = Reason::ALL.iter().copied().find(|reason| reason.name() == row.reason);
+    // A reason of a later version is still one.
+    Refusal { reason: reason.unwrap_or(Reason::Unsupported), limit: row.limit, actual: row.actual }
+}
+
+pub(crate) fn class(name: &str) -> Result<Class, LibraryError> {
+    name.parse().map_err(|()| Error::Unreadable { what: "class" }.into())
+}
+
+impl Inner {
+    /// A file as `viewer` sees it.
+    pub(crate) fn view(&self, media: MediaFile, viewer: &UserId) -> Result<MediaView, LibraryError> {
+        let treatment: Treatment =
+            media.content.treatment.parse().map_err(|()| Error::Unreadable { what: "treatment" })?;
+        let state = match &media.content.state {
+            ContentState::Processing => MediaState::Processing(self.queue.progress(media.content.id)),
+            ContentState::Ready(made) => MediaState::Ready(Box::new(made_view(made, media.view_once))),
+            ContentState::Refused(row) => MediaState::Refused(refusal(row)),
+        };
+        Ok(MediaView {
+            id: media.id,
+            is_mine: media.owner == *viewer,
+            owner: media.owner,
+            treatment,
+            class: class(&media.content.class)?,
+            file_name: media.file_name,
+            original_bytes: media.content.original_bytes,
+            created_at: media.created_at,
+            keep: media.kept,
+            view_once: media.view_once,
+            kept_until: media.ends_at,
+            state,
+        })
+    }
+}
+
+/// Of what is seen once nobody sees anything beforehand.
+fn made_view(made: &MediaMade, view_once: bool) -> Made {
+    let shown = !view_once;
+    Made {
+        mime: made.mime.clone(),
+        bytes: made.main.bytes,
+        width: made.width,
+        height: made.height,
+        duration_ms: made.duration_ms,
+        has_sound: made.has_sound,
+        is_salvaged: made.is_salvaged,
+        has_thumbnail: shown && made.thumb_jpeg.is_some() && made.thumb_webp.is_some(),
+        thumbhash: if shown { made.thumbhash.clone() } else { Vec::new() },
+        preview: if shown { made.preview.clone() } else { String::new() },
+        waveform: if shown { made.waveform.clone() } else { Vec::new() },
+    }
+}
+
+/// What may be sent of a file that is ready.
+pub(crate) fn servable(media: MediaFile, variant: Variant) -> Result<Servable, LibraryError> {
+    let ContentState::Ready(made) = media.content.state else { return Err(LibraryError::NotReady) };
+    let (blob, mime) = match variant {
+        Variant::Main => (Some(made.main), made.mime.as_str()),
+        Variant::ThumbJpeg => (made.thumb_jpeg, "image/jpeg"),
+        Variant::ThumbWebp => (made.thumb_webp, "image/webp"),
+    };
+    let class = class(&made.class)?;
+    // Only what we made is what we say it is; documents come with a type that is safe to name.
+    let mime = if class == Class::Sealed { UNKNOWN_MIME } else { mime };
+    let MediaBlob { key, bytes } = blob.ok_or(LibraryError::NotFound)?;
+    Ok(Servable {
+        key: BlobKey(key),
+        class,
+        mime: mime.to_owned(),
+        bytes,
+        file_name: media.file_name,
+        is_cacheable: !media.view_once,
+    })
+}
