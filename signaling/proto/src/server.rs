@@ -171,7 +171,8 @@ pub struct OkFrame {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub call_id: Option<CallId>,
-    /// `call.connect`: the SDP answer.
+    /// `call.connect`: the SDP answer. Each line `a=x-restart:<ufrag> <password>` in it is good for one restart of ICE that
+    /// the client makes without asking, in their order: as if the answer had come again, with these credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub sdp: Option<String>,

@@ -660,7 +660,10 @@ export type OkFrame = {
   id: RequestId;
   /** `call.invite`: the call. */
   call_id?: CallId;
-  /** `call.connect`: the SDP answer. */
+  /**
+   * `call.connect`: the SDP answer. Each line `a=x-restart:<ufrag> <password>` in it is good for one restart of ICE that
+   * the client makes without asking, in their order: as if the answer had come again, with these credentials.
+   */
   sdp?: string;
   /** `call.connect`: the receive slots of the offer. */
   slots?: Array<Slot>;
