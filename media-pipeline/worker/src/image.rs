@@ -48,13 +48,15 @@ const MOVING_PIXELS_MAX: u64 = 2_000_000_000;
 /// How often coding what moves may turn out too large before it is given up. Each attempt has less than two thirds of the bits.
 const ATTEMPTS: u32 = 4;
 
-/// Has the codecs look up what they look up once: which instructions the processor has (on some, in a file).
+/// Has the codecs look up what they look up once: which instructions the processor has (on some, in a file), and which plugins
+/// there are.
 ///
 /// To be called before the process is closed in.
 pub fn warm_up() {
     // Nothing depends on it: what fails here fails again, typed, at the job.
     let _nothing_made = turbojpeg::Compressor::new().is_err();
     let _nothing_read = turbojpeg::Decompressor::new().is_err();
+    heif::warm_up();
 }
 
 /// Does a job of class `Image`: reads the input, writes the outputs in the order of

@@ -14,6 +14,11 @@ use tertulia_media_core::{Job, Reason, Refusal};
 /// Where the boxes are that say sizes: at the beginning, before the coded pictures.
 const BOXES_BYTES_MAX: usize = 256 * 1024;
 
+/// Has libheif look for its plugins, which are files, and keep them: it would let go of them after each picture.
+pub(super) fn warm_up() {
+    std::mem::forget(LibHeif::new());
+}
+
 /// Decodes the primary picture.
 ///
 /// # Errors
