@@ -98,22 +98,22 @@ pub(super) fn check(file: &File) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether a container says that it is longer than its file: its end has not come.
+/// Where a container says that it ends, if that is beyond the end of its file.
 ///
 /// Looks at the size that the outermost element gives itself. One that gives none is as long as it is.
-pub(super) fn is_cut(file: &File) -> std::io::Result<bool> {
+pub(super) fn end_beyond(file: &File) -> std::io::Result<Option<u64>> {
     let end = file.metadata()?.len();
     let mut head = [0_u8; 64];
     let count = file.read_at(&mut head, 0)?;
     let head = &head[..count];
     if head.starts_with(b"RIFF") {
         let size = head.get(4..8).and_then(|size| size.try_into().ok()).map_or(0, u32::from_le_bytes);
-        return Ok(u64::from(size) > end);
+        return Ok(Some(u64::from(size)).filter(|claimed| *claimed > end));
     }
     if head.starts_with(&EBML) {
-        return Ok(segment_end(file, head)?.is_some_and(|claimed| claimed > end));
+        return Ok(segment_end(file, head)?.filter(|claimed| *claimed > end));
     }
-    Ok(top(file)?.last().is_some_and(|last| last.at.saturating_add(last.size) > end))
+    Ok(top(file)?.last().map(|last| last.at.saturating_add(last.size)).filter(|claimed| *claimed > end))
 }
 
 /// Where Matroska's outermost element says that it ends.

@@ -115,12 +115,6 @@ impl Decoder {
         // SAFETY: open and ours, as is the frame, which is emptied first.
         gave(unsafe { ffi::avcodec_receive_frame(self.0.0.as_ptr(), frame.as_ptr()) })
     }
-
-    /// Forgets what it was given.
-    pub(crate) fn flush(&mut self) {
-        // SAFETY: open and ours.
-        unsafe { ffi::avcodec_flush_buffers(self.0.0.as_ptr()) };
-    }
 }
 
 /// What an encoder of pictures makes.

@@ -124,16 +124,6 @@ impl Packet {
         usize::try_from(self.get().size).unwrap_or(0)
     }
 
-    /// Its bytes.
-    pub(crate) fn data(&self) -> &[u8] {
-        let packet = self.get();
-        if packet.data.is_null() {
-            return &[];
-        }
-        // SAFETY: a packet with data has `size` bytes of it, which live and stay as they are as long as it does.
-        unsafe { std::slice::from_raw_parts(packet.data, self.size()) }
-    }
-
     /// The stream it belongs to.
     pub(crate) fn stream(&self) -> usize {
         usize::try_from(self.get().stream_index).unwrap_or(usize::MAX)
@@ -157,26 +147,6 @@ impl Packet {
     /// Whether the file ended in the midst of it.
     pub(crate) fn is_cut(&self) -> bool {
         self.get().flags & ffi::AV_PKT_FLAG_CORRUPT != 0
-    }
-
-    /// Samples at its beginning and end that are not to be heard.
-    pub(crate) fn silent_samples(&self) -> (u32, u32) {
-        let mut size = 0_usize;
-        // SAFETY: our packet is alive; the answer is null or `size` bytes that live as long as it does.
-        let data = unsafe {
-            ffi::av_packet_get_side_data(
-                self.0.as_ptr(),
-                ffi::AVPacketSideDataType::AV_PKT_DATA_SKIP_SAMPLES,
-                &raw mut size,
-            )
-        };
-        if data.is_null() || size < 8 {
-            return (0, 0);
-        }
-        // SAFETY: at least eight bytes, as just asked.
-        let bytes = unsafe { std::slice::from_raw_parts(data, 8) };
-        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-        (word(0), word(4))
     }
 
     /// Takes everything from it but its data and times: nothing else of the input gets into an output.
@@ -261,13 +231,6 @@ impl Frame {
     pub(crate) fn clear(&mut self) {
         // SAFETY: ours and borrowed exclusively.
         unsafe { ffi::av_frame_unref(self.0.as_ptr()) };
-    }
-
-    /// Takes what `other` holds and leaves that empty.
-    pub(crate) fn take(&mut self, other: &mut Self) {
-        self.clear();
-        // SAFETY: both are ours, alive, different, and borrowed exclusively; the target is empty.
-        unsafe { ffi::av_frame_move_ref(self.0.as_ptr(), other.0.as_ptr()) };
     }
 
     /// When it is shown, as well as the decoder can tell.

@@ -30,7 +30,6 @@ pub(crate) struct Muxer {
     container: Container,
     /// The clocks of the packets that are given, per stream.
     clocks: Vec<Rational>,
-    bytes: u64,
 }
 
 impl Muxer {
@@ -50,7 +49,7 @@ impl Muxer {
         let mut output = output_to_stream(writer, None, Some(name)).map_err(|_| Reason::Unsupported)?;
         // SAFETY: fresh and ours. No word about the program that wrote it, so the same input makes the same bytes.
         unsafe { (*output.as_mut_ptr()).flags |= ffi::AVFMT_FLAG_BITEXACT };
-        Ok(Self { output, file, container, clocks: Vec::new(), bytes: 0 })
+        Ok(Self { output, file, container, clocks: Vec::new() })
     }
 
     /// Adds a stream whose packets' times are counted in `clock`, and answers its number.
@@ -95,7 +94,6 @@ impl Muxer {
     pub(crate) fn write(&mut self, mut packet: Packet) -> Result<(), Fault> {
         let index = packet.stream();
         let Some(clock) = self.clocks.get(index) else { return Err(Fault::INVALID) };
-        self.bytes += packet.size() as u64;
         packet.strip();
         // SAFETY: ours and begun; it has the stream; the packet is ours, and what it holds is taken.
         unsafe {
@@ -103,11 +101,6 @@ impl Muxer {
             packet.rescale(*clock, own);
             Fault::check(ffi::av_interleaved_write_frame(self.output.as_mut_ptr(), packet.as_ptr())).map(drop)
         }
-    }
-
-    /// Bytes of the packets given so far.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes
     }
 
     /// Ends it, and answers how many bytes it has.

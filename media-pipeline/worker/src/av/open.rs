@@ -105,10 +105,6 @@ pub(crate) struct Track {
     pub(crate) matrix: Option<[i32; 9]>,
     /// How much wider than high its pixels are: the container's word, else the codec's.
     pub(crate) sample_aspect: Rational,
-    /// Pictures a second, by the index or a guess.
-    pub(crate) frame_rate: Rational,
-    /// How long it is, by the header, in milliseconds: an opinion.
-    pub(crate) said_ms: u64,
     /// Whether its maker wants it chosen.
     pub(crate) is_default: bool,
 }
@@ -119,6 +115,7 @@ pub(crate) struct Source {
     tracks: Vec<Track>,
     faults: u32,
     is_faulty: bool,
+    end: Option<u64>,
 }
 
 /// What the input's function for opening other files answers: no.
@@ -151,8 +148,9 @@ impl Source {
         if name == "mov" {
             boxes::check(&file)?;
         }
-        let is_cut = matches!(name, "mov" | "matroska" | "avi") && boxes::is_cut(&file).unwrap_or(true);
-        let source = Self { input: open(file, name)?, tracks: Vec::new(), faults: 0, is_faulty: is_cut };
+        let is_sized = matches!(name, "mov" | "matroska" | "avi");
+        let end = if is_sized { boxes::end_beyond(&file).unwrap_or(None) } else { None };
+        let source = Self { input: open(file, name)?, tracks: Vec::new(), faults: 0, is_faulty: end.is_some(), end };
         source.with_tracks()
     }
 
@@ -234,6 +232,11 @@ impl Source {
         self.is_faulty
     }
 
+    /// Where it says that it ends, where that is beyond the end of the file.
+    pub(crate) fn end(&self) -> Option<u64> {
+        self.end
+    }
+
     /// How long it is, by its header, in milliseconds: an opinion.
     pub(crate) fn said_ms(&self) -> u64 {
         // SAFETY: the context is open and ours.
@@ -291,7 +294,6 @@ unsafe fn track(index: usize, stream: *mut ffi::AVStream) -> Result<Track, Fault
         ffi::AVMediaType::AVMEDIA_TYPE_AUDIO => Kind::Sound,
         _ => Kind::Other,
     };
-    let said = stream.duration.max(0);
     let sample_aspect =
         if stream.sample_aspect_ratio.num > 0 { stream.sample_aspect_ratio } else { parameters.sample_aspect() };
     Ok(Track {
@@ -301,8 +303,6 @@ unsafe fn track(index: usize, stream: *mut ffi::AVStream) -> Result<Track, Fault
         // SAFETY: the stream is alive.
         matrix: unsafe { matrix(stream) },
         sample_aspect,
-        frame_rate: stream.avg_frame_rate,
-        said_ms: u64::try_from(rescale(said, stream.time_base, MILLIS)).unwrap_or(0),
         is_default: stream.disposition & ffi::AV_DISPOSITION_DEFAULT != 0,
         parameters,
     })

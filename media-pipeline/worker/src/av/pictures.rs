@@ -121,7 +121,7 @@ pub(crate) fn code(
     }
     coder.decode(&mut decoder, None, &mut frame)?;
     drop(decoder);
-    coder.finish(&mut frame)
+    coder.finish()
 }
 
 /// Pictures a second that the encoder plans its bits by.
@@ -263,6 +263,9 @@ impl Coder<'_> {
             if !graph.pull(&mut ready)? {
                 return Ok(());
             }
+            // Filters that look at fields count in halves.
+            let counted = graph.time_base();
+            ready.set_pts(ready.pts().map(|pts| rescale(pts, counted, self.clock)));
             ready.forget_kind();
             self.frames += 1;
             self.encoder.send(Some(&ready))?;
@@ -278,7 +281,7 @@ impl Coder<'_> {
         Ok(())
     }
 
-    fn finish(mut self, _frame: &mut Frame) -> Result<Made, Refusal> {
+    fn finish(mut self) -> Result<Made, Refusal> {
         self.drain_graph()?;
         if self.frames == 0 {
             return Err(Reason::Damaged.into());

@@ -151,6 +151,11 @@ impl Reel {
         };
         reel.read(&mut source, bytes, limits)?;
         reel.is_faulty = source.is_faulty();
+        if let Some(end) = source.end() {
+            // Some demuxers shorten what the header says to what is there.
+            let times = end as f64 / bytes.max(1) as f64;
+            reel.said_us = reel.said_us.max((reel.length_us() as f64 * times) as i64);
+        }
         reel.pictures.order_decoding();
         reel.sounds.order_decoding();
         reel.tracks = source.into_tracks();
