@@ -6,7 +6,10 @@
 pub mod mutate;
 mod targets;
 
-pub use targets::{authentic, bodies, config, datagrams, forward, frames, media, offer, phone, tcp, tokens};
+pub use targets::{
+    authentic, bodies, boxes, config, datagrams, form, forward, frames, headers, media, offer, phone, sniff, tcp,
+    tokens,
+};
 
 /// A target: its name, which is the folder of its seeds, and what it does with some bytes.
 #[derive(Clone, Copy)]
@@ -23,13 +26,17 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "authentic", run: authentic::target, mutations: 80 },
     Target { name: "bodies", run: bodies::target, mutations: 6_000 },
+    Target { name: "boxes", run: boxes::target, mutations: 6000 },
     Target { name: "config", run: config::target, mutations: 3_000 },
     Target { name: "datagrams", run: datagrams::target, mutations: 600 },
+    Target { name: "form", run: form::target, mutations: 3000 },
     Target { name: "forward", run: forward::target, mutations: 6_000 },
     Target { name: "frames", run: frames::target, mutations: 6_000 },
+    Target { name: "headers", run: headers::target, mutations: 6000 },
     Target { name: "media", run: media::target, mutations: 60 },
     Target { name: "offer", run: offer::target, mutations: 500 },
     Target { name: "phone", run: phone::target, mutations: 2_000 },
+    Target { name: "sniff", run: sniff::target, mutations: 6000 },
     Target { name: "tcp", run: tcp::target, mutations: 6_000 },
     Target { name: "tokens", run: tokens::target, mutations: 3_000 },
 ];

@@ -84,13 +84,17 @@ macro_rules! replays {
 replays! {
     what_a_participant_sends_harms_nobody_else: "authentic",
     bodies_of_requests_are_taken_or_refused: "bodies",
+    d3_a_film_is_the_same_however_it_is_cut: "boxes",
     configurations_are_taken_or_refused: "config",
     datagrams_harm_no_shard: "datagrams",
+    d1_a_form_is_the_same_however_it_is_cut: "form",
     packets_keep_their_distance_in_a_slot: "forward",
     frames_are_the_same_in_both_codecs: "frames",
+    d1_headers_of_uploads_are_taken_or_refused: "headers",
     c6_forged_media_ends_nobodys_call: "media",
     offers_are_answered_or_refused: "offer",
     a1_phone_numbers_are_the_same_wherever_they_are_read: "phone",
+    d2_files_are_what_they_begin_as: "sniff",
     c6_frames_by_tcp_are_the_same_wherever_they_are_cut: "tcp",
     a2_tokens_speak_for_nobody_unless_signed: "tokens",
 }
