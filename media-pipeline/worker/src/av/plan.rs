@@ -105,7 +105,7 @@ pub(crate) fn sounds_fit(track: &Track, strip: &Strip) -> bool {
 }
 
 /// Whether an AAC configuration is of the plain kind, without the extensions that half of the players leave out.
-fn is_low_complexity(extra: &[u8]) -> bool {
+pub(crate) fn is_low_complexity(extra: &[u8]) -> bool {
     let [first, second, rest @ ..] = extra else { return false };
     let kind = first >> 3;
     let rate = (first & 7) << 1 | second >> 7;

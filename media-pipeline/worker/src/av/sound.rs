@@ -10,6 +10,7 @@ use super::ff::{Fault, Frame, MILLIS, Packet, Rational, rescale};
 use super::graph::Graph;
 use super::mux::{Container, Muxer};
 use super::open::{Family, Kind, Source, Track};
+use super::plan::is_low_complexity;
 use ffmpeg_next::ffi;
 use std::fs::File;
 use tertulia_media_core::{Class, Job, Limits, Outcome, Reason, Refusal};
@@ -25,8 +26,6 @@ const SOUND_BITS_MAX: u64 = 128_000;
 const SOUND_BITS_MIN: u64 = 48_000;
 /// Bits a second up to which AAC is copied as it is.
 const COPIED_BITS_MAX: u64 = 160_000;
-/// The shape of H.264's companion that everything plays, by FFmpeg's number.
-const AAC_LOW_COMPLEXITY: i32 = 1;
 /// Pixels of pictures that are not decoded here.
 const NO_PIXELS: u64 = 1;
 
@@ -91,10 +90,9 @@ impl Plan {
 fn fits(track: &Track) -> bool {
     let parameters = &track.parameters;
     parameters.codec() == ffi::AVCodecID::AV_CODEC_ID_AAC
-        && parameters.profile().0 == AAC_LOW_COMPLEXITY
-        && (1..=2).contains(&parameters.channels())
-        && (32_000..=48_000).contains(&parameters.rate())
-        && (2..=64).contains(&parameters.extra().len())
+        && is_low_complexity(parameters.extra())
+        && matches!(parameters.channels(), 1 | 2)
+        && matches!(parameters.rate(), 44_100 | 48_000)
 }
 
 /// Does a job of class `Audio` or `Voice`, or of a video without pictures: as [`super::run`].
@@ -108,26 +106,56 @@ pub(super) fn run(
     progress: &mut dyn FnMut(u16),
 ) -> Result<Outcome, Refusal> {
     let [main, ..] = outputs;
+    let mut told = 0;
+    let mut progress = |share: u16| {
+        told = share.max(told);
+        progress(told);
+    };
+    let again = input.try_clone().map_err(|_| Reason::StoreUnavailable)?;
+    match make(job, input, &main, true, &mut progress) {
+        // What can't be copied since its packets' times make no sense can still be decoded.
+        Err(Failed { refusal, was_copied: true }) if refusal.reason == Reason::Damaged => {
+            make(job, again, &main, false, &mut progress).map_err(|failed| failed.refusal)
+        }
+        made => made.map_err(|failed| failed.refusal),
+    }
+}
+
+/// Why nothing was made, and whether it was while copying.
+struct Failed {
+    refusal: Refusal,
+    was_copied: bool,
+}
+
+impl<T: Into<Refusal>> From<T> for Failed {
+    fn from(refusal: T) -> Self {
+        Self { refusal: refusal.into(), was_copied: false }
+    }
+}
+
+fn make(job: &Job, input: File, main: &File, may_copy: bool, progress: &mut dyn FnMut(u16)) -> Result<Outcome, Failed> {
     let bytes = input.metadata().map_err(|_| Reason::StoreUnavailable)?.len();
     let mut source = Source::open(input, Family::Sound)?;
     let said_ms = source.said_ms();
     let track = source.best(Kind::Sound).ok_or(Reason::Empty)?;
     let index = track.index;
-    let plan = Plan::new(job, track, bytes, said_ms);
-    let mut line = Line::new(&plan, track, &main, &job.limits)?;
+    let mut plan = Plan::new(job, track, bytes, said_ms);
+    plan.is_copied &= may_copy;
+    let was_copied = plan.is_copied;
+    let failed = |refusal| Failed { refusal, was_copied };
+    let mut line = Line::new(&plan, track, main, &job.limits).map_err(failed)?;
     source.select(&[index]);
     while let Some(packet) = source.next()? {
         if packet.stream() != index {
             continue;
         }
-        line.packet(&packet)?;
+        line.packet(&packet).map_err(failed)?;
         if let Some(share) = line.heard_ms().saturating_mul(1_000).checked_div(said_ms) {
             progress(u16::try_from(share).unwrap_or(u16::MAX).min(990));
         }
     }
     let is_salvaged = source.is_faulty();
-    let is_remuxed = plan.is_copied;
-    let Heard { duration_ms, waveform, bytes } = line.finish()?;
+    let Heard { duration_ms, waveform, bytes } = line.finish().map_err(failed)?;
     Ok(Outcome {
         class: plan.class,
         mime: plan.mime.to_owned(),
@@ -136,7 +164,7 @@ pub(super) fn run(
         height: 0,
         duration_ms,
         has_sound: true,
-        is_remuxed,
+        is_remuxed: was_copied,
         is_salvaged,
         thumbhash: Vec::new(),
         preview: String::new(),
@@ -157,8 +185,7 @@ struct Line {
     chain: String,
     shaper: Option<Shaper>,
     encoder: Option<Encoder>,
-    muxer: Muxer,
-    stream: usize,
+    out: Out,
     /// The clock of what comes in, and when it began.
     clock: Rational,
     first: Option<i64>,
@@ -167,6 +194,25 @@ struct Line {
     /// Samples a channel that have been heard.
     heard: u64,
     heard_max: u64,
+}
+
+/// The container that is written, with a bound.
+struct Out {
+    muxer: Muxer,
+    stream: usize,
+    bytes: u64,
+    bytes_max: u64,
+}
+
+impl Out {
+    fn put(&mut self, mut packet: Packet) -> Result<(), Refusal> {
+        self.bytes = self.bytes.saturating_add(packet.size() as u64);
+        if self.bytes > self.bytes_max {
+            return Err(Refusal::over(Reason::TooLarge, self.bytes_max, self.bytes));
+        }
+        packet.set_stream(self.stream);
+        self.muxer.write(packet).map_err(Refusal::from)
+    }
 }
 
 /// Filters for sound of one shape.
@@ -180,7 +226,7 @@ struct Shaper {
 impl Line {
     fn new(plan: &Plan, track: &Track, main: &File, limits: &Limits) -> Result<Self, Refusal> {
         let decoder = Decoder::open(track, 1, NO_PIXELS)?;
-        let mut muxer = Muxer::new(main, plan.container, limits.file_bytes_max)?;
+        let mut muxer = Muxer::new(main, plan.container, limits.file_bytes_max.saturating_mul(2))?;
         let encoder =
             if plan.is_copied { None } else { Some(Encoder::sounds(plan.encoder, &plan.sounds, plan.options)?) };
         let stream = match &encoder {
@@ -193,8 +239,7 @@ impl Line {
             chain: plan.chain(),
             shaper: None,
             encoder,
-            muxer,
-            stream,
+            out: Out { muxer, stream, bytes: 0, bytes_max: limits.file_bytes_max },
             clock: track.time_base,
             first: None,
             waveform: Waveform::new(),
@@ -218,9 +263,7 @@ impl Line {
 
     /// Copies a packet with its times: what comes before zero is not to be heard, and the container says so.
     fn copy(&mut self, packet: &Packet) -> Result<(), Refusal> {
-        let mut copy = packet.share()?;
-        copy.set_stream(self.stream);
-        self.muxer.write(copy).map_err(Refusal::from)
+        self.out.put(packet.share()?)
     }
 
     /// Decodes. A packet that can't be decoded is passed over: what is around it can still be heard.
@@ -299,9 +342,8 @@ impl Line {
             Ok(()) | Err(Fault::END) => {}
             Err(fault) => return Err(fault.into()),
         }
-        while let Some(mut packet) = encoder.receive()? {
-            packet.set_stream(self.stream);
-            self.muxer.write(packet)?;
+        while let Some(packet) = encoder.receive()? {
+            self.out.put(packet)?;
         }
         Ok(())
     }
@@ -326,6 +368,6 @@ impl Line {
         let duration_ms =
             rescale(i64::try_from(self.heard).unwrap_or(i64::MAX), Rational { num: 1, den: 48_000 }, MILLIS);
         let duration_ms = u64::try_from(duration_ms).unwrap_or(0).max(1);
-        Ok(Heard { duration_ms, waveform: self.waveform.points(), bytes: self.muxer.finish()? })
+        Ok(Heard { duration_ms, waveform: self.waveform.points(), bytes: self.out.muxer.finish()? })
     }
 }

@@ -73,3 +73,15 @@ fn d8_a_sound_longer_than_the_limit_is_refused_by_what_was_heard() {
         assert!(run(&job, &stored).is_ok());
     }
 }
+
+#[test]
+fn d8_an_output_beyond_the_largest_file_is_refused_with_the_figures() {
+    let stored = made("anoisesrc=d=4:r=48000:a=0.5", "-c:a libmp3lame", "mp3");
+    for class in [Class::Voice, Class::Audio] {
+        let mut job = job(class);
+        job.limits = Limits { file_bytes_max: 6_000, ..Limits::default() };
+        let Refusal { reason, limit, actual } = run(&job, &stored).map(|_| ()).unwrap_err();
+        assert_eq!((reason, limit), (Reason::TooLarge, Some(6_000)));
+        assert!((6_001..8_000).contains(&actual.unwrap()), "{actual:?}");
+    }
+}
