@@ -145,7 +145,10 @@ fn still(job: &Job, bytes: &[u8], outputs: [File; 3], progress: &mut dyn FnMut(u
     progress(400);
     let frame = upright(job, decoded)?;
     progress(600);
-    let (mime, made) = if frame.is_opaque() {
+    let is_opaque = frame.is_opaque();
+    // An opacity that hides nothing is a quarter of the bytes for nothing.
+    let frame = if is_opaque { frame.on_white() } else { frame };
+    let (mime, made) = if is_opaque {
         let how = if is_drawn {
             Jpeg { quality: DRAWN_QUALITY, is_sharp: true, is_progressive: true }
         } else {
