@@ -5,13 +5,13 @@
 
 use super::flights::{Boarding, Flights};
 use super::{CacheFigures, CacheLimits};
+use crate::hash::Sha256;
 use crate::store::{BlobKey, BlobStore, StoreError};
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
 use prometheus_client::metrics::counter::Counter;
 use quick_cache::sync::Cache;
 use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
-use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::hash::RandomState;
 use std::sync::Arc;
@@ -159,10 +159,9 @@ async fn load(store: Arc<dyn BlobStore>, key: BlobKey, bytes: u64) -> Result<Byt
         }
         blob.extend_from_slice(&piece);
     }
-    if Sha256::digest(&blob)[..] != key.0 {
-        return Err(StoreError::Damaged);
-    }
-    Ok(blob.into())
+    let mut hash = Sha256::new();
+    hash.update(&blob);
+    if hash.finish() == key.0 { Ok(blob.into()) } else { Err(StoreError::Damaged) }
 }
 
 #[derive(Clone)]

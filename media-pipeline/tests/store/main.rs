@@ -2,11 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "what fails in a test fails the test")]
 
 mod cache;
+mod config;
 mod conformance;
 mod faults;
+mod folder;
 mod s3;
+mod tls;
 
-use sha2::{Digest as _, Sha256};
+use aws_lc_rs::digest::{SHA256, digest};
 use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -43,7 +46,7 @@ impl Home {
 }
 
 pub(crate) fn key_of(bytes: &[u8]) -> BlobKey {
-    BlobKey(Sha256::digest(bytes).into())
+    BlobKey(digest(&SHA256, bytes).as_ref().try_into().unwrap())
 }
 
 /// So many bytes that repeat nowhere, the same for the same seed.

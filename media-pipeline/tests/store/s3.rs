@@ -9,6 +9,8 @@ use hyper::header::CONTENT_LENGTH;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
+use rcgen::{CertifiedKey, KeyPair};
+use rustls::pki_types::PrivateKeyDer;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, HttpError};
@@ -20,8 +22,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tempfile::TempDir;
 use tertulia_media_pipeline::store::{BlobStore, S3, S3Config};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
 
 pub(crate) const BUCKET: &str = "media";
 pub(crate) const ACCESS_KEY: &str = "AKTEST";
@@ -47,8 +51,6 @@ pub(crate) enum Fault {
     BreakAnswer(u64),
     /// A bit of the request's body is another one when it arrives.
     Flip,
-    /// The service does not know of ranges.
-    NoRanges,
 }
 
 /// What was asked, as far as a fault wants to know.
@@ -116,18 +118,33 @@ pub(crate) struct Server {
     folder: TempDir,
     pub(crate) faults: Faults,
     address: SocketAddr,
+    tls: Option<TlsAcceptor>,
     accepting: JoinHandle<()>,
 }
 
 impl Server {
     pub(crate) async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// Over TLS, with this certificate.
+    pub(crate) async fn start_tls(certified: &CertifiedKey<KeyPair>) -> Self {
+        let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config =
+            rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config = config.with_no_client_auth().with_single_cert(vec![certified.cert.der().clone()], key).unwrap();
+        Self::start_with(Some(TlsAcceptor::from(Arc::new(config)))).await
+    }
+
+    async fn start_with(tls: Option<TlsAcceptor>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join(BUCKET)).unwrap();
         let faults = Faults::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let accepting = tokio::spawn(accept(listener, service(folder.path()), faults.clone()));
-        Self { folder, faults, address, accepting }
+        let accepting = tokio::spawn(accept(listener, tls.clone(), service(folder.path()), faults.clone()));
+        Self { folder, faults, address, tls, accepting }
     }
 
     /// It is away, with its connections.
@@ -139,7 +156,8 @@ impl Server {
     /// It is back, where it was.
     pub(crate) async fn start_again(&mut self) {
         let listener = TcpListener::bind(self.address).await.unwrap();
-        self.accepting = tokio::spawn(accept(listener, service(self.folder.path()), self.faults.clone()));
+        let service = service(self.folder.path());
+        self.accepting = tokio::spawn(accept(listener, self.tls.clone(), service, self.faults.clone()));
     }
 
     /// With times that a test can wait for.
@@ -147,7 +165,10 @@ impl Server {
         S3Config {
             bucket: BUCKET.to_owned(),
             prefix: "one/".to_owned(),
-            endpoint_url: Some(format!("http://{}", self.address)),
+            endpoint_url: Some(match self.tls {
+                Some(_) => format!("https://localhost:{}", self.address.port()),
+                None => format!("http://{}", self.address),
+            }),
             force_path_style: true,
             access_key_id: Some(ACCESS_KEY.to_owned()),
             secret_key: Some(SECRET_KEY.to_owned().into()),
@@ -191,17 +212,27 @@ pub(crate) fn service(root: &Path) -> S3Service {
     service.build()
 }
 
-async fn accept(listener: TcpListener, service: S3Service, faults: Faults) {
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, service: S3Service, faults: Faults) {
     // Dropped with the task, and the connections with it.
     let mut connections = JoinSet::new();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
-        connections.spawn(serve(stream, service.clone(), faults.clone()));
+        let (tls, service, faults) = (tls.clone(), service.clone(), faults.clone());
+        connections.spawn(async move {
+            match tls {
+                None => serve(stream, service, faults).await,
+                Some(tls) => {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        serve(stream, service, faults).await;
+                    }
+                }
+            }
+        });
         while connections.try_join_next().is_some() {}
     }
 }
 
-async fn serve(stream: TcpStream, service: S3Service, faults: Faults) {
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, service: S3Service, faults: Faults) {
     let answer = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
         let (service, faults) = (service.clone(), faults.clone());
         async move { respond(&service, &faults, request).await }
@@ -258,12 +289,6 @@ async fn respond(
         }
         Fault::Flip => {
             request = request.map(|body| Body::http_body_unsync(Flipped { body, is_done: false }));
-            service.call(request).await
-        }
-        Fault::NoRanges => {
-            request.headers_mut().remove("range");
-            let signed = request.headers().get("authorization").unwrap().to_str().unwrap().replace("range;", "");
-            request.headers_mut().insert("authorization", signed.parse().unwrap());
             service.call(request).await
         }
     }

@@ -2,9 +2,9 @@
 //!
 //! Invariant: the one of [`super`]. Every change of a folder's entries is followed by that folder's sync before it counts.
 
+use crate::hash::Sha256;
 use crate::store::{BlobKey, Listed, StoreError};
 use parking_lot::Mutex;
-use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
@@ -263,7 +263,7 @@ fn copy_hashed(source: &mut File, copy: &mut File) -> io::Result<[u8; 32]> {
     let mut buffer = vec![0; COPY_BYTES];
     loop {
         match source.read(&mut buffer) {
-            Ok(0) => return Ok(hash.finalize().into()),
+            Ok(0) => return Ok(hash.finish()),
             Ok(count) => {
                 hash.update(&buffer[..count]);
                 copy.write_all(&buffer[..count])?;

@@ -5,11 +5,11 @@
 
 use super::errors::{Doing, failed};
 use super::{Bucket, base64, body};
+use crate::hash::Sha256;
 use crate::ingest::Spooled;
 use crate::store::{BlobKey, StoreError};
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use sha2::{Digest as _, Sha256};
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -150,7 +150,7 @@ async fn sum_of(path: &Path, range: Range<u64>) -> Result<String, StoreError> {
             hash.update(&buffer[..bytes]);
             at += bytes as u64;
         }
-        Ok(base64(&hash.finalize()))
+        Ok(base64(&hash.finish()))
     });
     hashed
         .await

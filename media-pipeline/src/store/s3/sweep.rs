@@ -18,9 +18,9 @@ pub(super) async fn sweep(bucket: &Bucket) -> Result<u64, StoreError> {
         let page = bucket.client.list_multipart_uploads().bucket(&bucket.name).prefix(&bucket.prefix);
         let page = match page.set_key_marker(after.0).set_upload_id_marker(after.1).send().await {
             Ok(page) => page,
-            // Simple services have no such list. Then a rule of theirs has to do it, or nobody.
-            Err(SdkError::ServiceError(answer)) if answer.raw().status().as_u16() == 501 => {
-                tracing::info!("the store can't list unfinished uploads: set a rule that removes them");
+            // Simple services have no such list, and not every key may read it. Then a rule of the bucket has to do it.
+            Err(SdkError::ServiceError(answer)) if matches!(answer.raw().status().as_u16(), 403 | 405 | 501) => {
+                tracing::warn!("unfinished uploads can't be listed: set a rule of the bucket that removes them");
                 return Ok(swept);
             }
             Err(error) => return Err(failed(Doing::Look, &error)),

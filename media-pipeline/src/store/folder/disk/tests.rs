@@ -9,7 +9,9 @@ use std::sync::atomic::AtomicUsize;
 const BYTES: &[u8] = b"a picture of a dog";
 
 fn key_of(bytes: &[u8]) -> BlobKey {
-    BlobKey(Sha256::digest(bytes).into())
+    let mut hash = Sha256::new();
+    hash.update(bytes);
+    BlobKey(hash.finish())
 }
 
 fn spooled(folder: &Path, bytes: &[u8]) -> PathBuf {
