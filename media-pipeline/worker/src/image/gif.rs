@@ -19,6 +19,8 @@ pub(super) fn count(job: &Job, bytes: &[u8]) -> Result<Count, Refusal> {
     check_size(job, width, height)?;
     let mut rest = &bytes[13..];
     rest = rest.get(palette(screen[10])..).ok_or(Reason::Damaged)?;
+    // A frame may be larger than the screen, and is decoded whole.
+    let mut pixels = width * height;
     let mut frames = 0_u32;
     let mut is_whole = false;
     loop {
@@ -29,7 +31,9 @@ pub(super) fn count(job: &Job, bytes: &[u8]) -> Result<Count, Refusal> {
             }
             [0x21, _, ref after @ ..] => blocks(after),
             [0x2c, ref after @ ..] if after.len() > 9 => {
-                check_size(job, word(&after[4..]), word(&after[6..]))?;
+                let (width, height) = (word(&after[4..]), word(&after[6..]));
+                check_size(job, width, height)?;
+                pixels = pixels.max(width * height);
                 let data = after.get(9 + palette(after[8]) + 1..);
                 // A frame whose data break off is none.
                 frames += u32::from(data.and_then(blocks).is_some());
@@ -45,7 +49,6 @@ pub(super) fn count(job: &Job, bytes: &[u8]) -> Result<Count, Refusal> {
             None => break,
         }
     }
-    let pixels = width * height;
     Ok(Count { frames, pixels, is_whole })
 }
 

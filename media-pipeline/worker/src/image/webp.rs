@@ -38,11 +38,13 @@ pub(super) fn read_chunks(job: &Job, bytes: &[u8]) -> Result<Chunks, Refusal> {
                 found.count.frames += 1;
             }
             b"ANMF" if body.len() > 16 => {
-                measure(job, three(&body[6..]) + 1, three(&body[9..]) + 1)?;
+                let pixels = measure(job, three(&body[6..]) + 1, three(&body[9..]) + 1)?;
+                found.count.pixels = found.count.pixels.max(pixels);
                 let mut inner = &body[16..];
                 while let Some((kind, body, after)) = next_chunk(inner) {
                     if matches!(kind, b"VP8 " | b"VP8L") {
-                        measure_picture(job, kind, body)?;
+                        let pixels = measure_picture(job, kind, body)?;
+                        found.count.pixels = found.count.pixels.max(pixels);
                     }
                     inner = after;
                 }

@@ -142,6 +142,22 @@ fn d7_chunks_that_swell_when_unpacked_are_not_unpacked() {
     }
 }
 
+#[test]
+fn d7_pixels_that_never_end_are_not_all_unpacked() {
+    // 32 × 32 pixels are promised, a gibibyte comes.
+    let header = [&32_u32.to_be_bytes()[..], &32_u32.to_be_bytes(), &[8, 2, 0, 0, 0]].concat();
+    let stored = [
+        b"\x89PNG\r\n\x1a\n".to_vec(),
+        chunk(b"IHDR", &header),
+        chunk(b"IDAT", &deflated_zeros(1 << 30)),
+        chunk(b"IEND", b""),
+    ];
+    match run(&job(), &stored.concat()) {
+        Ok(made) => assert_eq!(made.outcome.width, 32),
+        Err(refusal) => assert_eq!(refusal.reason, Reason::Damaged),
+    }
+}
+
 /// What unpacks to so many zeros.
 fn deflated_zeros(count: usize) -> Vec<u8> {
     // Flushed in full, a mebibyte's code stands for itself and can be repeated: quick to make, even unoptimised.

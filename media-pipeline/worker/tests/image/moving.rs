@@ -121,4 +121,10 @@ fn d7_what_moves_on_a_huge_canvas_is_refused_before_it_is_decoded() {
     stored[6..10].copy_from_slice(&[0x88, 0x13, 0x88, 0x13]);
     let refused = run(&job(), &stored).map(|_| ()).unwrap_err();
     assert_eq!(refused, Refusal::over(Reason::TooManyPixels, 4_096 * 2_304, 25_000_000));
+    // A frame of that size on a small canvas is decoded whole all the same.
+    let mut stored = make::gif(64, 48, &[(plain(RED, 255), 100), (plain(GREEN, 255), 100)]);
+    let frame = stored.windows(9).rposition(|window| window == [0x2c, 0, 0, 0, 0, 64, 0, 48, 0]).unwrap();
+    stored[frame + 5..frame + 9].copy_from_slice(&[0x88, 0x13, 0x88, 0x13]);
+    let refused = run(&job(), &stored).map(|_| ()).unwrap_err();
+    assert_eq!(refused, Refusal::over(Reason::TooManyPixels, 4_096 * 2_304, 25_000_000));
 }
