@@ -14,11 +14,13 @@ mod sections;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod uploads;
 
 pub(crate) use addresses::own_addresses;
 pub(crate) use keys::{INTERNAL_KEY_ID, api_keys, make_private_folder, signing_key_id};
 pub(crate) use sections::{DrainedCalls, Http, Log, LogFormat};
 pub(crate) use tls::{Networks, Tls};
+pub(crate) use uploads::WORKER_COMMAND;
 
 use crate::lan::Lan;
 use accounts::Accounts;
@@ -28,6 +30,7 @@ use keys::check_keys;
 use sections::{ApiKey, Calls, Data, Drain, Media, Operator};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use uploads::Uploads;
 
 /// Everything that can be set.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -44,6 +47,7 @@ pub(crate) struct Config {
     pub(crate) calls: Calls,
     pub(crate) signaling: tertulia_signaling::Limits,
     pub(crate) media: Media,
+    pub(crate) uploads: Uploads,
     pub(crate) drain: Drain,
     pub(crate) log: Log,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -111,6 +115,7 @@ impl Config {
                 self.http.listen
             );
         }
+        self.uploads.check()?;
         self.signaling.check().map_err(anyhow::Error::msg).context("[signaling]")?;
         let positive = [
             ("http.connections_max", u64::from(self.http.connections_max)),

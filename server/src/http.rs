@@ -36,10 +36,11 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tertulia_signaling::Transfer;
 use tls::Accepted;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Bytes of all headers of a request together. hyper takes no less than 8 KiB; browsers send about 1 KiB.
@@ -109,14 +110,20 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let limits = door.limits;
+    let transfer = Transfer::default();
+    let moved = transfer.clone();
     let service = TowerToHyperService::new(door.router.clone());
     let service = service_fn(|mut request: Request<Incoming>| {
-        let (door, service) = (Arc::clone(door), service.clone());
+        let (door, service, transfer) = (Arc::clone(door), service.clone(), moved.clone());
         async move {
             let response = match door.front.admit(&mut request, arrival) {
                 Ok(seen) => {
-                    let answer = timeout(limits.request, service.call(request)).await;
-                    let mut response = answer.unwrap_or_else(|_| Ok(too_slow())).unwrap_or_else(|never| match never {});
+                    request.extensions_mut().insert(transfer.clone());
+                    let answer = tokio::select! {
+                        answer = service.call(request) => answer,
+                        () = unless_earned(limits.request, &transfer) => Ok(too_slow()),
+                    };
+                    let mut response = answer.unwrap_or_else(|never| match never {});
                     door.front.dress(&mut response, seen);
                     response
                 }
@@ -138,11 +145,23 @@ where
         // Ends when the client is done, when it broke a rule, or when it has become a WebSocket.
         result = connection.as_mut() => return ended(result),
         () = stop.cancelled() => {}
-        () = sleep(limits.connection) => {}
+        () = unless_earned(limits.connection, &transfer) => {}
     }
     connection.as_mut().graceful_shutdown();
     if let Ok(result) = timeout(limits.request, connection).await {
         ended(result);
+    }
+}
+
+/// Ends after so long, and as much longer as a transfer has earned meanwhile.
+async fn unless_earned(fixed: Duration, transfer: &Transfer) {
+    let (start, before) = (Instant::now(), transfer.earned());
+    loop {
+        let end = start + fixed + transfer.earned().saturating_sub(before);
+        if end <= Instant::now() {
+            return;
+        }
+        sleep_until(end).await;
     }
 }
 

@@ -4,6 +4,7 @@ use crate::announce::Place;
 use crate::config::{Config, DrainedCalls, make_private_folder};
 use crate::lan::Issued;
 use crate::listeners::{Doors, Listeners};
+use crate::media::Media;
 use crate::operator::Health;
 use crate::{figures, operator, process, site};
 use anyhow::{Context as _, bail};
@@ -40,7 +41,8 @@ struct Running {
     sfu: Sfu,
     health: Arc<Health>,
     listeners: Listeners,
-    media: Vec<SocketAddr>,
+    ports: Vec<SocketAddr>,
+    media: Option<Media>,
     issued: Option<Issued>,
     /// Held while the data folder is ours.
     _lock: File,
@@ -72,7 +74,7 @@ impl Signals {
 pub(crate) async fn run(config: &Config, ready_file: Option<&Path>) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let running = start(config).await?;
-    let place = Place::new(config, running.listeners.addresses, &running.media);
+    let place = Place::new(config, running.listeners.addresses, &running.ports);
     place.announce(config, running.issued.as_ref())?;
     if let Some(file) = ready_file {
         place.write_ready_file(file).with_context(|| file.display().to_string())?;
@@ -100,7 +102,7 @@ pub(crate) async fn run(config: &Config, ready_file: Option<&Path>) -> anyhow::R
 }
 
 async fn start(config: &Config) -> anyhow::Result<Running> {
-    let gateway_config = config.gateway()?;
+    let mut gateway_config = config.gateway()?;
     check_open_files(config);
     let lock = lock_folder(config).await?;
     let issued = config.lan.as_ref().map(|lan| lan.issue(&config.data.dir)).transpose()?;
@@ -108,6 +110,8 @@ async fn start(config: &Config) -> anyhow::Result<Running> {
     let file = config.directory_file();
     let directory = Directory::open(&file).await.with_context(|| file.display().to_string())?;
     let (sfu, sfu_events) = tertulia_sfu::start(config.sfu()?)?;
+    let media = Media::open(config, &directory).await?;
+    gateway_config.uploads = media.as_ref().map(|media| media.uploads.clone());
     let (gateway, v1) = Gateway::start(gateway_config, directory.clone(), sfu.clone(), sfu_events).await?;
 
     let health = Arc::new(Health { directory, sfu: sfu.clone(), draining: AtomicBool::new(false) });
@@ -117,11 +121,14 @@ async fn start(config: &Config) -> anyhow::Result<Running> {
     doors.register(&mut registry);
     gateway.register(&mut registry);
     sfu.register(&mut registry);
+    if let Some(media) = &media {
+        media.register(&mut registry);
+    }
 
     let operator = operator::router(Arc::clone(&health), registry);
     let listeners = doors.open(config, site::with_site(site::with_authority(v1, issued.as_ref())), operator)?;
-    let media = sfu.addresses();
-    Ok(Running { gateway, sfu, health, listeners, media, issued, _lock: lock })
+    let ports = sfu.addresses();
+    Ok(Running { gateway, sfu, health, listeners, ports, media, issued, _lock: lock })
 }
 
 /// One program at a time owns a data folder: two would each tell half of the people what goes on. One that ends at this
@@ -185,12 +192,15 @@ fn drain_calls(config: &Config) -> DrainCalls {
 }
 
 async fn drain(running: Running, calls: DrainCalls) {
-    let Running { gateway, sfu, health, listeners, media: _, issued: _, _lock } = running;
+    let Running { gateway, sfu, health, listeners, ports: _, media, issued: _, _lock } = running;
     health.draining.store(true, Ordering::Relaxed);
     gateway.drain(calls).await;
     let operator = listeners.end_people().await;
     // Its tasks end first: that the media unit ends is no news to them then.
     drop(gateway);
+    if let Some(media) = media {
+        media.close().await;
+    }
     sfu.stop().await;
     operator.end().await;
     if let Err(error) = health.directory.clone().close().await {

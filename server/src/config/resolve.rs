@@ -67,6 +67,7 @@ impl Config {
             limits: self.signaling.clone(),
             allowed_origins: self.http.allowed_origins.clone(),
             ice_servers: self.ice()?,
+            uploads: None, // opened with the directory, in `run`
         })
     }
 }

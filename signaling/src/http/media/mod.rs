@@ -6,6 +6,7 @@ mod fetch;
 mod form;
 mod manage;
 mod send;
+mod tus;
 
 use super::{Bearer, Refusal, internal};
 use crate::authenticate::Principal;
@@ -15,7 +16,7 @@ use crate::uploads::{Uploads, refusal_to_wire};
 use axum::Router;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::routing::{delete, get, post, put};
+use axum::routing::{delete, get, head, post, put};
 use std::sync::Arc;
 use tertulia_common::DeviceId;
 use tertulia_media_core::Reason;
@@ -26,6 +27,11 @@ use tertulia_signaling_proto::{ErrorBody, ErrorCode};
 /// The routes under `/v1/media`.
 pub(super) fn routes(v1: Router<Arc<Shared>>) -> Router<Arc<Shared>> {
     v1.route("/media", post(send::send).get(manage::list))
+        .route("/media/tus", post(tus::create).options(tus::options))
+        .route(
+            "/media/tus/{upload_id}",
+            head(tus::offset_of).patch(tus::patch).delete(tus::terminate).post(tus::overridden).options(tus::options),
+        )
         .route("/media/claims", post(manage::claim))
         .route("/media/claims/{claim_id}", put(manage::prove))
         .route("/media/{media_id}", get(fetch::file).delete(manage::delete))
