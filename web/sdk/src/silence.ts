@@ -15,6 +15,11 @@ export interface SilenceOptions {
   calmMs: number;
   /** Silence for so long is shown to people. */
   downMs: number;
+  /**
+   * What arrives so soon after an act came by itself: RTP, whose time is known, and what a look has found. Raising it makes
+   * patience grow where an act did help, lowering it makes it stay short where gaps come and go.
+   */
+  byItselfMs: { heard: number; found: number };
   /** The same after an act that shows at once whether it has helped. */
   soonMs: number;
   /** Waits between one act and the next. Raising them delays recovery, lowering them breaks off what would have worked. */
@@ -27,6 +32,7 @@ export const SILENCE: SilenceOptions = {
   patienceMaxMs: 2_000,
   calmMs: 20_000,
   downMs: 1_500,
+  byItselfMs: { heard: 80, found: 280 },
   soonMs: 1_000,
   againMs: [2_000, 3_000, 5_000, 8_000],
 };
@@ -70,6 +76,7 @@ export class SilenceWatch {
   #acts = 0;
   /** Of these, those that take their time. */
   #slowActs = 0;
+  #actedAt = 0;
   #actAgainAt = 0;
   #mended = false;
   #down = false;
@@ -159,13 +166,14 @@ export class SilenceWatch {
     return report && arrived(report as unknown as Iterable<[string, unknown]>);
   }
 
-  #alive(ago = 0): void {
-    const now = this.#now() - ago;
+  #alive(ago?: number): void {
+    const now = this.#now() - (ago ?? 0);
     const gap = this.#aliveAt === undefined ? 0 : now - this.#aliveAt;
-    const { patienceMs, patienceMaxMs, calmMs } = this.#options;
+    const { patienceMs, patienceMaxMs, calmMs, byItselfMs } = this.#options;
     if (this.#acts > 0) {
       // It came back before anything could have helped: this network has such gaps.
-      if (!this.#mended) this.#patience = Math.min(this.#patience * 2, patienceMaxMs);
+      const soon = now - this.#actedAt < (ago === undefined ? byItselfMs.found : byItselfMs.heard);
+      if (!this.#mended || soon) this.#patience = Math.min(this.#patience * 2, patienceMaxMs);
       this.#acts = this.#slowActs = 0;
     }
     if (gap >= patienceMs) this.#calmSince = now;
@@ -192,6 +200,7 @@ export class SilenceWatch {
     }
     const again = this.#acts > 0 && this.#mended;
     this.#acts += 1;
+    this.#actedAt = now;
     this.#mended = false;
     const { againMs, soonMs } = this.#options;
     const wait = this.#events.silent(again) ? soonMs : againMs[Math.min(this.#slowActs++, againMs.length - 1)];

@@ -15,6 +15,8 @@ class Stage {
   readonly down: boolean[] = [];
   /** What is done shows soon whether it helps. */
   quick = false;
+  /** It is done at once. */
+  mends = false;
   readonly watch: SilenceWatch;
 
   constructor() {
@@ -34,6 +36,7 @@ class Stage {
       silent: (again: boolean) => {
         this.acts.push(this.now);
         this.again.push(again);
+        if (this.mends) this.watch.mended();
         return this.quick;
       },
       down: (down: boolean) => void this.down.push(down),
@@ -128,6 +131,32 @@ test("c6_a_third_of_all_packets_lost_is_no_silence", async () => {
   const died = stage.now;
   await stage.pass(4_000, nothing);
   assert.ok(stage.acts.some((at) => at > died && at - died <= 2_400), "and yet it is noticed when all is lost");
+});
+
+test("c6_gaps_that_heal_as_soon_as_they_are_acted_upon_are_waited_for_though_the_act_is_done_at_once", async () => {
+  const stage = new Stage();
+  stage.quick = stage.mends = true;
+  const random = dice(7);
+  const lossy = (ms: number) => ms % 250 === 0 && random() > 0.3;
+  await stage.pass(20_000, lossy);
+  const atFirst = stage.acts.length;
+  await stage.pass(300_000, lossy);
+  assert.ok(stage.acts.length - atFirst <= 15, `${stage.acts.length - atFirst} in five minutes`);
+});
+
+test("c6_an_act_that_helps_leaves_patience_as_short_as_it_was", async () => {
+  const stage = new Stage();
+  stage.quick = stage.mends = true;
+  for (let i = 1; i <= 4; i += 1) {
+    await stage.pass(2_000, every(20));
+    stage.rtpAt = stage.now - 10;
+    const died = stage.now;
+    await stage.pass(800, nothing);
+    assert.equal(stage.acts.length, i);
+    assert.ok(stage.acts.at(-1)! - died <= 800);
+    stage.rtpAt = stage.acts.at(-1)! + 100;
+    await stage.pass(200, nothing);
+  }
 });
 
 test("c6_patience_is_short_again_on_a_network_that_has_become_good", async () => {
