@@ -84,7 +84,10 @@ impl Decoder {
         Fault::check(unsafe { ffi::avcodec_parameters_to_context(context.0.as_ptr(), track.parameters.as_ptr()) })?;
         let all = context.get_mut();
         all.pkt_timebase = track.time_base;
-        all.thread_count = i32::try_from(threads.max(1)).unwrap_or(1);
+        // Each thread holds frames of its own: with large ones, few threads.
+        let pixels = u64::from(track.parameters.width()) * u64::from(track.parameters.height());
+        let spared = (pixels_max.saturating_mul(2) / pixels.max(1)).max(1);
+        all.thread_count = i32::try_from(spared.min(u64::from(threads.max(1)))).unwrap_or(1);
         all.thread_type = ffi::FF_THREAD_FRAME | ffi::FF_THREAD_SLICE;
         all.max_pixels = i64::try_from(pixels_max).unwrap_or(i64::MAX);
         let mut options = Dictionary::new();

@@ -149,6 +149,16 @@ impl Packet {
         self.get().flags & ffi::AV_PKT_FLAG_CORRUPT != 0
     }
 
+    /// Whether from here on the stream is coded in another way.
+    pub(crate) fn changes_codec(&self) -> bool {
+        let mut size = 0_usize;
+        let [extra, parameters] =
+            [ffi::AVPacketSideDataType::AV_PKT_DATA_NEW_EXTRADATA, ffi::AVPacketSideDataType::AV_PKT_DATA_PARAM_CHANGE]
+                // SAFETY: our packet is alive; the answer is only compared with null.
+                .map(|kind| unsafe { !ffi::av_packet_get_side_data(self.0.as_ptr(), kind, &raw mut size).is_null() });
+        extra || parameters
+    }
+
     /// Takes everything from it but its data and times: nothing else of the input gets into an output.
     pub(crate) fn strip(&mut self) {
         // SAFETY: ours and borrowed exclusively; its side data are freed and the pointer set to null.

@@ -86,7 +86,10 @@ fn is_in_order(strip: &Strip) -> bool {
     let mut last = None;
     let is_rising = strip.packets.iter().all(|packet| {
         let (Some(pts), Some(dts)) = (packet.pts(), packet.dts()) else { return false };
-        let is_fine = pts >= dts && last.is_none_or(|last| dts > last) && !packet.is_cut();
+        let is_fine = pts >= dts
+            && last.is_none_or(|last| dts > last)
+            && !packet.is_cut()
+            && !(last.is_some() && packet.changes_codec());
         last = Some(dts);
         is_fine
     });
@@ -174,7 +177,9 @@ fn sized(upright: (u32, u32), rate: f64, bits: u64, attempt: u32) -> (u32, u32) 
     let counted = rate.clamp(1.0, COUNTED_RATE_MAX);
     let is_enough = |side: &u32| {
         let (width, height) = scale_to(*side);
-        f64::from(width) * f64::from(height) * counted * BITS_PER_PIXEL <= bits as f64
+        let blocks = f64::from(width.div_ceil(16)) * f64::from(height.div_ceil(16));
+        blocks * rate.clamp(1.0, f64::from(FRAME_RATE_MAX)) <= LEVEL_BLOCKS_PER_SECOND as f64
+            && f64::from(width) * f64::from(height) * counted * BITS_PER_PIXEL <= bits as f64
     };
     let first = SIDES.iter().position(is_enough).unwrap_or(SIDES.len() - 1);
     let at = (first + attempt as usize).min(SIDES.len() - 1);
@@ -303,6 +308,8 @@ mod tests {
         assert_eq!((plan.width, plan.height), (322, 242));
         let tiny = Plan::new((1, 1), 30.0, 2_000_000, &limits(16 << 20), 0);
         assert_eq!((tiny.width, tiny.height), (SIDE_MIN, SIDE_MIN));
+        let square = Plan::new((3_000, 3_000), 60.0, 2_000_000, &limits(16 << 20), 0);
+        assert_eq!((square.width, square.height), (960, 960), "sixty larger ones a second are beyond the level");
         let strip = Plan::new((8_000, 3), 30.0, 2_000_000, &limits(16 << 20), 0);
         assert_eq!((strip.width, strip.height), (1_280, SIDE_MIN));
     }

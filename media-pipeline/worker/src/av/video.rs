@@ -84,6 +84,7 @@ impl Making<'_> {
         progress(CODED);
         let reel = self.reel;
         let end_us = ready.sounds.as_ref().map_or(0, |sounds| sounds.end_us).max(ready.pictures.end_us);
+        let is_mute = ready.sounds.is_none() && reel.sound().is_some();
         let is_faulty = ready.pictures.is_faulty || reel.is_faulty || reel.is_short;
         if is_faulty && !reel.is_enough(ready.pictures.end_us) {
             return Err(Reason::Damaged.into());
@@ -100,7 +101,7 @@ impl Making<'_> {
             duration_ms: u64::try_from(end_us / 1_000).unwrap_or(0),
             has_sound,
             is_remuxed: ready.is_copied,
-            is_salvaged: is_faulty,
+            is_salvaged: is_faulty || is_mute,
             thumbhash: stills.thumbhash,
             preview: stills.preview,
             waveform: Vec::new(),

@@ -81,3 +81,27 @@ fn d3_avi() {
         becomes_playable("in.avi", "160x120", coded);
     }
 }
+
+#[test]
+fn d3_what_telephones_recorded_in_their_own_sound() {
+    let desk = Desk::new();
+    let sound = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sound/beep.amr");
+    let picture = "-f lavfi -i testsrc2=s=176x144:r=15:d=1";
+    let input = desk.make("in.3gp", &format!("{picture} -i {sound} -c:v h263 -c:a copy -shortest"));
+    assert_eq!(stream(&input, "a", "codec_name"), "amr_nb");
+    let made = desk.run(&input);
+    assert_eq!(stream(&made.main, "a", "sample_rate,channels"), "48000,2");
+    assert_eq!(picture_times(&made.main).len(), 15);
+}
+
+#[test]
+fn d3_fields_become_whole_pictures_at_their_own_pace() {
+    let desk = Desk::new();
+    let more = "-f lavfi -i testsrc2=s=160x128:r=50:d=1 -vf tinterlace=interleave_top,fieldorder=tff";
+    let input = desk.make("in.mkv", &format!("{more} -c:v mpeg2video -q 4 -flags +ildct+ilme -top 1"));
+    assert_eq!(stream(&input, "v", "field_order"), "tt");
+    let made = desk.run(&input);
+    assert_eq!(stream(&made.main, "v", "field_order"), "progressive");
+    let times = picture_times(&made.main);
+    assert!((24..=26).contains(&times.len()) && times.windows(2).all(|two| (two[1] - two[0] - 0.04).abs() < 0.002));
+}
