@@ -189,9 +189,9 @@ mod tests {
         assert_eq!(descriptors.len(), JOB_DESCRIPTORS);
     }
 
-    #[test]
-    fn the_longest_honest_outcome_fits_a_frame() {
-        let outcome = Outcome {
+    /// As long as an honest one can be.
+    fn longest() -> FromWorker {
+        FromWorker::Event(Event::Done(Box::new(Outcome {
             class: Class::Voice,
             mime: "audio/ogg; codecs=opus".into(),
             bytes: u64::MAX,
@@ -204,8 +204,12 @@ mod tests {
             thumbhash: vec![255; 32],
             preview: "x".repeat(PREVIEW_BYTES_MAX),
             waveform: vec![100; WAVEFORM_POINTS],
-        };
-        let frame = encode(&FromWorker::Event(Event::Done(Box::new(outcome)))).expect("fits");
+        })))
+    }
+
+    #[test]
+    fn the_longest_honest_outcome_fits_a_frame() {
+        let frame = encode(&longest()).expect("fits");
         assert!(frame.len() < FRAME_BYTES_MAX / 2, "{}", frame.len());
     }
 
@@ -236,6 +240,33 @@ mod tests {
         drop(theirs);
         assert!(matches!(hear(&ours), Err(WireError::Closed)));
         assert!(matches!(say(&ours, &ToWorker::Job(job()), false), Err(WireError::Closed)));
+    }
+
+    #[test]
+    fn a_frame_with_bytes_changed_is_another_frame_or_an_error() {
+        let whole = encode(&longest()).expect("encodes");
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut next = move |most: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            usize::try_from(state % most as u64).expect("small")
+        };
+        let mut frames = 0;
+        for _ in 0..20_000 {
+            let mut bytes = whole.clone();
+            for _ in 0..=next(4) {
+                // Most of a frame is one long text: what has a structure is before it.
+                let most = if next(2) == 0 { 120 } else { whole.len() };
+                let at = next(most);
+                bytes[at] = u8::try_from(next(256)).expect("a byte");
+            }
+            if let Ok(frame) = decode::<FromWorker>(&bytes) {
+                frames += 1;
+                assert!(encode(&frame).is_ok(), "no longer than what came");
+            }
+        }
+        assert!((1_000..19_000).contains(&frames), "{frames} of them are frames: both ways are tried");
     }
 
     #[test]

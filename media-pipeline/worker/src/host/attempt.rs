@@ -16,8 +16,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
 /// How often a worker's memory is read. Rarer lets a bomb take more before it is seen: a process can fill some 100 MB in this.
 const WATCH_INTERVAL: Duration = Duration::from_millis(25);
-/// Frames of a job: progress rises, so there are a thousand at most, and the last word.
-const FRAMES_MAX: u32 = 1_100;
+/// All of a job, in the unit of progress. It rises with each frame, so there are so many frames at most.
+const WHOLE: u16 = 1_000;
 /// Of the memory that it may use: a worker that ends by itself above this has run out of it.
 const NEARLY_ALL: f64 = 0.8;
 
@@ -79,7 +79,7 @@ impl Attempt<'_> {
         let mut stalled = start + self.config.stall;
         let mut look = interval_at(start + WATCH_INTERVAL, WATCH_INTERVAL);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut told, mut frames) = (0, 0);
+        let mut told = 0;
         loop {
             tokio::select! {
                 biased;
@@ -93,11 +93,9 @@ impl Attempt<'_> {
                     }
                 }
                 heard = process.hear() => {
-                    frames += 1;
                     match heard {
                         Ok(FromWorker::Event(Event::Progress(thousandths))) => {
-                            let is_honest = thousandths > told && thousandths <= 1_000 && frames <= FRAMES_MAX;
-                            if !is_honest {
+                            if thousandths <= told || thousandths > WHOLE {
                                 return Verdict::Failed(Cause::Misbehaved);
                             }
                             told = thousandths;

@@ -45,6 +45,8 @@ pub(super) struct Shared {
     requests: mpsc::Sender<oneshot::Sender<Process>>,
     requested: Mutex<mpsc::Receiver<oneshot::Sender<Process>>>,
     wanted: AtomicUsize,
+    /// Workers that are being started.
+    starting: AtomicUsize,
     /// Since the last success.
     failures: AtomicUsize,
     /// Told when a core is free or a worker is wanted.
@@ -76,6 +78,7 @@ impl Shared {
             requests,
             requested: Mutex::new(requested),
             wanted: AtomicUsize::new(0),
+            starting: AtomicUsize::new(0),
             failures: AtomicUsize::new(0),
             refill: Notify::new(),
             config: PoolConfig { cores: config.cores.max(1), ..config },
@@ -129,14 +132,15 @@ impl Shared {
         self.state.send_replace(State::Unavailable(why));
     }
 
-    /// Waits until a new worker would not take a core from a job, or is needed at once.
+    /// Waits until a new worker would not take a core from a job, or is needed: now, or by the next job.
     async fn room(&self) {
         loop {
             let told = self.refill.notified();
             tokio::pin!(told);
             // Registers before looking, so that what happens between is not missed.
             told.as_mut().enable();
-            if self.cores.available_permits() > 0 || self.wanted.load(Ordering::Relaxed) > 0 {
+            let next_job_has_none = self.counters.ready() + self.starting.load(Ordering::Relaxed) == 0;
+            if next_job_has_none || self.cores.available_permits() > 0 || self.wanted.load(Ordering::Relaxed) > 0 {
                 return;
             }
             told.await;
@@ -197,7 +201,10 @@ async fn serve(shared: &Shared) {
     let mut pause = FIRST_PAUSE;
     loop {
         let start = Instant::now();
-        match Process::ready(&shared.spawner, shared.config.setup()).await {
+        shared.starting.fetch_add(1, Ordering::Relaxed);
+        let started = Process::ready(&shared.spawner, shared.config.setup()).await;
+        shared.starting.fetch_sub(1, Ordering::Relaxed);
+        match started {
             Ok((process, layers)) => {
                 shared.counters.count_start(start.elapsed());
                 shared.available(layers);

@@ -31,7 +31,6 @@ const KILLED: &[&str] = &[
     "kill the parent",
     "signal a thread of the parent",
     "a handle of the parent",
-    "own limits",
     "io_uring",
     "make data code",
     "map code",
@@ -67,6 +66,7 @@ const REFUSED: &[(&str, u64)] = &[
     ("outlive the parent", EPERM),
     ("a terminal's input", EPERM),
     ("limits of the parent", EPERM),
+    ("own limits", EPERM),
     ("fork by clone3", ENOSYS),
 ];
 
@@ -143,7 +143,7 @@ async fn d7_a_worker_writes_no_more_than_it_may() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn d7_a_worker_that_floods_or_babbles_is_ended() {
-    for attack in ["flood", "babble", "shout"] {
+    for attack in ["flood", "repeat", "exaggerate", "babble", "shout"] {
         fails(config(), attack, Cause::Misbehaved, Reason::WorkerCrashed).await;
     }
     // The socket can't tell an empty packet from an end.
@@ -170,4 +170,14 @@ async fn d7_a_forged_result_is_not_believed() {
     }
     let roomy = PoolConfig { file_bytes_max: 400 << 20, ..config() };
     fails(roomy, "forge a large output", Cause::Misbehaved, Reason::WorkerCrashed).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d7_a_descriptor_that_slips_into_a_worker_is_closed() {
+    // One that every process inherits which this one starts meanwhile.
+    let slipped = rustix::io::fcntl_dupfd_cloexec(std::io::stderr(), 100).expect("another one");
+    rustix::io::fcntl_setfd(&slipped, rustix::io::FdFlags::empty()).expect("inherited");
+    let pool = Pool::start(config()).expect("started");
+    run(&pool, "find a descriptor").await.expect("there is none");
+    pool.shutdown().await;
 }

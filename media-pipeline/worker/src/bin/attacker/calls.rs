@@ -41,7 +41,7 @@ pub(crate) fn by_name(name: &str) -> Option<Call> {
         "signal a thread of the parent" => || raw(libc::SYS_tgkill, [parent(), parent(), 0, 0, 0, 0]),
         "a handle of the parent" => || raw(libc::SYS_pidfd_open, [parent(), 0, 0, 0, 0, 0]),
         "limits of the parent" => || raw(libc::SYS_prlimit64, [parent(), 0, scratch(), 0, 0, 0]),
-        "own limits" => || raw(libc::SYS_setrlimit, [0, scratch(), 0, 0, 0, 0]),
+        "own limits" => || raw(libc::SYS_prlimit64, [0, 0, scratch(), 0, 0, 0]),
         "io_uring" => || raw(libc::SYS_io_uring_setup, [1, scratch(), 0, 0, 0, 0]),
         "make data code" => || page(|page| raw(libc::SYS_mprotect, [page, 4_096, rwx(), 0, 0, 0])),
         "map code" => || {

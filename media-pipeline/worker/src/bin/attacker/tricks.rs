@@ -5,6 +5,7 @@ use serde::Serialize;
 use std::fs::File;
 use std::hint::black_box;
 use std::io::{Seek as _, SeekFrom, Write as _};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt as _;
 use std::time::Duration;
 use tertulia_media_core::{Class, Event, Job, Outcome, Reason, Refusal};
@@ -37,6 +38,7 @@ pub(crate) fn play(
         "report the threads" => {
             return Err(Refusal { reason: Reason::Unsupported, limit: None, actual: Some(job.threads.into()) });
         }
+        "find a descriptor" => find_a_descriptor(&outputs)?,
         "use the threads" => use_threads(job)?,
         "scribble" => {
             for output in &mut outputs {
@@ -60,6 +62,15 @@ pub(crate) fn play(
         "exit" => leave(),
         "close the socket" => close_the_socket(),
         "flood" => flood(progress),
+        "repeat" => {
+            progress(5);
+            say(Event::Progress(5));
+            sleep()
+        }
+        "exaggerate" => {
+            say(Event::Progress(1_001));
+            sleep()
+        }
         "babble" => babble(b"\xff\xff\xff\xff"),
         "shout" => babble(&[0; 64 * 1_024]),
         "say nothing often" => babble(&[]),
@@ -113,6 +124,14 @@ fn forge(name: &str, outputs: &mut [File; 3]) -> Result<Outcome, Refusal> {
 fn tell_own_id(outputs: &[File; 3], progress: &mut dyn FnMut(u16)) {
     let _full = outputs[2].write_all_at(format!("{:>10}", std::process::id()).as_bytes(), 0).is_err();
     progress(1);
+}
+
+/// One that it was not given.
+fn find_a_descriptor(outputs: &[File; 3]) -> Result<(), Refusal> {
+    let first = outputs.iter().map(AsRawFd::as_raw_fd).max().unwrap_or(3) + 1;
+    // SAFETY: asking a number whether it is a descriptor touches nothing.
+    let is_open = |number| unsafe { libc::fcntl(number, libc::F_GETFD) } >= 0;
+    if (first..1_024).any(is_open) { Err(Reason::Damaged.into()) } else { Ok(()) }
 }
 
 fn use_threads(job: &Job) -> Result<(), Refusal> {
