@@ -8,6 +8,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 use tertulia_media_pipeline::ingest::{Spool, SpoolLimits};
 use tertulia_media_pipeline::store::{BlobKey, BlobStore, Folder, PIECE_BYTES_MAX, StoreError};
 
@@ -16,6 +17,8 @@ const CHILD: &str = "TERTULIA_TEST_STORE_CHILD";
 /// A file system of its own on every Linux: what is spooled there has to be copied.
 const OTHER_FILE_SYSTEM: &str = "/dev/shm";
 const BLOB_BYTES: usize = 300_000;
+/// Bytes of the blobs during whose puts a process is killed: enough that a copy takes a while.
+const KILLED_BYTES: usize = 2_000_000;
 
 /// This test binary, to run one test as a child.
 fn child(test: &str, folder: &Path) -> Command {
@@ -44,31 +47,40 @@ async fn put_until_killed(folder: &Path, spool: &Path) {
     let store = Folder::open(&folder.join("blobs")).unwrap();
     let spool = Spool::open(spool, SpoolLimits { free_bytes_min: 0, ..SpoolLimits::default() }).unwrap();
     spool.clean(&HashSet::new()).unwrap();
+    // In one piece, and not by the harness, which would hold it back.
+    let say = |line: String| std::io::stdout().write_all(format!("\n{line}\n").as_bytes()).unwrap();
+    let mut blob = noise(1, KILLED_BYTES);
     for seed in u64::from(std::process::id()) << 32.. {
-        let blob = noise(seed, BLOB_BYTES);
+        blob[..8].copy_from_slice(&seed.to_le_bytes());
         let spooled = spool.put(blob.clone()).await.unwrap();
-        store.put(key_of(&blob), &spooled).await.unwrap();
-        // In one piece, and not by the harness, which would hold it back.
-        std::io::stdout().write_all(format!("\nput {}\n", key_of(&blob)).as_bytes()).unwrap();
+        let key = key_of(&blob);
+        say("putting".to_owned());
+        store.put(key, &spooled).await.unwrap();
+        say(format!("put {key}"));
     }
 }
 
 fn kill_during_puts(test: &str, home: &Path) {
     let mut confirmed = HashSet::new();
-    for round in 0..10 {
+    for round in 0..12 {
         let mut running = child(test, home).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let lines = BufReader::new(running.stdout.take().unwrap()).lines();
-        let puts = lines.map_while(Result::ok).filter_map(|line| line.strip_prefix("put ").and_then(BlobKey::parse));
-        let mut said = 0;
-        // Killed with the next one on its way; what is said before it dies counts as well.
-        for key in puts {
-            confirmed.insert(key);
-            said += 1;
-            if said == 1 + round % 4 {
-                running.kill().unwrap();
+        let (mut begun, mut said) = (0, 0);
+        // What it says before it dies counts as well.
+        for line in BufReader::new(running.stdout.take().unwrap()).lines().map_while(Result::ok) {
+            if line == "putting" {
+                begun += 1;
+                if begun == 2 + round % 3 {
+                    // Another moment of the put in each round; nothing that is asserted depends on which.
+                    std::thread::sleep(Duration::from_micros(round * 300));
+                    running.kill().unwrap();
+                }
+            }
+            if let Some(key) = line.strip_prefix("put ").and_then(BlobKey::parse) {
+                confirmed.insert(key);
+                said += 1;
             }
         }
-        assert!(said > round % 4, "the child ended by itself");
+        assert!(said > round % 3, "the child ended by itself");
         running.wait().unwrap();
         all_is_whole(home, &confirmed);
     }
