@@ -98,7 +98,7 @@ scenario(
   async (world) => {
     const { alice, bob, roads } = await farAndNear(world, "wlan0");
     await inCall(alice, bob);
-    await survives("UDP is dropped", [alice, bob], () => roads[0].is({ drop: [{ proto: "udp" }] }), { within: 15_000 });
+    await survives("UDP is dropped", [alice, bob], () => roads[0].is({ drop: [{ proto: "udp" }] }), { within: 2 * MOVED_MAX_MS });
     assert.equal((await path(alice))[0], "tcp");
   },
   reachable,
