@@ -8,9 +8,9 @@ use futures_util::{Stream, StreamExt};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tertulia_common::Timestamp;
+use tertulia_media_core::Refusal;
 use tertulia_media_core::sniff::HEAD_BYTES;
 use tertulia_media_core::tus::Checksum;
-use tertulia_media_core::{Reason, Refusal};
 use tokio_util::sync::CancellationToken;
 
 /// What is remembered of an upload between two requests, and at which offset. Losing it costs reading the file once more.
@@ -160,10 +160,6 @@ impl Append<'_> {
                 None => return Ok(End::Whole),
             };
             let Some(ingest) = place.as_mut() else { return Err(TusError::Gone) };
-            let so_far = ingest.bytes().saturating_add(bytes.len() as u64);
-            if so_far > row.length {
-                return Err(Refusal::over(Reason::LengthMismatch, row.length, so_far).into());
-            }
             if let Some(check) = check {
                 check.update(&bytes);
             }

@@ -90,6 +90,8 @@ type Item = Result<Bytes, Refusal>;
 #[derive(Default)]
 struct Library {
     taken: Mutex<Vec<Taken>>,
+    /// Names of what stays in the spool, as the inputs of jobs do.
+    kept: Mutex<Vec<String>>,
     is_full: AtomicBool,
     is_broken: AtomicBool,
 }
@@ -108,6 +110,9 @@ impl Accept for Library {
             let bytes = std::fs::read(whole.spooled.path()).unwrap();
             assert_eq!(whole.h2, sha256(&[b"proof", &bytes]));
             self.taken.lock().push((whole.class, bytes, whole.sha256));
+            if whole.class.is_processed() {
+                self.kept.lock().push(whole.spooled.keep());
+            }
             Ok(MediaId::new(Timestamp(1), upload.id.0))
         }
         .boxed()
@@ -303,6 +308,19 @@ async fn d1_a_wrong_offset_and_too_many_bytes_change_nothing() {
     assert_eq!(house.offset(id).await, 40);
     house.append(id, 40, &[1; 60]).await.unwrap();
     assert_eq!(house.library.taken.lock()[0].1, [1; 100]);
+}
+
+#[tokio::test]
+async fn d3_what_the_library_keeps_for_a_job_stays_when_the_upload_is_over() {
+    let house = House::new();
+    let sent = [&b"\0\0\0\x10ftypisom\0\0\0\0\0\0\0\0mdat"[..], &noise(9_000)].concat();
+    let id = house.create(sent.len(), "").await.id;
+    house.append(id, 0, &sent).await.unwrap();
+    let input = house.library.kept.lock()[0].clone();
+    assert_eq!(std::fs::read(house.folder.path().join("incoming").join(input)).unwrap(), sent);
+    assert_eq!(house.files(), 1, "and nothing else");
+    house.uploads.terminate(&user("ana"), id).await.unwrap();
+    assert_eq!(house.files(), 1);
 }
 
 /// A body whose bytes come when the test says so.
