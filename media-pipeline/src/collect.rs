@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tertulia_common::Timestamp;
 use tertulia_directory::MediaBlob;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 /// How often the store is compared with the directory: blobs that a crash, or a directory from a backup, has left unknown.
 const COMPARE_EVERY: Duration = Duration::from_secs(24 * 3_600);
@@ -35,7 +35,8 @@ pub struct Collected {
 
 /// Looks now and then, until the library is closed.
 pub(crate) async fn collect(inner: Arc<Inner>) {
-    let mut ticks = tokio::time::interval(inner.config.collect.every);
+    let every = inner.config.collect.every;
+    let mut ticks = tokio::time::interval_at(Instant::now() + every, every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut compare_at = inner.now();
     while inner.closing.run_until_cancelled(ticks.tick()).await.is_some() {

@@ -8,6 +8,7 @@ use crate::library::rows;
 use crate::library::{Inner, LibraryError};
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tertulia_directory::{MediaBlob, MediaFile, MediaJob, Settled};
@@ -63,36 +64,44 @@ impl Inner {
             }
             Err(Stop::Closing | Stop::NotNow) => return,
         }
-        let input = match self.spool.adopt(&job.input) {
-            Ok(Some(input)) => input,
-            // Its input was lost with the disk: who sent it can send it again.
-            Ok(None) => {
-                if self.refuse(&job, Reason::StoreUnavailable.into(), &cancel).await.is_ok() {
-                    self.queue.over(content);
-                }
-                return;
+        let ended = match self.spool.adopt(&job.input) {
+            // Kept: whatever becomes of this task, the file goes with the row and not before.
+            Ok(Some(input)) => {
+                let path = input.path().to_owned();
+                let _name = input.keep();
+                self.see_through(&job, &path, &cancel, place).await
             }
-            Err(_) => return self.later(job, &cancel).await,
-        };
-        let worked = self.work_once(&job, &input, &cancel).await;
-        drop(place);
-        let ended = match worked {
-            Ok((outcome, outputs)) => self.publish(&job, outcome, outputs, &cancel).await,
-            Err(_) if cancel.is_cancelled() => Err(Stop::Cancelled),
-            Err(Refusal { reason: Reason::StoreUnavailable, .. }) if job.attempts + 1 < RUNS_MAX => Err(Stop::NotNow),
-            Err(Refusal { reason: Reason::Busy | Reason::Cancelled, .. }) => Err(Stop::NotNow),
-            Err(refusal) => self.refuse(&job, refusal, &cancel).await,
+            // Its input was lost with the disk: who sent it can send it again.
+            Ok(None) => self.refuse(&job, Reason::StoreUnavailable.into(), &cancel).await,
+            Err(_) => Err(Stop::NotNow),
         };
         match ended {
-            Ok(()) | Err(Stop::Cancelled) => self.queue.over(content),
-            Err(Stop::Closing) => {
-                let _name = input.keep();
-                self.not_begun(&job).await;
+            Ok(()) | Err(Stop::Cancelled) => {
+                self.spool.remove(&job.input);
+                self.queue.over(content);
             }
-            Err(Stop::NotNow) => {
-                let _name = input.keep();
-                self.later(job, &cancel).await;
-            }
+            Err(Stop::Closing) => self.not_begun(&job).await,
+            Err(Stop::NotNow) => self.later(job, &cancel).await,
+        }
+    }
+
+    /// To what can't be changed any more: made and written down, or refused and written down.
+    async fn see_through(
+        &self,
+        job: &MediaJob,
+        input: &Path,
+        cancel: &CancellationToken,
+        place: OwnedSemaphorePermit,
+    ) -> Result<(), Stop> {
+        let worked = self.work_once(job, input, cancel).await;
+        drop(place);
+        match worked {
+            Ok((outcome, outputs)) => self.publish(job, outcome, outputs, cancel).await,
+            Err(_) if cancel.is_cancelled() => Err(Stop::Cancelled),
+            Err(_) if self.closing.is_cancelled() => Err(Stop::Closing),
+            Err(Refusal { reason: Reason::StoreUnavailable, .. }) if job.attempts + 1 < RUNS_MAX => Err(Stop::NotNow),
+            Err(Refusal { reason: Reason::Busy | Reason::Cancelled, .. }) => Err(Stop::NotNow),
+            Err(refusal) => self.refuse(job, refusal, cancel).await,
         }
     }
 
@@ -100,7 +109,7 @@ impl Inner {
     async fn work_once(
         &self,
         job: &MediaJob,
-        input: &Spooled,
+        input: &Path,
         cancel: &CancellationToken,
     ) -> Result<(Outcome, Vec<Spooled>), Refusal> {
         if job.attempts >= RUNS_MAX {
@@ -118,13 +127,13 @@ impl Inner {
     async fn work(
         &self,
         job: &MediaJob,
-        input: &Spooled,
+        input: &Path,
         cancel: &CancellationToken,
     ) -> Result<(Outcome, Vec<Spooled>), Refusal> {
         let broken = |_| Refusal::from(Reason::StoreUnavailable);
         let class = job.class.parse().map_err(|()| Refusal::from(Reason::Unsupported))?;
         let order = Job { class, limits: self.config.limits, threads: self.config.jobs.threads.max(1) };
-        let source = OwnedFd::from(File::open(input.path()).map_err(broken)?);
+        let source = OwnedFd::from(File::open(input).map_err(broken)?);
         let mut files: Vec<SpoolFile> = Vec::new();
         for _ in 0..3 {
             files.push(self.spool.create(0)?);
