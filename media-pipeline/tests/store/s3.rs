@@ -285,7 +285,7 @@ async fn respond(
             if let Some(length) = body.size_hint().exact() {
                 parts.headers.insert(CONTENT_LENGTH, length.into());
             }
-            Ok(Response::from_parts(parts, Body::http_body_unsync(Broken { body, left: bytes })))
+            Ok(Response::from_parts(parts, Body::http_body_unsync(Broken { body, left: bytes, is_flushed: false })))
         }
         Fault::Flip => {
             request = request.map(|body| Body::http_body_unsync(Flipped { body, is_done: false }));
@@ -310,6 +310,8 @@ async fn drain(body: Body) {
 struct Broken {
     body: Body,
     left: u64,
+    /// Whether what came before the break has had its chance to leave.
+    is_flushed: bool,
 }
 
 type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -322,6 +324,12 @@ impl hyper::body::Body for Broken {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.left == 0 && !self.is_flushed {
+            // The connection sends what it holds when there is nothing more at once.
+            self.is_flushed = true;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         if self.left == 0 {
             return Poll::Ready(Some(Err("the test breaks the connection".into())));
         }
