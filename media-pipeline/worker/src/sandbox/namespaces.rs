@@ -37,7 +37,7 @@ fn empty_root() -> Result<(), Errno> {
     const NOTHING: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV).union(MountFlags::NOEXEC);
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
     // Any folder will do to mount on; this one is there wherever a worker can be watched.
-    mount("none", "/proc", "tmpfs", NOTHING, c"size=4k,nr_inodes=2,mode=0")?;
+    mount("none", "/proc", "tmpfs", NOTHING, c"size=4k,nr_inodes=2,mode=555")?;
     chdir("/proc")?;
     mount_remount("/proc", NOTHING | MountFlags::RDONLY, "")?;
     pivot_root(".", ".")?;
