@@ -63,6 +63,25 @@ const DOORS: &[Door] = &[
     door("POST /v1/devices/link/approve", r#"{"code":"CODE"}"#, For::Account, 200),
     door("GET /v1/devices", "", For::Account, 200),
     door("DELETE /v1/devices/{device_id}", "", For::Account, 204),
+    door("POST /v1/media?as=&file_name=&keep=&view_once=", "a note", For::User, 201),
+    // Without their version, resumable uploads are not begun: 412.
+    door("POST /v1/media/tus", "", For::User, 412),
+    door("PATCH /v1/media/tus/{upload_id}", "", For::User, 412),
+    door("DELETE /v1/media/tus/{upload_id}", "", For::User, 412),
+    door("GET /v1/media?before=&limit=", "", For::User, 200),
+    door("POST /v1/media/claims", r#"{"sha256":"SHA256","size":1}"#, For::User, 201),
+    door("PUT /v1/media/claims/{claim_id}", r#"{"proof":"PROOF"}"#, For::User, 409), // nothing was asked for
+    door("GET /v1/media/{media_id}", "", For::User, 200),
+    door("GET /v1/media/{media_id}/thumbnail?format=", "", For::User, 404), // a note has none
+    door("GET /v1/media/{media_id}/status", "", For::User, 200),
+    door("POST /v1/media/{media_id}/share", r#"{"to":["bob"]}"#, For::User, 200),
+    door("DELETE /v1/media/{media_id}/share/{user_id}", "", For::User, 204),
+    door("PUT /v1/media/{media_id}/keep", "", For::User, 204),
+    door("DELETE /v1/media/{media_id}/keep", "", For::User, 204),
+    door("POST /v1/media/{media_id}/link", "{}", For::User, 201),
+    door("POST /v1/media/{media_id}/open", "", For::User, 403), // it is not to be seen once
+    door("POST /v1/media/{media_id}/opened", "", For::User, 404),
+    door("DELETE /v1/media/{media_id}", "", For::User, 204),
     door("DELETE /v1/account", "", For::PrimaryOrApp, 204),
 ];
 
@@ -74,6 +93,7 @@ struct Filled {
     device: String,
     user: String,
     phone: String,
+    media: String,
 }
 
 impl Filled {
@@ -81,6 +101,9 @@ impl Filled {
     async fn of(server: &Server, owner: &Account, device: &str, other: &str) -> anyhow::Result<Self> {
         let begun = server.post("/v1/devices/link", None, r#"{"device_name":"laptop"}"#).await?;
         let begun = begun.json()?;
+        let sent = server.post("/v1/media", Some(&owner.token), "mine").await?;
+        ensure!(sent.status == 201, "{sent:?}");
+        let media = sent.json()?["media_id"].as_str().map(str::to_owned).context("a file")?;
         let field = |name: &str| begun[name].as_str().map(str::to_owned).context("a link");
         Ok(Self {
             link: field("link_id")?,
@@ -89,6 +112,7 @@ impl Filled {
             device: device.to_owned(),
             user: other.to_owned(),
             phone: owner.phone.clone(),
+            media,
         })
     }
 
@@ -96,8 +120,10 @@ impl Filled {
         let (method, path) = door.call.split_once(' ').context("a method and a path")?;
         let path = path.split('?').next().unwrap_or_default();
         let path = path.replace("{link_id}", &self.link).replace("{device_id}", &self.device);
-        let path = path.replace("{user_id}", &self.user);
-        let body = door.body.replace("CODE", &self.code).replace("OWN", &self.phone).replace("PHONE", &phone_number());
+        let path = path.replace("{user_id}", &self.user).replace("{media_id}", &self.media);
+        let path = path.replace("{upload_id}", &"0".repeat(32)).replace("{claim_id}", &"0".repeat(32));
+        let body = door.body.replace("SHA256", &"0".repeat(64)).replace("PROOF", &"A".repeat(43));
+        let body = body.replace("CODE", &self.code).replace("OWN", &self.phone).replace("PHONE", &phone_number());
         server.request(method, &path, bearer, (!body.is_empty()).then_some(body.as_str())).await
     }
 }
@@ -211,6 +237,15 @@ async fn a3_another_user_reaches_nothing_of_ones_own() -> anyhow::Result<()> {
     let until = json!({"do_not_disturb_until": 4_102_444_800_000_i64}).to_string();
     ensure!(server.request("PATCH", "/v1/settings", Some(&owner.token), Some(&until)).await?.status == 200);
 
+    // Files: as if there were none, whatever is asked of them.
+    let filled = Filled::of(&server, &owner, &tablet.device, &bob.user).await?;
+    for door in DOORS.iter().filter(|door| door.call.contains("{media_id}")) {
+        let answer = filled.knock(&server, door, Some(&mallory.token)).await?;
+        ensure!(answer.status == 404, "{}: {answer:?}", door.call);
+    }
+    let seen = server.get("/v1/media", Some(&mallory.token)).await?;
+    ensure!(seen.json()?["media"].as_array().is_some_and(Vec::is_empty), "{seen:?}");
+    ensure!(server.get(&format!("/v1/media/{}", filled.media), Some(&owner.token)).await?.body == "mine");
     // Devices: another's are not there.
     for device in [&owner.device, &tablet.device] {
         let answer = mallory.unlink(&server, device).await?;
