@@ -235,7 +235,7 @@ async fn forget_calls_of_nobody(tx: &impl ConnectionTrait, stand_in: &str) -> Re
     Ok(())
 }
 
-fn hash(id: &UserId) -> String {
+pub(crate) fn hash(id: &UserId) -> String {
     hex(&Sha256::digest(id.as_str().as_bytes()))
 }
 

@@ -15,6 +15,7 @@ mod media;
 mod migration;
 mod open;
 mod reach;
+mod reception;
 mod users;
 
 pub use accounts::{DELETED_NAME, Profile, RegisteredPrimary, Registration, STAND_IN_PREFIX};
@@ -29,4 +30,5 @@ pub use media::{
 };
 pub use open::Directory;
 pub use reach::CalleeFacts;
+pub use reception::{News, Reception};
 pub use users::{NAME_CHARS_MAX, User};

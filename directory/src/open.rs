@@ -40,6 +40,7 @@ impl Directory {
         options
             .max_connections(CONNECTIONS_MAX)
             .acquire_timeout(BUSY_TIMEOUT)
+            .test_before_acquire(false) // a file does not hang up, and the question is a trip to another thread
             .sqlx_logging(false) // statements carry personal data
             .map_sqlx_sqlite_opts(move |sqlite| {
                 sqlite

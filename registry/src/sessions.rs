@@ -71,7 +71,7 @@ impl Sessions {
         let State { users, devices, connected, last_fence } = &mut *state;
         let fence = Fence(*last_fence + 1);
         let holder = Holder { session, fence, connected: true };
-        let of_user = users.entry(user.clone()).or_default();
+        let of_user = users.entry(user.clone()).or_insert_with(|| Vec::with_capacity(1));
         let displaced = if let Some((_, current)) = of_user.iter_mut().find(|(known, _)| known == device) {
             Some(std::mem::replace(current, holder))
         } else if of_user.len() < self.devices_per_user_max {

@@ -1,15 +1,16 @@
 //! Who a token speaks for: a device of an account here, or a user of an app's own.
 //!
 //! A device token is `tdt_` and 32 random bytes in base64url; it counts while its device is in the directory. Anything else
-//! is a JWT: see `auth`. Invariant: every way in, `hello` and HTTP alike, asks [`authenticate`].
+//! is a JWT: see `auth`. Invariant: every way in asks [`authenticate`], or [`admit`], which does the same for the many who
+//! connect at once.
 
-use crate::auth::{AuthError, DisplayName};
+use crate::auth::{AuthError, DisplayName, Verified};
 use crate::gateway::Shared;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use tertulia_common::{DeviceId, Timestamp, UserId};
-use tertulia_directory::{STAND_IN_PREFIX, TokenHash};
+use tertulia_directory::{DeviceOwner, STAND_IN_PREFIX, TokenHash, User};
 use tertulia_signaling_proto::ErrorCode;
 
 /// What device tokens begin with.
@@ -36,36 +37,11 @@ pub(crate) struct Principal {
 
 /// Who the token speaks for, or what to tell instead: that it is not valid or no longer, or that the directory failed.
 pub(crate) async fn authenticate(shared: &Shared, token: &str) -> Result<Principal, ErrorCode> {
-    let failed = |error: tertulia_directory::Error| {
-        tracing::error!(%error, "the directory did not say whose token it is");
-        ErrorCode::Internal
-    };
-    if let Some(secret) = token.strip_prefix(DEVICE_TOKEN_PREFIX) {
-        if secret.len() != DEVICE_TOKEN_CHARS {
-            return Err(ErrorCode::TokenInvalid);
-        }
-        // Looked up by its hash: how long that takes says nothing of how much of a token was right.
-        let owner = shared.directory.device_by_token(&device_token_hash(token)).await.map_err(failed)?;
-        let owner = owner.ok_or(ErrorCode::TokenInvalid)?;
-        return Ok(Principal {
-            name: DisplayName::cut(&owner.user.name),
-            user: owner.user.id,
-            device: Some(owner.device.id),
-            expires_at: None,
-            is_account: true,
-            is_primary: owner.device.primary,
-        });
+    if let Some(hash) = hash_of_device_token(token)? {
+        let owner = shared.directory.device_by_token(&hash).await.map_err(failed)?;
+        return Ok(of_account(owner.ok_or(ErrorCode::TokenInvalid)?).0);
     }
-    let verified = shared.config.keys.verify(token).map_err(|error| {
-        tracing::debug!(%error, "a token was refused");
-        match error {
-            AuthError::Expired => ErrorCode::TokenExpired,
-            AuthError::Invalid(_) => ErrorCode::TokenInvalid,
-        }
-    })?;
-    if verified.user.as_str().starts_with(STAND_IN_PREFIX) {
-        return Err(ErrorCode::TokenInvalid);
-    }
+    let verified = verified(shared, token)?;
     if let Some(departed) = shared.directory.departed_at(&verified.user).await.map_err(failed)? {
         // A token says in which second it was made: one of the second of the deletion may be of before.
         let made_after = verified.issued_at_s.is_some_and(|made| made > departed.as_millis() / 1_000);
@@ -73,14 +49,71 @@ pub(crate) async fn authenticate(shared: &Shared, token: &str) -> Result<Princip
             return Err(ErrorCode::TokenInvalid);
         }
     }
-    Ok(Principal {
+    Ok(of_app(verified))
+}
+
+/// The same, and the user as the directory knows them from now on: an app's user who is new is written first.
+pub(crate) async fn admit(shared: &Shared, token: &str) -> Result<(Principal, User), ErrorCode> {
+    if let Some(hash) = hash_of_device_token(token)? {
+        let owner = shared.reception.device_by_token(&hash).await.map_err(failed)?;
+        return Ok(of_account(owner.ok_or(ErrorCode::TokenInvalid)?));
+    }
+    let verified = verified(shared, token)?;
+    let name = verified.name.as_ref().map(DisplayName::as_str);
+    let user = shared.reception.arrival(&verified.user, name, verified.issued_at_s).await.map_err(failed)?;
+    Ok((of_app(verified), user.ok_or(ErrorCode::TokenInvalid)?))
+}
+
+fn failed(error: tertulia_directory::Error) -> ErrorCode {
+    tracing::error!(%error, "the directory did not say whose token it is");
+    ErrorCode::Internal
+}
+
+/// None: it is no device token.
+fn hash_of_device_token(token: &str) -> Result<Option<TokenHash>, ErrorCode> {
+    match token.strip_prefix(DEVICE_TOKEN_PREFIX) {
+        None => Ok(None),
+        // Looked up by its hash: how long that takes says nothing of how much of a token was right.
+        Some(secret) if secret.len() == DEVICE_TOKEN_CHARS => Ok(Some(device_token_hash(token))),
+        Some(_) => Err(ErrorCode::TokenInvalid),
+    }
+}
+
+fn verified(shared: &Shared, token: &str) -> Result<Verified, ErrorCode> {
+    let verified = shared.config.keys.verify(token).map_err(|error| {
+        tracing::debug!(%error, "a token was refused");
+        match error {
+            AuthError::Expired => ErrorCode::TokenExpired,
+            AuthError::Invalid(_) => ErrorCode::TokenInvalid,
+        }
+    })?;
+    match verified.user.as_str().starts_with(STAND_IN_PREFIX) {
+        true => Err(ErrorCode::TokenInvalid),
+        false => Ok(verified),
+    }
+}
+
+fn of_account(DeviceOwner { user, device }: DeviceOwner) -> (Principal, User) {
+    let principal = Principal {
+        name: DisplayName::cut(&user.name),
+        user: user.id.clone(),
+        device: Some(device.id),
+        expires_at: None,
+        is_account: true,
+        is_primary: device.primary,
+    };
+    (principal, user)
+}
+
+fn of_app(verified: Verified) -> Principal {
+    Principal {
         user: verified.user,
         name: verified.name,
         device: None,
         expires_at: Some(verified.expires_at),
         is_account: false,
         is_primary: false,
-    })
+    }
 }
 
 /// A device token from 32 random bytes.

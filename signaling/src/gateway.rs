@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tertulia_common::{DeviceId, UserId};
-use tertulia_directory::Directory;
+use tertulia_directory::{Directory, Reception};
 use tertulia_registry::Fence;
 use tertulia_sfu::{Event, Sfu};
 use tertulia_signaling_core::Endpoint;
@@ -52,6 +52,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) directory: Directory,
+    pub(crate) reception: Reception,
     pub(crate) hub: Arc<Hub>,
     pub(crate) exchange: Arc<Exchange>,
     pub(crate) history: History,
@@ -152,7 +153,8 @@ impl Gateway {
         let exchange = Exchange::new(Arc::clone(&hub), sfu, history.clone(), clock, config.timeouts, limits);
         let people = config.demo_key.is_some().then(|| People::new(Arc::clone(&hub), directory.clone()));
 
-        let mut tasks = vec![tokio::spawn(writer.run())];
+        let (reception, answering) = directory.reception();
+        let mut tasks = vec![tokio::spawn(writer.run()), tokio::spawn(answering)];
         let devices = exchange.restore(&directory).await?;
         let (timer, media, returning) = (Arc::clone(&exchange), Arc::clone(&exchange), Arc::clone(&exchange));
         let window = limits.resume_window();
@@ -182,6 +184,7 @@ impl Gateway {
             clock,
             metrics,
             directory,
+            reception,
             hub,
             exchange,
             history,

@@ -4,8 +4,7 @@
 //! token must name its user, and the secret must be right. A socket is closed when the token of its `hello` expires, and the
 //! session ends when its device loses its access.
 
-use crate::auth::DisplayName;
-use crate::authenticate::{Principal, authenticate};
+use crate::authenticate::{Principal, admit, authenticate};
 use crate::clock::random;
 use crate::exchange::Going;
 use crate::gateway::Shared;
@@ -20,6 +19,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::sync::Arc;
 use tertulia_common::{CallId, DeviceId, SessionId, Timestamp, UserId};
+use tertulia_directory::{MissedCall, News};
 use tertulia_signaling_core::Endpoint;
 use tertulia_signaling_proto::{
     CallMissed, Caps, CloseCode, Codec, ErrorBody, ErrorCode, Hello, Resume, Settings, Welcome,
@@ -62,24 +62,13 @@ pub(crate) async fn greet(shared: &Shared, hello: Hello, codec: Codec) -> Result
 
 async fn try_greet(shared: &Shared, mut hello: Hello, codec: Codec) -> Result<Greeted, Refused> {
     let before = shared.revocations();
-    let principal = authenticate(shared, &hello.token).await.map_err(refused)?;
-    let Principal { user, name, device, expires_at, is_account, .. } = principal;
+    let (principal, known) = admit(shared, &hello.token).await.map_err(refused)?;
+    let Principal { user, device, expires_at, is_account, .. } = principal;
     // A token of a device speaks for that one alone.
     if device.is_some() && hello.device_id.is_some() && device != hello.device_id {
         return Err(Refused::new(ErrorCode::Forbidden, CloseCode::Unauthenticated));
     }
     hello.device_id = device.or(hello.device_id);
-    let name = name.as_ref().map(DisplayName::as_str);
-    let known = match is_account {
-        true => shared.directory.user(&user).await,
-        false => shared.directory.ensure_user(&user, name).await.map(Some),
-    };
-    let known = known.map_err(|error| {
-        tracing::error!(%error, "the directory did not answer a hello");
-        Refused::new(ErrorCode::Internal, CloseCode::Busy)
-    })?;
-    let known = known.ok_or_else(|| refused(ErrorCode::TokenInvalid))?;
-
     let resumed =
         hello.resume.as_ref().map(|resume| try_resume(shared, &user, hello.device_id.as_ref(), resume, codec));
     let outcome = match &resumed {
@@ -186,7 +175,7 @@ fn new_device() -> DeviceId {
 async fn welcome(shared: &Shared, session: &Session, shown: Option<Vec<CallId>>) -> Box<Welcome> {
     let resumed = shown.is_some();
     let shown = shown.unwrap_or_default();
-    let missed_calls = missed(shared, session, &shown).await;
+    let (missed_calls, settings) = news(shared, session, &shown).await;
     shared.history.shown(&session.who.endpoint.user, shown);
 
     // The session is registered: what happens from here on comes as frames. What has happened before is read now.
@@ -198,7 +187,6 @@ async fn welcome(shared: &Shared, session: &Session, shown: Option<Vec<CallId>>)
         rosters.iter().for_each(|roster| shared.hub.tell_session(session, roster));
     }
     let who = &session.who;
-    let settings = settings(shared, &who.endpoint.user).await;
     let ice = ice::told(&shared.config.ice_servers, &who.endpoint.user, shared.clock.now());
     Box::new(Welcome {
         user_id: who.endpoint.user.clone(),
@@ -224,25 +212,35 @@ async fn welcome(shared: &Shared, session: &Session, shown: Option<Vec<CallId>>)
     })
 }
 
-async fn settings(shared: &Shared, user: &UserId) -> Settings {
-    let until = shared.directory.do_not_disturb(user).await.unwrap_or_else(|error| {
-        tracing::error!(%error, "a user's settings could not be read");
-        None
+/// What the directory has to tell: the missed calls that the client has not seen, and its user's settings.
+async fn news(shared: &Shared, session: &Session, shown: &[CallId]) -> (Vec<CallMissed>, Settings) {
+    let user = &session.who.endpoint.user;
+    if session.who.rings {
+        shared.history.shown_is_written().await;
+    }
+    let news = shared.reception.news(user).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a user's settings and missed calls could not be read");
+        News::default()
     });
-    Settings { do_not_disturb_until: until }
+    // A device that does not take calls does not show missed ones either: they wait for one that does.
+    let missed = match session.who.rings {
+        true if news.has_missed => missed(shared, session, shown).await,
+        true => list_missed(session, Vec::new(), shown),
+        false => Vec::new(),
+    };
+    (missed, Settings { do_not_disturb_until: news.do_not_disturb })
 }
 
 async fn missed(shared: &Shared, session: &Session, shown: &[CallId]) -> Vec<CallMissed> {
-    // A device that does not take calls does not show missed ones either: they wait for one that does.
-    if !session.who.rings {
-        return Vec::new();
-    }
-    shared.history.shown_is_written().await;
     let unseen = shared.directory.missed_unseen(&session.who.endpoint.user, MISSED_MAX).await;
     let unseen = unseen.unwrap_or_else(|error| {
         tracing::error!(%error, "missed calls could not be read: they are shown with the next welcome");
         Vec::new()
     });
+    list_missed(session, unseen, shown)
+}
+
+fn list_missed(session: &Session, unseen: Vec<MissedCall>, shown: &[CallId]) -> Vec<CallMissed> {
     let calls: Vec<_> = unseen.iter().map(|missed| missed.call).filter(|call| !shown.contains(call)).collect();
     let listed = session.list_missed(&calls);
     unseen.into_iter().filter(|missed| listed.contains(&missed.call)).map(history::missed_to_wire).collect()

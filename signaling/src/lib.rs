@@ -38,6 +38,7 @@ mod session;
 mod socket;
 mod translate;
 mod uploads;
+mod websocket;
 
 #[doc(hidden)]
 pub mod fuzzing {

@@ -12,18 +12,18 @@ use crate::metrics::Hit;
 use crate::requests;
 use crate::session::{Closing, Link, NotTaken, Session};
 use crate::translate;
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use crate::websocket::{Broken, Fault, Message, Upgrading, WebSocket};
 use bytes::Bytes;
-use futures_util::SinkExt;
+use std::future::poll_fn;
 use std::ops::ControlFlow;
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tertulia_signaling_proto::{
     Ack, ClientFrame, CloseCode, Codec, Displaced, ErrorCode, ErrorFrame, Hello, Ping, RequestId, ServerFrame, Welcome,
 };
-use tokio::time::{Instant, MissedTickBehavior, Sleep, interval_at, sleep_until, timeout};
-use tokio_tungstenite::tungstenite;
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// Frames written between two flushes. Raising it saves system calls for one busy client and holds more memory for it.
 const BATCH_FRAMES_MAX: usize = 64;
@@ -53,11 +53,10 @@ impl From<CloseCode> for End {
 
 /// Serves a socket until it ends. Its place is given back last.
 ///
-/// Most of a socket's life is [`Socket::run`], and most sockets are idle: its beginning and its end are boxed, so that the
-/// task does not keep room for them all the time.
-pub(crate) async fn serve(shared: Arc<Shared>, ws: WebSocket, codec: Codec, place: Place) {
-    shared.metrics.sockets_opened.inc();
-    if let Some((mut socket, welcome)) = Box::pin(begin(shared, ws, codec)).await {
+/// Most of a socket's life is [`Socket::run`], and most sockets are idle: all else is boxed, so that the task does not keep
+/// room for it all the time.
+pub(crate) async fn serve(shared: Arc<Shared>, upgrading: Upgrading, codec: Codec, place: Place) {
+    if let Some((mut socket, welcome)) = Box::pin(begin(shared, upgrading, codec)).await {
         let end = socket.run(welcome).await;
         Box::pin(socket.finish(end)).await;
     }
@@ -65,7 +64,9 @@ pub(crate) async fn serve(shared: Arc<Shared>, ws: WebSocket, codec: Codec, plac
 }
 
 /// Up to the welcome. None: there is none, and the socket is closed.
-async fn begin(shared: Arc<Shared>, mut ws: WebSocket, codec: Codec) -> Option<(Box<Socket>, Box<Welcome>)> {
+async fn begin(shared: Arc<Shared>, upgrading: Upgrading, codec: Codec) -> Option<(Box<Socket>, Box<Welcome>)> {
+    let mut ws = upgrading.done(shared.config.limits.frame_bytes_max as usize).await?;
+    shared.metrics.sockets_opened.inc();
     let greeted = match first_frame(&shared, &mut ws, codec).await {
         Ok(hello) => hello::greet(&shared, hello, codec).await,
         Err(Some(refused)) => Err(refused),
@@ -76,18 +77,16 @@ async fn begin(shared: Arc<Shared>, mut ws: WebSocket, codec: Codec) -> Option<(
     };
     match greeted {
         Ok(Greeted { session, link, welcome, expires_at }) => {
-            let expiry = expires_at.map(|at| Box::pin(sleep_until(shared.clock.instant(at).into())));
-            Some((Box::new(Socket::new(shared, ws, session, link, expiry)), welcome))
+            let expires_at = expires_at.map(|at| shared.clock.instant(at).into());
+            Some((Box::new(Socket::new(shared, ws, session, link, expires_at)), welcome))
         }
         Err(Refused { error, close }) => {
             if let Some(error) = error {
                 shared.metrics.error(error.code);
-                let frame = ServerFrame::Error(ErrorFrame { id: None, error });
-                // The close frame that follows says the same in short.
-                timeout(LINGER, ws.send(message(codec, codec.encode_server(&frame).into()))).await.ok();
+                feed(&mut ws, codec, &ServerFrame::Error(ErrorFrame { id: None, error }));
             }
             shared.metrics.closed(close);
-            close_ws(ws, close).await;
+            close_ws(&mut ws, close).await;
             None
         }
     }
@@ -98,9 +97,9 @@ async fn first_frame(shared: &Shared, ws: &mut WebSocket, codec: Codec) -> Resul
     let refused = |code: ErrorCode| Some(Refused { error: Some(code.into()), close: CloseCode::HelloExpected });
     let received = timeout(shared.config.limits.hello_timeout(), next_data(ws)).await;
     let data = match received {
-        Ok(Some(Ok(data))) => data,
-        Ok(Some(Err(error))) => return Err(fault(shared, &error).map(|close| Refused { error: None, close })),
-        Ok(None) => return Err(None),
+        Ok(Ok(Some(data))) => data,
+        Ok(Ok(None) | Err(Broken::Gone)) => return Err(None),
+        Ok(Err(Broken::Fault(fault))) => return Err(Some(Refused { error: None, close: close_code(shared, fault) })),
         Err(_) => return Err(refused(ErrorCode::HelloExpected)),
     };
     shared.metrics.frames_received.inc();
@@ -111,13 +110,17 @@ async fn first_frame(shared: &Shared, ws: &mut WebSocket, codec: Codec) -> Resul
     }
 }
 
-/// The next message that is data.
-async fn next_data(ws: &mut WebSocket) -> Option<Result<Message, axum::Error>> {
+/// The next message that is data. None: the client says goodbye instead.
+async fn next_data(ws: &mut WebSocket) -> Result<Option<Message>, Broken> {
     loop {
         match ws.recv().await? {
-            Ok(Message::Ping(_) | Message::Pong(_)) => {}
-            Ok(Message::Close(_)) => return None,
-            other => return Some(other),
+            Message::Pong => {}
+            Message::Ping(payload) => {
+                ws.feed_pong(&payload);
+                ws.flush().await.map_err(|_| Broken::Gone)?;
+            }
+            Message::Close(_) => return Ok(None),
+            data @ (Message::Text(_) | Message::Binary(_)) => return Ok(Some(data)),
         }
     }
 }
@@ -132,8 +135,9 @@ struct Socket {
     rate_limited: Bucket,
     bad_frames: Bucket,
     pings_missed: u32,
+    next_ping: Instant,
     /// When the token of its `hello` stops counting.
-    expiry: Option<Pin<Box<Sleep>>>,
+    expires_at: Option<Instant>,
 }
 
 impl Socket {
@@ -142,14 +146,27 @@ impl Socket {
         ws: WebSocket,
         session: Arc<Session>,
         link: Arc<Link>,
-        expiry: Option<Pin<Box<Sleep>>>,
+        expires_at: Option<Instant>,
     ) -> Self {
         let (limits, now) = (&shared.config.limits, shared.clock.now());
         let requests = Bucket::new(limits.requests(), now);
         let rate_limited = Bucket::new(limits.rate_limited(), now);
         let bad_frames = Bucket::new(limits.bad_frames(), now);
         let codec = session.who.codec;
-        Self { shared, ws, codec, session, link, requests, rate_limited, bad_frames, pings_missed: 0, expiry }
+        let next_ping = Instant::now() + limits.heartbeat();
+        Self {
+            shared,
+            ws,
+            codec,
+            session,
+            link,
+            requests,
+            rate_limited,
+            bad_frames,
+            pings_missed: 0,
+            next_ping,
+            expires_at,
+        }
     }
 
     async fn run(&mut self, welcome: Box<Welcome>) -> End {
@@ -160,41 +177,67 @@ impl Socket {
     }
 
     async fn serve(&mut self, welcome: Box<Welcome>) -> ControlFlow<End> {
-        let tells_missed = !welcome.missed_calls.is_empty();
-        self.write_frame(&ServerFrame::Welcome(welcome)).await?;
-        if tells_missed {
-            // Its pong says that the welcome was read: only then the calls count as shown.
-            self.ping().await?;
-        }
-        let period = self.shared.config.limits.heartbeat();
-        let mut heartbeat = interval_at(Instant::now() + period, period);
-        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.put_welcome(welcome);
+        let mut due = pin!(sleep_until(self.next_due()));
         loop {
             self.write_pending().await?;
             tokio::select! {
                 () = self.link.woken() => {}
                 received = self.ws.recv() => self.receive(received)?,
-                _ = heartbeat.tick() => self.beat().await?,
-                () = expired(self.expiry.as_mut()) => {
-                    return ControlFlow::Break(CloseCode::Unauthenticated.into());
+                () = due.as_mut() => {
+                    self.due()?;
+                    due.as_mut().reset(self.next_due());
                 }
             }
         }
     }
 
-    async fn beat(&mut self) -> ControlFlow<End> {
+    fn put_welcome(&mut self, welcome: Box<Welcome>) {
+        let tells_missed = !welcome.missed_calls.is_empty();
+        self.put(&ServerFrame::Welcome(welcome));
+        if tells_missed {
+            // Its pong says that the welcome was read: only then the calls count as shown.
+            self.put_ping();
+        }
+    }
+
+    fn next_due(&self) -> Instant {
+        self.expires_at.map_or(self.next_ping, |at| at.min(self.next_ping))
+    }
+
+    fn due(&mut self) -> ControlFlow<End> {
+        let now = Instant::now();
+        if self.expires_at.is_some_and(|at| at <= now) {
+            return ControlFlow::Break(CloseCode::Unauthenticated.into());
+        }
+        if self.next_ping <= now {
+            self.next_ping = now + self.shared.config.limits.heartbeat();
+            return self.beat();
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn beat(&mut self) -> ControlFlow<End> {
         if self.pings_missed >= PINGS_MISSED_MAX {
             return ControlFlow::Break(CloseCode::HeartbeatTimeout.into());
         }
         self.pings_missed += 1;
-        self.ping().await
+        self.put_ping();
+        ControlFlow::Continue(())
     }
 
-    async fn ping(&mut self) -> ControlFlow<End> {
+    fn put_ping(&mut self) {
         let now = self.shared.clock.now();
-        self.write_frame(&ServerFrame::Ping(Ping { now })).await
+        self.put(&ServerFrame::Ping(Ping { now }));
     }
 
+    /// Puts a frame that is the socket's, not the session's.
+    fn put(&mut self, frame: &ServerFrame) {
+        self.shared.metrics.frames_sent.inc();
+        feed(&mut self.ws, self.codec, frame);
+    }
+
+    /// Writes what was put and what the session has to say.
     async fn write_pending(&mut self) -> ControlFlow<End> {
         loop {
             if let Some(closing) = self.link.closing() {
@@ -203,28 +246,28 @@ impl Socket {
             let Some(frames) = self.session.take_unsent(self.link.fence, BATCH_FRAMES_MAX) else {
                 return ControlFlow::Break(CloseCode::Displaced.into());
             };
-            if frames.is_empty() {
+            let is_last = frames.is_empty();
+            self.feed_all(frames);
+            match poll_fn(|cx| Poll::Ready(self.ws.poll_flush(cx))).await {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return ControlFlow::Break(End::Gone),
+                Poll::Pending => Box::pin(self.write_slowly()).await?,
+            }
+            if is_last {
                 return ControlFlow::Continue(());
             }
-            self.write(frames).await?;
         }
     }
 
-    async fn write_frame(&mut self, frame: &ServerFrame) -> ControlFlow<End> {
-        let bytes = self.codec.encode_server(frame).into();
-        self.write(vec![bytes]).await
+    fn feed_all(&mut self, frames: Vec<Bytes>) {
+        self.shared.metrics.frames_sent.inc_by(frames.len() as u64);
+        frames.iter().for_each(|frame| self.ws.feed(self.codec == Codec::Json, frame));
     }
 
-    /// Writes and flushes. A client that does not read in time is a slow reader, and a link that is closing waits for no one.
-    async fn write(&mut self, frames: Vec<Bytes>) -> ControlFlow<End> {
-        let (ws, codec, link) = (&mut self.ws, self.codec, &self.link);
-        self.shared.metrics.frames_sent.inc_by(frames.len() as u64);
-        let write = async {
-            for frame in frames {
-                ws.feed(message(codec, frame)).await?;
-            }
-            ws.flush().await
-        };
+    /// Waits for a client that does not read at once. One that does not read in time is a slow reader, and a link that is
+    /// closing waits for no one.
+    async fn write_slowly(&mut self) -> ControlFlow<End> {
+        let (ws, link) = (&mut self.ws, &self.link);
         let closing = async {
             loop {
                 if let Some(closing) = link.closing() {
@@ -234,7 +277,7 @@ impl Socket {
             }
         };
         tokio::select! {
-            written = timeout(self.shared.config.limits.write_timeout(), write) => match written {
+            written = timeout(self.shared.config.limits.write_timeout(), ws.flush()) => match written {
                 Ok(Ok(())) => ControlFlow::Continue(()),
                 Ok(Err(_)) => ControlFlow::Break(End::Gone),
                 Err(_) => {
@@ -246,18 +289,20 @@ impl Socket {
         }
     }
 
-    fn receive(&mut self, received: Option<Result<Message, axum::Error>>) -> ControlFlow<End> {
+    fn receive(&mut self, received: Result<Message, Broken>) -> ControlFlow<End> {
         let message = match received {
-            Some(Ok(message)) => message,
-            Some(Err(error)) => return ControlFlow::Break(fault(&self.shared, &error).map_or(End::Gone, End::from)),
-            None => return ControlFlow::Break(End::Gone),
+            Ok(message) => message,
+            Err(Broken::Fault(fault)) => return ControlFlow::Break(close_code(&self.shared, fault).into()),
+            Err(Broken::Gone) => return ControlFlow::Break(End::Gone),
         };
         self.pings_missed = 0;
-        match message {
-            // The library answers a ping by itself; a flood of them is a flood.
-            Message::Ping(_) | Message::Pong(_) => return self.small_frame(),
-            Message::Close(Some(frame)) if frame.code == DONE => return ControlFlow::Break(End::Done),
-            Message::Close(_) => return ControlFlow::Break(End::Gone),
+        match &message {
+            Message::Ping(payload) => {
+                self.ws.feed_pong(payload);
+                return self.small_frame();
+            }
+            Message::Pong => return self.small_frame(),
+            Message::Close(code) => return ControlFlow::Break(if *code == Some(DONE) { End::Done } else { End::Gone }),
             Message::Text(_) | Message::Binary(_) => {}
         }
         self.shared.metrics.frames_received.inc();
@@ -343,7 +388,7 @@ impl Socket {
     async fn finish(mut self: Box<Self>, end: End) {
         let session = Arc::clone(&self.session);
         // Tokens that do not expire are of accounts' devices.
-        if self.expiry.is_none() {
+        if self.expires_at.is_none() {
             self.shared.accounts.seen.note(&session.who.endpoint);
         }
         match end {
@@ -354,8 +399,9 @@ impl Socket {
         match end {
             End::Done | End::Gone => {
                 self.shared.metrics.closed_by_peer();
+                self.ws.feed_close(DONE, "");
                 // The answer to its close frame, if there was one; it may not listen any longer.
-                timeout(LINGER, self.ws.close()).await.ok();
+                timeout(LINGER, self.ws.flush()).await.ok();
             }
             End::Ours(closing) => {
                 let code = match closing {
@@ -364,41 +410,28 @@ impl Socket {
                 };
                 self.shared.metrics.closed(code);
                 if closing == Closing::OtherSession {
-                    let frame = self.codec.encode_server(&ServerFrame::Displaced(Displaced {}));
-                    // The close frame that follows says the same.
-                    timeout(LINGER, self.ws.send(message(self.codec, frame.into()))).await.ok();
+                    // The close frame that follows says the same in short.
+                    feed(&mut self.ws, self.codec, &ServerFrame::Displaced(Displaced {}));
                 }
-                close_ws(self.ws, code).await;
+                close_ws(&mut self.ws, code).await;
             }
         }
-    }
-}
-
-/// Comes when the token has expired; never for one that does not.
-async fn expired(expiry: Option<&mut Pin<Box<Sleep>>>) {
-    match expiry {
-        Some(sleep) => sleep.await,
-        None => std::future::pending().await,
     }
 }
 
 /// Says why, and gives the client a moment to read it.
-async fn close_ws(mut ws: WebSocket, code: CloseCode) {
-    let frame = CloseFrame { code: code.code(), reason: code.reason().into() };
+async fn close_ws(ws: &mut WebSocket, code: CloseCode) {
+    ws.feed_close(code.code(), code.reason());
     let goodbye = async {
-        ws.send(Message::Close(Some(frame))).await?;
-        while let Some(received) = ws.recv().await {
-            if received.is_err() {
-                // What can't be read may still be on its way: closing on top of it would reset the connection, and the
-                // close frame might never be seen.
-                tokio::time::sleep(LINGER / 4).await;
-                break;
-            }
-        }
-        Ok::<(), axum::Error>(())
+        ws.flush().await.map_err(|_| Broken::Gone)?;
+        while !matches!(ws.recv().await?, Message::Close(_)) {}
+        Ok(())
     };
-    // Late or broken: the socket is dropped either way.
-    drop(timeout(LINGER, goodbye).await);
+    if let Ok(Err(Broken::Fault(_))) = timeout(LINGER, goodbye).await {
+        // What can't be read may still be on its way: closing on top of it would reset the connection, and the close frame
+        // might never be seen.
+        timeout(LINGER / 4, ws.discard()).await.ok();
+    }
 }
 
 /// A message's bytes, if it is of the kind that the codec uses.
@@ -410,24 +443,17 @@ fn payload(codec: Codec, message: &Message) -> Option<&[u8]> {
     }
 }
 
-fn message(codec: Codec, bytes: Bytes) -> Message {
-    match codec {
-        // The encoder wrote it: it is UTF-8. An empty message would be a bug that the client reports as a bad frame.
-        Codec::Json => Message::Text(Utf8Bytes::try_from(bytes).unwrap_or_default()),
-        Codec::Msgpack => Message::Binary(bytes),
-    }
+fn feed(ws: &mut WebSocket, codec: Codec, frame: &ServerFrame) {
+    ws.feed(codec == Codec::Json, &codec.encode_server(frame));
 }
 
-/// Whether a broken read is the client's fault, and which.
-fn fault(shared: &Shared, error: &axum::Error) -> Option<CloseCode> {
-    let source = std::error::Error::source(error)?;
-    match source.downcast_ref::<tungstenite::Error>()? {
-        tungstenite::Error::Capacity(_) => {
+/// How a socket is closed whose client has sent what can't be read.
+fn close_code(shared: &Shared, fault: Fault) -> CloseCode {
+    match fault {
+        Fault::TooLarge => {
             shared.metrics.hit(Hit::FrameBytes);
-            Some(CloseCode::FrameTooLarge)
+            CloseCode::FrameTooLarge
         }
-        tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => None,
-        tungstenite::Error::Utf8(_) | tungstenite::Error::Protocol(_) => Some(CloseCode::ProtocolViolation),
-        _ => None,
+        Fault::Protocol => CloseCode::ProtocolViolation,
     }
 }
