@@ -155,14 +155,14 @@ impl Source {
     }
 
     fn with_tracks(mut self) -> Result<Self, Refusal> {
-        // SAFETY: the context is open and ours; its array of streams is as long as it says.
-        let streams = unsafe {
-            let format = &*self.input.as_ptr();
-            std::slice::from_raw_parts(format.streams, format.nb_streams as usize)
-        };
-        for (index, stream) in streams.iter().enumerate() {
-            // SAFETY: each entry points at a stream that lives as long as the context.
-            let (track, is_encrypted) = unsafe { (track(index, *stream)?, is_encrypted(*stream)) };
+        // SAFETY: the context is open and ours.
+        let count = unsafe { (*self.input.as_ptr()).nb_streams as usize };
+        for index in 0..count {
+            // SAFETY: so many entries are there, and each points at a stream that lives as long as the context.
+            let (track, is_encrypted) = unsafe {
+                let stream = *(*self.input.as_ptr()).streams.add(index);
+                (track(index, stream)?, is_encrypted(stream))
+            };
             if is_encrypted && track.kind != Kind::Other {
                 return Err(Reason::Encrypted.into());
             }

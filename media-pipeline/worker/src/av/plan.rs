@@ -146,13 +146,16 @@ impl Plan {
         let bits = room / (seconds + 1.0);
         let sound_bits = if bits < SMALL_BITS as f64 { SOUND_BITS_SMALL } else { SOUND_BITS };
         let shrink = 0.6_f64.powi(i32::try_from(attempt).unwrap_or(i32::MAX));
-        let picture_bits = ((bits - f64::from(sound_bits) * 1.05) * shrink) as u64;
-        let picture_bits = picture_bits.clamp(PICTURE_BITS_MIN, PICTURE_BITS_MAX);
+        let picture_bits = (bits - f64::from(sound_bits) * 1.05).clamp(0.0, PICTURE_BITS_MAX as f64) * shrink;
+        let picture_bits = (picture_bits as u64).max(PICTURE_BITS_MIN);
         let (width, height) = sized(upright, rate, picture_bits, attempt);
         Self { width, height, picture_bits, sound_bits }
     }
 
     /// What the encoder of pictures is told, as on FFmpeg's command line.
+    ///
+    /// Looking ahead is left to the thread that feeds it: one of its own, at the end, makes what comes out depend on which
+    /// thread was quicker.
     pub(crate) fn options(&self) -> Vec<(&'static str, String)> {
         vec![
             ("preset", PRESET.into()),
@@ -161,6 +164,7 @@ impl Plan {
             ("level", "4.1".into()),
             ("maxrate", self.picture_bits.to_string()),
             ("bufsize", self.picture_bits.to_string()),
+            ("x264-params", "sync-lookahead=0".into()),
         ]
     }
 }

@@ -31,6 +31,9 @@ fn d3_lists_of_other_files_are_refused_whatever_their_name() {
         assert_eq!(desk.refused(&desk.file("list.mp4", text.as_bytes())), Reason::Unsupported, "{text}");
     }
     assert_eq!(desk.refused(&desk.file("empty.mp4", b"")), Reason::Empty);
+    let nothing = b"\0\0\0\x10ftypisom\0\0\0\0\0\0\0\x08moov\0\0\0\x08mdat";
+    assert!(matches!(desk.refused(&desk.file("nothing.mp4", nothing)), Reason::Empty | Reason::Damaged));
+    assert!(matches!(desk.refused(&desk.file("none.avi", b"RIFF\x04\0\0\0AVI ")), Reason::Empty | Reason::Damaged));
 }
 
 #[test]
@@ -158,7 +161,7 @@ fn d3_cut_off_files_are_salvaged_or_refused() {
                     // Nobody knows how long something in fragments was to be.
                     let least = if name == "d.mp4" { 0 } else { 1_000 };
                     assert!((least..2_600).contains(&made.outcome.duration_ms), "{name} {:?}", made.outcome);
-                    if kept % 4 == 0 {
+                    if kept.is_multiple_of(4) {
                         assert_playable(&made);
                     }
                     kept += 1;

@@ -102,6 +102,18 @@ pub(crate) fn stream(path: &Path, kind: &str, fields: &str) -> String {
     probe(path, &format!("-select_streams {kind}:0 -show_entries stream={fields}")).trim_end_matches(',').to_owned()
 }
 
+/// Hashes of the decoded frames of the first stream of a kind.
+pub(crate) fn hashes(path: &Path, kind: &str) -> Vec<String> {
+    let output = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-i"])
+        .arg(path)
+        .args(["-map", &format!("0:{kind}:0"), "-f", "framemd5", "-"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().filter(|line| !line.starts_with('#')).map(|line| line.rsplit(',').next().unwrap().to_owned()).collect()
+}
+
 /// Numbers of a column that FFprobe answers with, line by line.
 pub(crate) fn numbers(path: &Path, arguments: &str) -> Vec<f64> {
     probe(path, arguments).lines().filter_map(|line| line.trim_matches(',').parse().ok()).collect()
