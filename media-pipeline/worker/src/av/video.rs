@@ -70,6 +70,8 @@ struct Ready {
     width: u32,
     height: u32,
     is_copied: bool,
+    /// How often coding was tried.
+    attempts: u32,
 }
 
 impl Making<'_> {
@@ -77,11 +79,25 @@ impl Making<'_> {
         let [main, mut jpeg, mut webp] = outputs;
         let poster = poster::find(self.reel)?;
         let stills = image::stills(&poster, POSTER_SIDE, &mut jpeg, &mut webp)?;
-        let ready = match self.copied()? {
-            Some(ready) => ready,
-            None => self.coded(progress)?,
+        // Where it was too much it is done once more: progress never goes back.
+        let mut most = 0;
+        let mut progress = |thousandths: u16| {
+            most = most.max(thousandths);
+            progress(most);
         };
-        progress(CODED);
+        let mut ready = match self.copied()? {
+            Some(ready) => ready,
+            None => self.coded(0, &mut progress)?,
+        };
+        let limit = self.job.limits.video_bytes_max;
+        let (bytes, ready) = loop {
+            progress(CODED);
+            let bytes = self.write(&main, &mut ready)?;
+            if bytes <= limit {
+                break (bytes, ready);
+            }
+            ready = self.coded(ready.attempts, &mut progress)?;
+        };
         let reel = self.reel;
         let end_us = ready.sounds.as_ref().map_or(0, |sounds| sounds.end_us).max(ready.pictures.end_us);
         let is_mute = ready.sounds.is_none() && reel.sound().is_some();
@@ -89,8 +105,6 @@ impl Making<'_> {
         if is_faulty && !reel.is_enough(ready.pictures.end_us) {
             return Err(Reason::Damaged.into());
         }
-        let has_sound = ready.sounds.is_some();
-        let bytes = self.write(&main, ready.pictures, ready.sounds)?;
         progress(1_000);
         Ok(Outcome {
             class: Class::Video,
@@ -99,7 +113,7 @@ impl Making<'_> {
             width: ready.width,
             height: ready.height,
             duration_ms: u64::try_from(end_us / 1_000).unwrap_or(0),
-            has_sound,
+            has_sound: ready.sounds.is_some(),
             is_remuxed: ready.is_copied,
             is_salvaged: is_faulty || is_mute,
             thumbhash: stills.thumbhash,
@@ -133,7 +147,7 @@ impl Making<'_> {
             }
         };
         let (width, height) = (self.track.parameters.width(), self.track.parameters.height());
-        Ok(Some(Ready { pictures, sounds, width, height, is_copied }))
+        Ok(Some(Ready { pictures, sounds, width, height, is_copied, attempts: 0 }))
     }
 
     fn copy(&self, track: &Track, strip: &Strip) -> Result<Coded, Refusal> {
@@ -164,8 +178,8 @@ impl Making<'_> {
         Plan::new(upright, reel.pictures.rate(), reel.length_us(), &self.job.limits, attempt)
     }
 
-    /// Pictures and sound coded, as small as it takes.
-    fn coded(&self, progress: &mut dyn FnMut(u16)) -> Result<Ready, Refusal> {
+    /// Pictures and sound coded, as small as it takes; so many attempts were too much already.
+    fn coded(&self, attempts: u32, progress: &mut dyn FnMut(u16)) -> Result<Ready, Refusal> {
         let (reel, limit) = (self.reel, self.job.limits.video_bytes_max);
         let threads = self.job.threads.max(1);
         let first = self.plan(0);
@@ -175,7 +189,7 @@ impl Making<'_> {
             let waiting = (threads > 1).then(|| scope.spawn(code_sound));
             let mut sounds = if waiting.is_none() { Some(code_sound()?) } else { None };
             let mut waiting = waiting;
-            for attempt in 0..ATTEMPTS {
+            for attempt in attempts..ATTEMPTS {
                 let plan = self.plan(attempt);
                 let room = limit.saturating_sub(plan.sound_bits as u64 / 8 * (reel.length_us() as u64 / 1_000_000 + 1));
                 let mut told = |done: u64, total: u64| {
@@ -188,18 +202,20 @@ impl Making<'_> {
                 }
                 let Made::Coded(coded) = made else { continue };
                 let (width, height) = (plan.width, plan.height);
-                return Ok(Ready { pictures: coded, sounds: sounds.flatten(), width, height, is_copied: false });
+                let (sounds, attempts) = (sounds.flatten(), attempt + 1);
+                return Ok(Ready { pictures: coded, sounds, width, height, is_copied: false, attempts });
             }
             Err(Refusal::over(Reason::TooLarge, limit, limit + 1))
         })
     }
 
-    fn write(&self, main: &File, pictures: Coded, sounds: Option<Coded>) -> Result<u64, Refusal> {
-        let mut muxer = Muxer::new(main, Container::Mp4, self.job.limits.video_bytes_max)?;
+    /// Writes what is ready, whose packets are gone then, and answers how long it has become.
+    fn write(&self, main: &File, ready: &mut Ready) -> Result<u64, Refusal> {
+        let mut muxer = Muxer::new(main, Container::Mp4, self.job.limits.video_bytes_max.saturating_mul(2))?;
         let mut strips = Vec::new();
-        for coded in [Some(pictures), sounds].into_iter().flatten() {
+        for coded in [Some(&mut ready.pictures), ready.sounds.as_mut()].into_iter().flatten() {
             let stream = muxer.add(&coded.parameters, coded.clock)?;
-            strips.push((stream, coded.clock, coded.packets.into_iter().peekable()));
+            strips.push((stream, coded.clock, std::mem::take(&mut coded.packets).into_iter().peekable()));
         }
         muxer.start()?;
         loop {

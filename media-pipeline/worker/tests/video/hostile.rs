@@ -139,6 +139,13 @@ fn d2_what_comes_out_is_never_above_the_limit() {
         assert_playable(&made);
         assert!(made.outcome.bytes <= bytes, "{} of {bytes}", made.outcome.bytes);
     }
+    // What fits but for its length is coded after all.
+    let fits = desk.make("fits.mp4", &format!("{noise} -c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac"));
+    let all = fs::metadata(&fits).unwrap().len();
+    let job = Job { limits: Limits { video_bytes_max: all / 3, ..Limits::default() }, ..job() };
+    let made = desk.try_run(&job, &fits).unwrap();
+    assert_playable(&made);
+    assert!(made.outcome.bytes <= all / 3 && !made.outcome.is_remuxed, "{} of {all}", made.outcome.bytes);
 }
 
 #[test]
