@@ -44,9 +44,11 @@ impl Inner {
         let (files, used) = self.parts.directory.media_usage(user).await?;
         let (quota, would) = (self.config.quota, used.saturating_add(bytes));
         if would > quota.bytes_max {
+            self.figures.quota_full.inc();
             return Err(Refusal::over(Reason::Quota, quota.bytes_max, would).into());
         }
         if files >= quota.files_max {
+            self.figures.quota_full.inc();
             return Err(Refusal::from(Reason::Quota).into());
         }
         Ok(())
@@ -191,8 +193,14 @@ impl Inner {
             MediaAdded::Unknown => Err(LibraryError::NoClaim),
             MediaAdded::Stale => Err(Refusal::from(Reason::StoreUnavailable).into()),
             MediaAdded::Refused(row) => Err(rows::refusal(&row).into()),
-            MediaAdded::OverBytes { actual } => Err(Refusal::over(Reason::Quota, quota.bytes_max, actual).into()),
-            MediaAdded::OverFiles { .. } => Err(Refusal::from(Reason::Quota).into()),
+            MediaAdded::OverBytes { actual } => {
+                self.figures.quota_full.inc();
+                Err(Refusal::over(Reason::Quota, quota.bytes_max, actual).into())
+            }
+            MediaAdded::OverFiles { .. } => {
+                self.figures.quota_full.inc();
+                Err(Refusal::from(Reason::Quota).into())
+            }
             MediaAdded::QueueFull { max } => {
                 self.figures.queue_full.inc();
                 let refusal = Refusal::over(Reason::Busy, max, max.saturating_add(1));

@@ -34,6 +34,8 @@ pub(crate) struct Figures {
     pub(crate) claimed: Counter,
     pub(crate) claims_failed: Counter,
     pub(crate) queue_full: Counter,
+    pub(crate) quota_full: Counter,
+    pub(crate) shares_full: Counter,
     pub(crate) store_failed: Counter,
     pub(crate) expired: Counter,
     pub(crate) contents_forgotten: Counter,
@@ -60,6 +62,8 @@ impl Figures {
             claimed: Counter::default(),
             claims_failed: Counter::default(),
             queue_full: Counter::default(),
+            quota_full: Counter::default(),
+            shares_full: Counter::default(),
             store_failed: Counter::default(),
             expired: Counter::default(),
             contents_forgotten: Counter::default(),
@@ -87,6 +91,8 @@ pub(super) fn register(inner: &Arc<Inner>, registry: &mut Registry) {
     count("media_claims_limited", "Claims refused: too many at once", &inner.claims.refused);
     count("media_uploads_limited", "Uploads refused: too many at once or in an hour", &inner.rates.refused);
     count("media_queue_full", "Uploads refused: too many jobs", &figures.queue_full);
+    count("media_quota_full", "Files refused: their owner has as much as they may", &figures.quota_full);
+    count("media_shares_full", "Shares refused: with more people than a file may have", &figures.shares_full);
     count("media_store_failures", "Blobs that could not be put or deleted at the first try", &figures.store_failed);
     count("media_files_expired", "Files whose time was over", &figures.expired);
     count("media_contents_forgotten", "Contents that nobody had any longer", &figures.contents_forgotten);

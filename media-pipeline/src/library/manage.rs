@@ -176,10 +176,14 @@ impl Library {
         };
         let (directory, now) = (&self.inner.parts.directory, self.inner.now());
         let shared = directory.media_share(&caller.user, id, &to, "", GRANTS_MAX, now).await;
-        told(shared.map_err(|error| match error {
+        let shared = shared.map_err(|error| match error {
             tertulia_directory::Error::UnknownUser => LibraryError::UnknownUser,
             other => other.into(),
-        })?)?;
+        })?;
+        if shared == Shared::Full {
+            self.inner.figures.shares_full.inc();
+        }
+        told(shared)?;
         Ok(id)
     }
 
