@@ -154,7 +154,7 @@ mod tests {
         let Err(LibraryError::Slower { retry_after, .. }) = rates.begin(&user("alice"), NOW) else { panic!() };
         assert_eq!(retry_after, HOUR / 4);
         rates.begin(&user("bob"), NOW).unwrap();
-        assert!(rates.begin(&user("alice"), NOW + retry_after - Duration::from_millis(1)).is_err());
+        assert!(rates.begin(&user("alice"), NOW + (retry_after - Duration::from_millis(1))).is_err());
         rates.begin(&user("alice"), NOW + retry_after).unwrap();
     }
 
