@@ -120,6 +120,13 @@ impl Decoder {
     }
 }
 
+impl Decoder {
+    /// How many pictures it holds back to give them in the order in which they are shown.
+    pub(crate) fn depth(&self) -> usize {
+        usize::try_from(self.0.get().has_b_frames).unwrap_or(0)
+    }
+}
+
 /// What an encoder of pictures makes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pictures {

@@ -92,6 +92,11 @@ impl Packet {
         self.0.as_ptr()
     }
 
+    /// Where in the file it begins.
+    pub(crate) fn place(&self) -> i64 {
+        self.get().pos
+    }
+
     /// When it is shown.
     pub(crate) fn pts(&self) -> Option<i64> {
         known(self.get().pts)
@@ -246,6 +251,11 @@ impl Frame {
     /// When it is shown, as well as the decoder can tell.
     pub(crate) fn time(&self) -> Option<i64> {
         known(self.get().best_effort_timestamp).or(known(self.get().pts))
+    }
+
+    /// Where in the file the packet begins that it was made of.
+    pub(crate) fn place(&self) -> i64 {
+        self.get().pkt_pos
     }
 
     /// Its time as filters and encoders read it.

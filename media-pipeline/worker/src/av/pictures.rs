@@ -11,7 +11,7 @@ use super::reel::Reel;
 use super::turn::Turn;
 use ffmpeg_next::ffi;
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use tertulia_media_core::{Reason, Refusal};
 
 /// The clock of what has none that an MP4 can be counted in.
@@ -48,6 +48,36 @@ pub(crate) fn clock(input: Rational) -> Rational {
     if is_fine { input } else { FINE_CLOCK }
 }
 
+/// When packets are decoded that have not become pictures yet.
+struct Waiting {
+    times: BinaryHeap<Reverse<i64>>,
+    /// Of every packet: by its place in the file, when it is decoded.
+    places: HashMap<i64, i64>,
+}
+
+impl Waiting {
+    fn new(reel: &Reel) -> Self {
+        let places = reel.pictures.packets.iter().filter_map(|packet| Some((packet.place(), packet.dts()?))).collect();
+        Self { times: BinaryHeap::new(), places }
+    }
+
+    /// When the next picture is shown, made of the packet at a place.
+    ///
+    /// Packets that made none leave their times behind: nothing is shown earlier than it is decoded by more than is held back.
+    fn next(&mut self, place: i64, depth: usize) -> Option<i64> {
+        if let Some(decoded) = self.places.get(&place) {
+            let kept = self.times.iter().filter(|Reverse(time)| time <= decoded).count();
+            for _ in 0..kept.saturating_sub(depth + 1) {
+                self.times.pop();
+            }
+        }
+        while self.times.len() > WAITING_MAX {
+            self.times.pop();
+        }
+        self.times.pop().map(|Reverse(time)| time)
+    }
+}
+
 struct Coder<'a> {
     reel: &'a Reel,
     plan: &'a Plan,
@@ -67,7 +97,7 @@ struct Coder<'a> {
     due_us: i64,
     last_duration: i64,
     /// When packets are decoded that have not become pictures yet, where nothing says when they are shown.
-    waiting: Option<BinaryHeap<Reverse<i64>>>,
+    waiting: Option<Waiting>,
     faults: u64,
     frames: u64,
 }
@@ -106,7 +136,7 @@ pub(crate) fn code(
         times: Vec::with_capacity(reel.pictures.packets.len()),
         due_us: i64::MIN,
         last_duration: 0,
-        waiting: reel.pictures.packets.iter().any(|packet| packet.pts().is_none()).then(BinaryHeap::new),
+        waiting: reel.pictures.packets.iter().any(|packet| packet.pts().is_none()).then(|| Waiting::new(reel)),
         faults: 0,
         frames: 0,
     };
@@ -150,15 +180,13 @@ impl Coder<'_> {
                 return Err(fault.into());
             }
             self.faults += 1;
-        } else if let (Some(waiting), Some(dts)) = (&mut self.waiting, packet.and_then(Packet::dts)) {
-            waiting.push(Reverse(dts));
-            if waiting.len() > WAITING_MAX {
-                waiting.pop();
-            }
+        }
+        if let (Some(waiting), Some(dts)) = (&mut self.waiting, packet.and_then(Packet::dts)) {
+            waiting.times.push(Reverse(dts));
         }
         loop {
             match decoder.receive(frame) {
-                Ok(true) => self.take(frame)?,
+                Ok(true) => self.take(frame, decoder.depth())?,
                 Ok(false) => return Ok(()),
                 Err(Fault::MEMORY) => return Err(Fault::MEMORY.into()),
                 Err(_) => self.faults += 1,
@@ -170,13 +198,13 @@ impl Coder<'_> {
     }
 
     /// A decoded picture: given a time, turned and scaled, encoded; unless it comes before its time.
-    fn take(&mut self, frame: &mut Frame) -> Result<(), Refusal> {
+    fn take(&mut self, frame: &mut Frame, depth: usize) -> Result<(), Refusal> {
         if frame.is_broken() {
             self.faults += 1;
         }
         // AVI says when pictures are decoded alone: as many are shown, in order, at the same times.
         let time = match &mut self.waiting {
-            Some(waiting) => waiting.pop().map(|Reverse(dts)| dts),
+            Some(waiting) => waiting.next(frame.place(), depth),
             None => frame.time(),
         };
         let Some(time) = time else {

@@ -179,6 +179,24 @@ fn d3_sound_stays_with_the_pictures() {
 }
 
 #[test]
+fn d3_broken_pictures_leave_the_others_where_they_are() {
+    let desk = Desk::new();
+    for coded in ["-c:v mpeg4 -bf 0 -g 5", "-c:v mpeg4 -bf 2 -g 6", "-c:v mjpeg"] {
+        let input = desk.make("in.avi", &format!("{FLASH} {coded} -c:a pcm_s16le"));
+        let mut bytes = std::fs::read(&input).unwrap();
+        let chunks: Vec<usize> = (0..bytes.len() - 8).filter(|at| bytes[*at..].starts_with(b"00dc")).collect();
+        for at in &chunks[8..18] {
+            let size = u32::from_le_bytes(bytes[at + 4..at + 8].try_into().unwrap()) as usize;
+            bytes[at + 8..at + 8 + size].fill(0);
+        }
+        let made = desk.run(&desk.file("broken.avi", &bytes));
+        assert!(made.outcome.is_salvaged, "{coded}");
+        let (flash, beep) = flash_and_beep(&made.main);
+        assert!((beep - flash).abs() <= 0.041, "{coded}: {flash} {beep}");
+    }
+}
+
+#[test]
 fn d3_no_sound_and_odd_sounds() {
     let desk = Desk::new();
     let picture = "-f lavfi -i testsrc2=s=160x120:r=25:d=1";
