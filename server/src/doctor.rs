@@ -11,6 +11,7 @@ mod health;
 mod machine;
 mod ports;
 mod reach;
+mod sandbox;
 
 pub(crate) use health::check as healthcheck;
 
@@ -45,6 +46,7 @@ fn findings(file: Option<&Path>) -> Vec<Finding> {
     findings.extend(reach::check(&config));
     findings.extend(folder::check(&config));
     findings.extend(machine::check(&config));
+    findings.extend(sandbox::check(&config));
     findings
 }
 
