@@ -145,10 +145,7 @@ fn still(job: &Job, bytes: &[u8], outputs: [File; 3], progress: &mut dyn FnMut(u
     progress(400);
     let frame = upright(job, decoded)?;
     progress(600);
-    let is_opaque = frame.is_opaque();
-    // An opacity that hides nothing is a quarter of the bytes for nothing.
-    let frame = if is_opaque { frame.on_white() } else { frame };
-    let (mime, made) = if is_opaque {
+    let (mime, made) = if frame.is_opaque() {
         let how = if is_drawn {
             Jpeg { quality: DRAWN_QUALITY, is_sharp: true, is_progressive: true }
         } else {
@@ -183,7 +180,11 @@ fn upright(job: &Job, decoded: Decoded) -> Result<Frame, Refusal> {
     let target = fit(width, height, job.limits.image_side_max.min(encode::WEBP_SIDE_MAX));
     // Ink can't be averaged here: a profile has to say first what it looks like.
     let sheet = match sheet {
-        Sheet::Light(frame) => Sheet::Light(frame.scaled(target, Quality::Fine)?.unwrap_or(frame)),
+        Sheet::Light(frame) => {
+            // Scaling what has an opacity takes a second copy of it all.
+            let frame = frame.without_idle_opacity();
+            Sheet::Light(frame.scaled(target, Quality::Fine)?.unwrap_or(frame))
+        }
         ink @ Sheet::Ink { .. } => ink,
     };
     let frame = colour::to_srgb(sheet, &profile)?;

@@ -137,6 +137,20 @@ impl Frame {
         }
     }
 
+    /// Without an opacity that hides nothing: in place, for there may not be room for two of it.
+    pub(crate) fn without_idle_opacity(mut self) -> Self {
+        if self.layout == Layout::Rgb || !self.is_opaque() {
+            return self;
+        }
+        let count = self.pixels.len() / 4;
+        for at in 0..count {
+            self.pixels.copy_within(at * 4..at * 4 + 3, at * 3);
+        }
+        self.pixels.truncate(count * 3);
+        self.layout = Layout::Rgb;
+        self
+    }
+
     /// The colours alone, on white where it can be seen through.
     pub(crate) fn on_white(self) -> Self {
         if self.layout == Layout::Rgb {
