@@ -64,6 +64,7 @@ impl Inner {
         let contents = directory.media_sweep(now, config.batch).await?;
         let mut blobs = 0;
         for key in directory.blobs_to_delete(now, config.on_its_way, config.doomed, config.batch).await? {
+            self.cache.forget(BlobKey(key));
             // One that fails is tried again at the next look; nothing can refer to it meanwhile.
             match self.parts.store.delete(BlobKey(key)).await {
                 Ok(()) => {

@@ -20,6 +20,7 @@ pub use words::{
     MediaView, PAGE_MAX, Page, SHARE_MAX, Servable, SignedLink, Variant,
 };
 
+use crate::cache::Blobs;
 use crate::claims::Claims;
 use crate::collect::{self, Collected};
 use crate::ingest::{Announced, Ingest, Ingested, Spool, SpoolLimits};
@@ -71,6 +72,7 @@ pub(crate) struct Inner {
     pub(crate) claims: Claims,
     pub(crate) queue: Queue,
     pub(crate) figures: Figures,
+    pub(crate) cache: Blobs,
     pub(crate) closing: CancellationToken,
     pub(crate) tasks: TaskTracker,
     tus: OnceLock<tus::Uploads>,
@@ -133,6 +135,7 @@ impl Library {
             claims: Claims::default(),
             queue: Queue::default(),
             figures: Figures::new(),
+            cache: Blobs::new(Arc::clone(&parts.store), &config.cache),
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
             tus: OnceLock::new(),

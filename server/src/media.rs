@@ -46,7 +46,7 @@ impl Media {
 
     /// Adds their figures to the metrics.
     pub(crate) fn register(&self, registry: &mut Registry) {
-        self.uploads.library.register(registry);
+        self.uploads.library.register(registry.sub_registry_with_prefix("tertulia"));
         figures::register(Arc::clone(&self.pool), registry);
     }
 

@@ -102,6 +102,7 @@ pub(super) fn register(inner: &Arc<Inner>, registry: &mut Registry) {
     registry.register("media_job_results", "What came of jobs, by reason", figures.results.clone());
     registry.register_collector(Box::new(Queued(Arc::downgrade(inner))));
     inner.spool.register(registry);
+    inner.cache.figures().register(registry, "media_cache");
 }
 
 /// What is looked up at a scrape.

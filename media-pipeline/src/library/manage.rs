@@ -5,12 +5,16 @@ use super::words::{
     Variant,
 };
 use super::{Library, arrive, rows};
+use crate::cache::Keep;
 use crate::store::BlobRead;
+use futures_util::StreamExt;
+use futures_util::future::ready;
+use futures_util::stream;
 use std::ops::Range;
 use std::time::Duration;
 use tertulia_common::{MediaId, UserId};
 use tertulia_directory::{MediaFile, MediaOrigin, Opening, Reach, Shared};
-use tertulia_media_core::Treatment;
+use tertulia_media_core::{Class, Treatment};
 
 /// How long one device may fetch a view-once file. Raising it gives slow phones more time, and whoever looks too.
 const LEASE: Duration = Duration::from_secs(60);
@@ -135,7 +139,15 @@ impl Library {
     /// # Errors
     /// If the store fails.
     pub async fn read(&self, servable: &Servable, range: Option<Range<u64>>) -> Result<BlobRead, LibraryError> {
-        Ok(self.inner.parts.store.read(servable.key, range).await?)
+        let is_kept = servable.is_cacheable && servable.class != Class::Sealed;
+        let keep = if is_kept { Keep::Hot } else { Keep::Never };
+        let Some(blob) = self.inner.cache.get(servable.key, servable.bytes, keep).await? else {
+            return Ok(self.inner.parts.store.read(servable.key, range).await?);
+        };
+        let size = blob.len() as u64;
+        let at = |place: u64| usize::try_from(place).map_or(blob.len(), |place| place.min(blob.len()));
+        let part = range.map_or(blob.clone(), |range| blob.slice(at(range.start)..at(range.end)));
+        Ok(BlobRead { size, body: stream::once(ready(Ok(part))).boxed() })
     }
 
     /// A link by which anybody can fetch a variant for so long (cut to the operator's limit).

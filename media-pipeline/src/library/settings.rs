@@ -1,5 +1,6 @@
 //! What the library may use and keep: set by the operator, with defaults.
 
+use crate::cache::CacheLimits;
 use crate::links::LinkKey;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub struct LibraryConfig {
     pub collect: CollectConfig,
     /// How long a link may be good.
     pub link_ttl_max: Duration,
+    /// What is kept in memory of what is read often.
+    pub cache: CacheLimits,
 }
 
 impl LibraryConfig {
@@ -37,6 +40,7 @@ impl LibraryConfig {
             jobs: JobsConfig::default(),
             collect: CollectConfig::default(),
             link_ttl_max: Duration::from_secs(7 * 24 * 3_600),
+            cache: CacheLimits::default(),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 use tertulia_media_core::Limits;
+use tertulia_media_pipeline::cache::CacheLimits;
 use tertulia_media_pipeline::library::{CollectConfig, JobsConfig, LibraryConfig, QuotaConfig};
 use tertulia_media_pipeline::links::LinkKey;
 use tertulia_media_pipeline::store::StoreConfig;
@@ -131,7 +132,7 @@ impl Config {
     pub(crate) fn library(&self, link_key: LinkKey) -> LibraryConfig {
         let uploads = &self.uploads;
         // A video takes all cores there are, so that it is ready soon; several at once share them no better.
-        let (threads, quota) = (uploads.cores(), QuotaConfig::default());
+        let threads = uploads.cores();
         LibraryConfig {
             limits: uploads.limits,
             quota: QuotaConfig {
@@ -140,7 +141,6 @@ impl Config {
                 uploads_at_once_max: uploads.user_uploads_at_once,
                 all_uploads_at_once_max: uploads.uploads_at_once,
                 uploads_per_hour_max: uploads.user_uploads_per_hour,
-                ..quota
             },
             jobs: JobsConfig {
                 workers: threads as usize,
@@ -155,6 +155,7 @@ impl Config {
                 ..CollectConfig::default()
             },
             link_ttl_max: Duration::from_secs(uploads.link_ttl_max_s.into()),
+            cache: CacheLimits { blob_bytes_max: uploads.cache_bytes_max, ..CacheLimits::default() },
             ..LibraryConfig::new(self.media_folder().join("incoming"), link_key)
         }
     }
