@@ -43,7 +43,8 @@ fn cut(name: &str) -> String {
     let end = name.rfind('.').filter(|dot| name.len() - dot <= EXTENSION_BYTES_MAX).map_or("", |dot| &name[dot..]);
     let room = NAME_BYTES_MAX - end.len();
     let stem = (0..=room).rev().find(|at| name.is_char_boundary(*at)).map_or("", |at| &name[..at]);
-    format!("{}{end}", stem.trim_end())
+    // Where the cut falls behind a dot or a space, that would be the name's end.
+    format!("{}{end}", stem.trim_end_matches(|c: char| c == '.' || c.is_whitespace()))
 }
 
 /// The value of `Content-Disposition`: whether a browser shows it, if it can, or saves it, and under which name. The name is
@@ -101,6 +102,8 @@ mod tests {
         let name = clean_name(&format!("{}.jpeg", "ü".repeat(300))).unwrap();
         assert!(name.len() <= NAME_BYTES_MAX && name.len() > NAME_BYTES_MAX - 2 && name.ends_with("ü.jpeg"), "{name}");
         assert_eq!(clean_name(&"x".repeat(300)).unwrap().len(), NAME_BYTES_MAX);
+        let cut_at_a_dot = format!("{}.{}", "x".repeat(NAME_BYTES_MAX - 1), "y".repeat(40));
+        assert_eq!(clean_name(&cut_at_a_dot), Some("x".repeat(NAME_BYTES_MAX - 1)));
     }
 
     #[test]
