@@ -57,15 +57,14 @@ impl Media {
     }
 }
 
-/// One line of what holds the workers, or why there are none and what to do.
+/// Why there are no workers, and what to do. What holds them the pool says itself.
 async fn tell_layers(pool: Arc<Pool>) {
-    match pool.layers().await {
-        Ok(layers) => tracing::info!(%layers, "media are opened in sandboxed processes"),
-        Err(why) => tracing::error!(
+    if let Err(why) = pool.layers().await {
+        tracing::error!(
             why,
             "pictures, videos and sounds are refused: they can't be opened safely here. `tertulia doctor` says what to do; documents \
              are taken"
-        ),
+        );
     }
 }
 

@@ -174,7 +174,8 @@ fn dress(headers: &mut HeaderMap, servable: &Servable, etag: &str, link_ends_s: 
     headers.insert(CONTENT_SECURITY_POLICY, NOTHING_RUNS);
     headers.insert(RESOURCE_POLICY, CROSS_ORIGIN);
     let is_shown = !matches!(servable.class, Class::Document | Class::Sealed);
-    insert(headers, CONTENT_DISPOSITION, content_disposition(is_shown, servable.file_name.as_deref()));
+    let name = servable.file_name.as_deref().map(|name| name_of(name, &servable.mime));
+    insert(headers, CONTENT_DISPOSITION, content_disposition(is_shown, name.as_deref()));
     match link_ends_s {
         _ if !servable.is_cacheable => headers.insert(CACHE_CONTROL, NO_STORE),
         None => headers.insert(CACHE_CONTROL, OWN_CACHE),
@@ -185,6 +186,21 @@ fn dress(headers: &mut HeaderMap, servable: &Servable, etag: &str, link_ends_s: 
             None
         }
     };
+}
+
+/// What was made is not called as what was sent: `holiday.mkv` has become an MP4.
+fn name_of(name: &str, mime: &str) -> String {
+    let extension = match mime {
+        "video/mp4" => "mp4",
+        "audio/mp4" => "m4a",
+        "audio/ogg" => "ogg",
+        "image/jpeg" => "jpg",
+        "image/webp" => "webp",
+        "image/png" => "png",
+        _ => return name.to_owned(),
+    };
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    format!("{stem}.{extension}")
 }
 
 fn insert(headers: &mut HeaderMap, name: HeaderName, text: String) {
