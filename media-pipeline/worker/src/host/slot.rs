@@ -97,7 +97,11 @@ impl Shared {
         self.failures.store(0, Ordering::Relaxed);
         let is_new = !matches!(&*self.state.borrow(), State::Available(now) if *now == layers);
         if is_new {
-            let absent: Vec<_> = layers.each().into_iter().filter(|(_, holds)| !holds).map(|(name, _)| name).collect();
+            // Root needs no user namespace to have the others.
+            let needless =
+                (layers.net_namespace && layers.ipc_namespace && layers.mount_namespace).then_some("user_namespace");
+            let is_absent = |(name, holds): &(&str, bool)| !holds && needless != Some(*name);
+            let absent: Vec<_> = layers.each().into_iter().filter(is_absent).map(|(name, _)| name).collect();
             tracing::info!(%layers, landlock_version = layers.landlock, "media workers are ready");
             if !absent.is_empty() {
                 tracing::warn!(
