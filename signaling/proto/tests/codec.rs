@@ -273,6 +273,7 @@ fn welcome() -> impl Strategy<Value = ServerFrame> {
                 settings,
                 instance,
                 demo,
+                uploads: None,
             }))
         },
     )
