@@ -99,7 +99,7 @@ fn a5_a_page_of_an_allowed_origin_may_call_and_no_other() {
     assert_eq!(leave.status, 204, "{leave:?}");
     for line in [
         "access-control-allow-origin: https://app.example.org",
-        "access-control-allow-methods: GET, POST, PUT, PATCH, DELETE",
+        "access-control-allow-methods: GET, HEAD, POST, PUT, PATCH, DELETE",
         "access-control-allow-headers: authorization, content-type",
         "access-control-max-age: 600",
         "vary: origin",

@@ -164,7 +164,8 @@ async fn d2_the_first_byte_over_a_limit_ends_it_with_figures_and_the_other_devic
 
 #[tokio::test]
 async fn d1_an_upload_in_pieces_goes_on_after_a_kill() -> anyhow::Result<()> {
-    let mut server = Server::start().await?;
+    // One shard, for its port to be the same after the kill.
+    let mut server = Server::builder().set("media.shards", 1).start().await?;
     let bytes: Vec<u8> = (0..300_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let tus = |ask: RequestBuilder| ask.header("tus-resumable", "1.0.0");
     let piece = |ask: RequestBuilder, offset: usize, piece: &[u8]| {

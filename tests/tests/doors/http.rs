@@ -129,7 +129,8 @@ impl Filled {
 }
 
 async fn demo_server(carrier: &Carrier) -> anyhow::Result<Server> {
-    carrier.server().set("demo", true).start().await
+    // Everyone knocks at every door from one address.
+    carrier.server().set("demo", true).set("signaling.http_requests_burst", 2_000).start().await
 }
 
 #[tokio::test]
