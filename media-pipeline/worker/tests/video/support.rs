@@ -76,6 +76,15 @@ impl Desk {
         made
     }
 
+    /// Runs a job in one thread. With more, x264 keeps to a bitrate by what the threads beside one have written so far, which
+    /// depends on the machine's load: the pictures differ by a little, the command line's too.
+    pub(crate) fn run_alone(&self, input: &Path) -> Made {
+        let job = Job { threads: 1, ..job() };
+        let made = self.try_run(&job, input).unwrap_or_else(|refusal| panic!("{}: {refusal:?}", input.display()));
+        assert_playable(&made);
+        made
+    }
+
     /// Runs a job that must be refused.
     pub(crate) fn refused(&self, input: &Path) -> Reason {
         match self.try_run(&job(), input) {
