@@ -152,9 +152,9 @@ fn content_security_policy(headers: &HeaderMap, is_secure: bool) -> String {
     let socket =
         host.filter(|host| is_host(host)).map(|host| format!("{} wss://{host}", plain(host))).unwrap_or_default();
     format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self' blob:; \
-         font-src 'self'; manifest-src 'self'; worker-src 'self'; connect-src 'self'{socket}; base-uri 'none'; \
-         form-action 'self'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
+         media-src 'self' blob:; font-src 'self'; manifest-src 'self'; worker-src 'self'; \
+         connect-src 'self'{socket}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
 }
 

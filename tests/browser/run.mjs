@@ -9,7 +9,7 @@ plugIn();
 const { closeAll, only } = await import("./harness.mjs");
 only(process.argv[2]);
 const CASES = [
-  "voice", "video", "screen", "sync", "resilience", "networks", "restart", "accounts", "devices", "codecs", "looks", "firefox",
+  "voice", "video", "screen", "sync", "resilience", "networks", "restart", "accounts", "devices", "codecs", "looks", "media", "firefox",
 ];
 for (const cases of CASES) {
   await import(`./cases/${cases}.mjs`);

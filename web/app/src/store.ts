@@ -11,16 +11,19 @@ import {
   type CallRecord,
   type Client,
   type CloseCause,
+  type MediaApi,
   type MediaPreferences,
   type Person,
   type Profile,
   type SessionState,
   type Settings,
+  type UploadLimits,
   type Welcome,
 } from "@tertulia/sdk";
 import { forgetAccount, saveAccount, type Account } from "./account.js";
 import { Calls } from "./calls.js";
 import { claimDevice } from "./device.js";
+import { Library } from "./library.js";
 import { FOR_EVER, Mine } from "./mine.js";
 import { SignIn } from "./sign-in.js";
 import { loadJson } from "./stored.js";
@@ -38,7 +41,9 @@ export interface Preferences extends MediaPreferences {
 }
 
 /** What one looks at when no call is on. */
-export type View = "home" | "settings";
+export type View = "home" | "settings" | "media";
+/** What of its home a narrow page shows. */
+export type Tab = "people" | "recent";
 
 const SEEN = "tertulia.seen";
 const PREFER = "tertulia.prefer";
@@ -64,6 +69,7 @@ export class Store {
   /** Another page has taken this device's place. */
   displaced = false;
   view: View = viewOfAddress();
+  tab: Tab = "people";
   toasts: Toast[] = [];
   /** For screen readers. */
   announcement = "";
@@ -71,6 +77,7 @@ export class Store {
   readonly entry: SignIn;
   readonly calls: Calls;
   readonly mine: Mine;
+  readonly library: Library;
   readonly #listeners = new Set<() => void>();
   #toastId = 0;
   #instance: string | undefined;
@@ -83,10 +90,15 @@ export class Store {
     );
     this.calls = new Calls(this);
     this.mine = new Mine(this);
-    addEventListener("popstate", () => {
+    this.library = new Library(this);
+    void this.library.receive(sharedInAddress());
+    const follow = () => {
       this.view = viewOfAddress();
+      void this.library.receive(sharedInAddress());
       this.changed();
-    });
+    };
+    addEventListener("popstate", follow);
+    addEventListener("hashchange", follow);
   }
 
   subscribe(listener: () => void): () => void {
@@ -102,6 +114,15 @@ export class Store {
 
   get api(): AccountApi | undefined {
     return this.client?.account;
+  }
+
+  get media(): MediaApi | undefined {
+    return this.client?.media;
+  }
+
+  /** What uploads may be; absent where the server takes none. */
+  get limits(): UploadLimits | undefined {
+    return this.client?.welcome?.uploads;
   }
 
   get userId(): string | undefined {
@@ -129,6 +150,8 @@ export class Store {
     this.displaced = false;
     saveAccount(account);
     this.mine.begin(profile);
+    this.library.forget();
+    void this.library.receive(sharedInAddress());
     this.changed();
     // A device with an account is named by its token.
     const deviceId = account.deviceId ?? (await claimDevice());
@@ -160,7 +183,18 @@ export class Store {
     this.view = view;
     if (view === "home") history.replaceState(null, "", location.pathname);
     else history.pushState(null, "", `#${view}`);
+    if (view !== "media") void this.library.receive(undefined);
     this.changed();
+  }
+
+  showTab(tab: Tab): void {
+    this.tab = tab;
+    this.show("home");
+    this.changed();
+  }
+
+  showMedia(): void {
+    this.show("media");
   }
 
   /** A code was followed here: it is looked at now, or after signing in. */
@@ -309,6 +343,18 @@ export class Store {
       mine((settings) => this.#onSettings(client, settings)),
     );
     client.on(
+      "media.progress",
+      mine((progress) => this.library.onProgress(progress)),
+    );
+    client.on(
+      "media.ready",
+      mine((media) => this.library.onReady(media)),
+    );
+    client.on(
+      "media.rejected",
+      mine((rejected) => this.library.onRejected(rejected)),
+    );
+    client.on(
       "missed",
       mine((missed) => {
         const first = missed[0];
@@ -337,6 +383,7 @@ export class Store {
     if (restarted && this.calls.current) this.toast("The server was restarted. Your call goes on");
     void this.#loadHistory();
     void this.mine.refresh(this.registered);
+    void this.library.refresh();
     if (welcome.demo) void client.fetchPeople().catch(() => undefined);
     if (this.mine.linkAsked && !this.mine.linkAsked.found) void this.mine.askLink(this.mine.linkAsked.code);
   }
@@ -368,6 +415,8 @@ export class Store {
     this.displaced = this.draining = false;
     this.calls.forget();
     this.mine.begin();
+    this.library.forget();
+    this.tab = "people";
     this.show("home");
     void this.entry.ask();
     this.changed();
@@ -389,5 +438,11 @@ export function isMissed(record: CallRecord): boolean {
 }
 
 function viewOfAddress(): View {
-  return location.hash === "#settings" ? "settings" : "home";
+  if (location.hash === "#settings") return "settings";
+  return /^#media(\/|$)/.test(location.hash) ? "media" : "home";
+}
+
+/** A file that someone has shared: its address is `#media/` and its id. */
+function sharedInAddress(): string | undefined {
+  return /^#media\/([\w-]+)$/.exec(location.hash)?.[1];
 }

@@ -1,6 +1,6 @@
 // Accounts over HTTP: signing up by phone number, linking devices, and what a person can change about themselves.
 
-import { ask, type Asking } from "./http.js";
+import { ask, askAs, sleep, type Asking, type Bearer } from "./http.js";
 import { TertuliaError } from "./errors.js";
 import type {
   Blocks,
@@ -93,24 +93,6 @@ function access({ user_id, device_id, token }: DeviceAccess): DeviceAccess {
   return { user_id, device_id, token };
 }
 
-function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const done = () => {
-      signal?.removeEventListener("abort", aborted);
-      resolve();
-    };
-    const timer = setTimeout(done, Math.max(0, ms));
-    const aborted = () => {
-      clearTimeout(timer);
-      reject(signal?.reason as Error);
-    };
-    signal?.addEventListener("abort", aborted, { once: true });
-  });
-}
-
-/** Gives the token for a call; `refused` says that the last one was not taken, and why. */
-export type Bearer = (refused?: TertuliaError) => string | Promise<string>;
-
 /** What a signed-in person can ask about themselves. `client.account` is one; without a client, give it the token. */
 export class AccountApi {
   readonly #server: string;
@@ -187,16 +169,7 @@ export class AccountApi {
     return this.#ask("GET", "/v1/ice-servers", { signal });
   }
 
-  /** Asks; where the token has expired, once more with a fresh one. */
-  async #ask<T>(method: string, path: string, asking: Asking = {}): Promise<T> {
-    const token = await this.#bearer();
-    try {
-      return await ask<T>(this.#server, method, path, { ...asking, token });
-    } catch (error) {
-      if (!(error instanceof TertuliaError) || error.class !== "reauth") throw error;
-      const fresh = await this.#bearer(error);
-      if (fresh === token) throw error;
-      return ask<T>(this.#server, method, path, { ...asking, token: fresh });
-    }
+  #ask<T>(method: string, path: string, asking: Asking = {}): Promise<T> {
+    return askAs<T>(this.#bearer, this.#server, method, path, asking);
   }
 }

@@ -11,6 +11,7 @@ import type { MediaPreferences } from "./media.js";
 import type { VideoCodec } from "./peer.js";
 import type { Socket, Token } from "./opening.js";
 import { Session, type CloseCause, type SessionState } from "./session.js";
+import { MediaApi } from "./uploads.js";
 import type {
   CallElsewhere,
   CallHistory,
@@ -19,6 +20,9 @@ import type {
   CallSnapshot,
   Device,
   ErrorBody,
+  Media,
+  MediaProgress,
+  MediaRejected,
   Person,
   ServerFrame,
   Settings,
@@ -64,6 +68,12 @@ export interface ClientEvents {
   devices: Device[];
   /** This person's settings: with every welcome, and when they change on any device. */
   settings: Settings;
+  /** An upload of this person, from whichever device, is being made playable. */
+  "media.progress": MediaProgress;
+  /** It can be had. */
+  "media.ready": Media;
+  /** It was refused. Without `media_id` it was refused on another device, while it came in. */
+  "media.rejected": MediaRejected;
   /** The server is about to go, after this many milliseconds at the latest; the next welcome says that it is back. */
   drain: number;
   /** Demo servers only: everyone who has signed in. */
@@ -73,6 +83,7 @@ export interface ClientEvents {
 }
 
 type CallFrame = Extract<ServerFrame, { call_id: string }>;
+type MediaFrame = Extract<ServerFrame, { type: `media.${string}` }>;
 
 /** Frames kept for a call whose invite is not answered yet. Its first few are all that can come. */
 const EARLY_MAX = 16;
@@ -87,6 +98,8 @@ export class Client extends Emitter<ClientEvents> {
   readonly prefer: MediaPreferences;
   /** Devices, settings, profile, blocks: see `AccountApi`. */
   readonly account: AccountApi;
+  /** Pictures, videos, voice notes and files: see `MediaApi`. */
+  readonly media: MediaApi;
   readonly #options: ConnectOptions;
   readonly #http: string;
   readonly #session: Session;
@@ -121,7 +134,13 @@ export class Client extends Emitter<ClientEvents> {
       urgent: () => this.calls.some((call) => call.accepted),
       ...(options.openSocket && { openSocket: options.openSocket }),
     });
-    this.account = new AccountApi(this.#http, (refused) => this.#bearer(refused));
+    const bearer = (refused?: TertuliaError) => this.#bearer(refused);
+    this.account = new AccountApi(this.#http, bearer);
+    this.media = new MediaApi(this.#http, bearer, () => {
+      const welcome = this.welcome;
+      if (!welcome) return undefined;
+      return { userId: welcome.user_id, deviceId: welcome.device_id, limits: welcome.uploads };
+    });
     this.#ice = new IceSource((signal) => this.account.iceServers(signal), {
       serverNow: () => this.serverTime(Date.now()),
     });
@@ -313,6 +332,11 @@ export class Client extends Emitter<ClientEvents> {
       case "settings":
         this.#onSettings(frame);
         break;
+      case "media.progress":
+      case "media.ready":
+      case "media.rejected":
+        this.#onMedia(frame);
+        break;
       case "drain":
         this.emit("drain", frame.deadline_ms);
         break;
@@ -333,6 +357,10 @@ export class Client extends Emitter<ClientEvents> {
       default:
         break;
     }
+  }
+
+  #onMedia({ type, ...told }: MediaFrame): void {
+    this.emit(type, told as ClientEvents[typeof type]);
   }
 
   #onCallFrame(frame: CallFrame): void {

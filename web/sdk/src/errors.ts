@@ -6,6 +6,8 @@ import { ERROR_CLASSES, ERROR_SENTENCES, type ErrorBody, type ErrorClass, type E
 export type LocalCode =
   /** The client is closed. */
   | "closed"
+  /** The file that is sent was moved or changed since it was chosen. */
+  | "file_unreadable"
   /** The session ended before the request was answered; whether it was done is not known. */
   | "session_lost"
   /** The server can't be reached, or what answered is no Tertulia server. */
@@ -13,6 +15,7 @@ export type LocalCode =
 
 const LOCAL: Record<LocalCode, [ErrorClass, string]> = {
   closed: ["invalid", "The client is closed."],
+  file_unreadable: ["invalid", "The file can't be read any more."],
   session_lost: ["retry", "The connection was lost before the server answered."],
   unreachable: ["retry", "The server can't be reached."],
 };

@@ -36,8 +36,30 @@ export function iceServers(server: string, token: string, signal?: AbortSignal):
   return ask(server, "GET", "/v1/ice-servers", { token, signal });
 }
 
+/** Gives the token for a call; `refused` says that the last one was not taken, and why. */
+export type Bearer = (refused?: TertuliaError) => string | Promise<string>;
+
+/** Does something with a token; where that has expired, once more with a fresh one. */
+export async function withToken<T>(bearer: Bearer, act: (token: string) => Promise<T>): Promise<T> {
+  const token = await bearer();
+  try {
+    return await act(token);
+  } catch (error) {
+    if (!(error instanceof TertuliaError) || error.class !== "reauth") throw error;
+    const fresh = await bearer(error);
+    if (fresh === token) throw error;
+    return act(fresh);
+  }
+}
+
+/** Asks as someone who is signed in. */
+export function askAs<T>(bearer: Bearer, server: string, method: string, path: string, asking: Asking = {}): Promise<T> {
+  return withToken(bearer, (token) => ask<T>(server, method, path, { ...asking, token }));
+}
+
 export interface Asking {
   token?: string;
+  headers?: Record<string, string>;
   body?: object;
   signal?: AbortSignal | undefined;
 }
@@ -45,7 +67,7 @@ export interface Asking {
 /** One HTTP call. What comes back is the server's word; a refusal is thrown as `TertuliaError`, an abort as its reason. */
 export async function ask<T>(server: string, method: string, path: string, asking: Asking = {}): Promise<T> {
   const { token, body: json, signal } = asking;
-  const headers: Record<string, string> = {};
+  const headers: Record<string, string> = { ...asking.headers };
   if (token !== undefined) headers["authorization"] = `Bearer ${token}`;
   const init: RequestInit = { method, headers };
   if (signal) init.signal = signal;
@@ -65,7 +87,30 @@ export async function ask<T>(server: string, method: string, path: string, askin
   }
   // What is no JSON is no answer of ours, but where there is none to give.
   if (response.ok && (body !== undefined || response.status === 204)) return body as T;
+  throw refusal(response.status, body);
+}
+
+/** What an answer that is none of success says. */
+export function refusal(status: number, body: unknown): TertuliaError {
   const error = (body as Partial<WireError> | undefined)?.error;
-  if (error) throw new TertuliaError(error);
-  throw response.status === 404 ? TertuliaError.of("not_found") : TertuliaError.local("unreachable");
+  if (error) return new TertuliaError(error);
+  // Answers to HEAD have no body.
+  if (status === 401) return TertuliaError.of("token_expired");
+  return status === 404 || status === 410 ? TertuliaError.of("not_found") : TertuliaError.local("unreachable");
+}
+
+/** Rejects with the signal's reason if that comes first. */
+export function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const done = () => {
+      signal?.removeEventListener("abort", aborted);
+      resolve();
+    };
+    const timer = setTimeout(done, Math.max(0, ms));
+    const aborted = () => {
+      clearTimeout(timer);
+      reject(signal?.reason as Error);
+    };
+    signal?.addEventListener("abort", aborted, { once: true });
+  });
 }

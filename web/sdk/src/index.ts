@@ -3,13 +3,15 @@
 export { connect, Client, type ClientEvents, type ConnectOptions } from "./client.js";
 export { Call } from "./call.js";
 export type { CallEvents, CallPhase, Ended, Hold, RemoteStreams } from "./call-types.js";
-export { AccountApi, beginLink, register, verify, waitForLink, type Bearer, type WaitForLink } from "./account.js";
+export { AccountApi, beginLink, register, verify, waitForLink, type WaitForLink } from "./account.js";
 export { TertuliaError, type LocalCode } from "./errors.js";
-export { callHistory, demoPeople, demoSignIn, iceServers, serverInfo } from "./http.js";
+export { callHistory, demoPeople, demoSignIn, iceServers, serverInfo, type Bearer } from "./http.js";
 export { devices, MediaProblem, type MediaFlags, type MediaPreferences, type ProblemReason } from "./media.js";
 export type { Connection, VideoCodec } from "./peer.js";
 export { gradeOf, GRADE_FROM, type Grade } from "./quality.js";
 export type { Token } from "./opening.js";
 export type { CloseCause, SessionState } from "./session.js";
 export type { CallFigures, Level, StreamFigures } from "./stats.js";
+export type { Unfinished, UploadMemory } from "./unfinished.js";
+export { MediaApi, type MediaSession, type SignedMediaLink, type UploadOptions } from "./uploads.js";
 export type * from "./proto.js";

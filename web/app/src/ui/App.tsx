@@ -6,6 +6,7 @@ import { Icon } from "./Icon.js";
 import { InCall } from "./InCall.js";
 import { Incoming } from "./Incoming.js";
 import { LinkAsked } from "./LinkAsked.js";
+import { Media } from "./media/Media.js";
 import { Settings } from "./Settings.js";
 import { FirstName, SignIn } from "./SignIn.js";
 import { useStore } from "./hooks.js";
@@ -27,6 +28,8 @@ export function App({ store }: { store: Store }) {
           <FirstName store={store} />
         ) : store.view === "settings" ? (
           <Settings store={store} />
+        ) : store.view === "media" ? (
+          <Media store={store} />
         ) : (
           <Home store={store} />
         )}

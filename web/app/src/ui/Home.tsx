@@ -10,13 +10,11 @@ import { Icon, Logo } from "./Icon.js";
 import { Insecure } from "./Insecure.js";
 import { People } from "./People.js";
 import { Recent } from "./Recent.js";
-
-type Tab = "people" | "recent";
+import { Tabs } from "./Tabs.js";
 
 export function Home({ store }: { store: Store }) {
-  const [tab, setTab] = useState<Tab>("people");
   const main = useRef<HTMLElement>(null);
-  const unseen = store.unseen;
+  const { tab } = store;
   // After signing in, or after a call, what one was on is gone: keys and screen readers go on from here.
   useEffect(() => {
     if (!main.current?.contains(document.activeElement)) main.current?.focus({ preventScroll: true });
@@ -42,27 +40,7 @@ export function Home({ store }: { store: Store }) {
           <Recent store={store} shown={tab === "recent"} />
         </div>
       </main>
-      <nav class="tabs" aria-label="Views">
-        <button type="button" aria-current={tab === "people" ? "page" : undefined} onClick={() => setTab("people")}>
-          <Icon name="people" />
-          People
-        </button>
-        <button
-          type="button"
-          data-testid="tab-recent"
-          aria-current={tab === "recent" ? "page" : undefined}
-          onClick={() => setTab("recent")}
-        >
-          <Icon name="clock" />
-          Recent
-          {unseen > 0 && (
-            <span class="badge">
-              {unseen}
-              <span class="hidden"> missed</span>
-            </span>
-          )}
-        </button>
-      </nav>
+      <Tabs store={store} current={store.tab} />
     </div>
   );
 }
@@ -93,6 +71,12 @@ function Header({ store }: { store: Store }) {
             onClick={() => void ask()}
           >
             <Icon name="bell" />
+          </button>
+        )}
+        {store.limits && (
+          <button type="button" class="to-media wide-only" data-testid="media" onClick={() => store.show("media")}>
+            <Icon name="media" size={20} />
+            Media
           </button>
         )}
         <Avatar id={account.userId} name={store.name} />

@@ -204,7 +204,7 @@ function CopyAddress({ store }: { store: Store }) {
 }
 
 /** In a demo everyone who has signed in, elsewhere those whom one has talked to or looked up. */
-function knownPeople(store: Store): Known[] {
+export function knownPeople(store: Store): Known[] {
   const me = store.account?.userId;
   const present = store.people.filter((person) => person.user_id !== me);
   if (store.demo && !store.registered) return present;
@@ -226,7 +226,7 @@ function homeRegion(store: Store): string {
   return regionOf(store.mine.profile?.phone ?? "", region) ?? region;
 }
 
-function matches(person: Known, search: string): boolean {
+export function matches(person: Known, search: string): boolean {
   const plain = (text: string) => text.normalize("NFD").replace(/\p{M}/gu, "").toLocaleLowerCase();
   if (search === "" || plain(person.name).includes(plain(search))) return true;
   const digits = looksLikeNumber(search) ? search.replace(/\D/g, "").replace(/^0+/, "") : "";

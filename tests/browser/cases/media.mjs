@@ -1,0 +1,74 @@
+// d1 to d10 as people meet them: files are sent, seen, heard, shared, refused in words, and gone after one look.
+
+import assert from "node:assert/strict";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { makeFilms } from "../films.mjs";
+import { scenario } from "../harness.mjs";
+import { until } from "../until.mjs";
+
+const films = makeFilms(join(dirname(fileURLToPath(import.meta.url)), "../../../.cache/fixtures/films-v1"));
+
+/** A person who has their page of files open. */
+async function atFiles(...people) {
+  for (const person of people) {
+    await person.page.evaluate(() => (location.hash = "#media"));
+    await person.sees("media-page");
+    await person.sees("choose-files");
+  }
+}
+
+/** Chooses files, as the browser's own window would. */
+async function chooses(person, names, input = "file-input") {
+  const field = await person.page.$(`[data-testid="${input}"]`);
+  await field.uploadFile(...[names].flat().map((name) => films[name] ?? name));
+}
+
+const card = (name) => `.card:has(.caption .name[title="${name}"])`;
+
+/** The file with this name is there, and can be had; returns its id. */
+async function has(person, name) {
+  return person.until(`has ${name}`, (selector) => {
+    const it = document.querySelector(selector);
+    return it?.dataset.state === "ready" && it.dataset.testid.replace("media-", "");
+  }, card(name));
+}
+
+function seesPoster(person, name) {
+  return person.until(`sees the poster of ${name}`, (selector) => {
+    return document.querySelector(`${selector} [data-testid="thumbnail"]`)?.naturalWidth > 0;
+  }, card(name));
+}
+
+/** Plays it, and sees it move; returns what its picture is like. */
+async function plays(person, name) {
+  await person.click("play", card(name));
+  return person.until(`sees ${name} play`, (selector) => {
+    const video = document.querySelector(`${selector} video`);
+    if (!video || video.error || video.currentTime < 0.2 || !video.videoWidth) return false;
+    const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
+    const context = canvas.getContext("2d");
+    context.drawImage(video, 0, 0);
+    const pixel = (x, y) => [...context.getImageData(x * canvas.width, y * canvas.height, 1, 1).data].slice(0, 3);
+    return { width: video.videoWidth, height: video.videoHeight, top: pixel(0.5, 0.2), bottom: pixel(0.5, 0.8) };
+  }, card(name));
+}
+
+const isRed = ([r, g, b]) => r > 150 && g < 90 && b < 90;
+const isBlue = ([r, g, b]) => r < 90 && g < 90 && b > 150;
+
+scenario("d3_films_of_phones_and_old_programs_play_upright_in_chromium_and_firefox", async (world) => {
+  const [alice, tablet] = await world.signedIn(["Alice", "left"], ["Alice", "firefox"]);
+  await atFiles(alice, tablet);
+  await chooses(alice, ["holiday.mov", "old.mkv"]);
+  for (const person of [alice, tablet]) {
+    await has(person, "holiday.mov");
+    await has(person, "old.mkv");
+    for (const name of ["holiday.mov", "old.mkv"]) await seesPoster(person, name);
+    const upright = await plays(person, "holiday.mov");
+    assert.deepEqual([upright.width, upright.height], [240, 320], `${person.browserName}: not upright`);
+    assert.ok(isRed(upright.top) && isBlue(upright.bottom), `${person.browserName}: ${JSON.stringify(upright)}`);
+    const old = await plays(person, "old.mkv");
+    assert.deepEqual([old.width, old.height], [320, 240]);
+  }
+});

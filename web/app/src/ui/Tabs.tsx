@@ -1,0 +1,51 @@
+// The bar below a narrow page.
+
+import type { Store, Tab } from "../store.js";
+import { Icon, type IconName } from "./Icon.js";
+
+interface Props {
+  store: Store;
+  current: Tab | "media";
+}
+
+const TABS: { id: Tab; label: string; icon: IconName }[] = [
+  { id: "people", label: "People", icon: "people" },
+  { id: "recent", label: "Recent", icon: "clock" },
+];
+
+export function Tabs({ store, current }: Props) {
+  const unseen = store.unseen;
+  return (
+    <nav class={store.limits ? "tabs three" : "tabs"} aria-label="Views">
+      {TABS.map(({ id, label, icon }) => (
+        <button
+          key={id}
+          type="button"
+          data-testid={`tab-${id}`}
+          aria-current={current === id ? "page" : undefined}
+          onClick={() => store.showTab(id)}
+        >
+          <Icon name={icon} />
+          {label}
+          {id === "recent" && unseen > 0 && (
+            <span class="badge">
+              {unseen}
+              <span class="hidden"> missed</span>
+            </span>
+          )}
+        </button>
+      ))}
+      {store.limits && (
+        <button
+          type="button"
+          data-testid="tab-media"
+          aria-current={current === "media" ? "page" : undefined}
+          onClick={() => store.show("media")}
+        >
+          <Icon name="media" />
+          Media
+        </button>
+      )}
+    </nav>
+  );
+}
