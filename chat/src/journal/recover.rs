@@ -1,0 +1,301 @@
+//! Opening a journal: reads every segment in order, hands out what is whole, cuts off a torn tail, refuses damage.
+//!
+//! Invariant: only one batch is ever unsynced on the disk, the last. So whatever does not verify, and is followed by anything of a later
+//! batch, was confirmed once: that is damage. Where nothing follows, it is the tail that a crash tore.
+
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
+
+use super::{
+    Guards, JournalError, Place, Settings,
+    frame::{self, HEAD, Head, PART, PART_MAGIC, Part, Seed, narrow},
+    metrics::Counters,
+    prepare::{FRESH, segment_name, spare_name, zero},
+    segment::{Segment, Shared},
+};
+use crate::disk::{Disk, DiskFile};
+
+/// Stale bytes behind the end are looked for, and overwritten, in pieces of this size.
+const PIECE: usize = 64 << 10;
+
+/// What was found.
+pub(super) struct Recovered {
+    /// The segment that is written to next, if there is any, and where.
+    pub(super) tail: Option<(u64, usize)>,
+    pub(super) next_batch: u64,
+    pub(super) spares: Vec<String>,
+}
+
+/// What gets each record.
+pub(super) type Replay<'a> = &'a mut dyn FnMut(u8, &[u8], Place);
+
+struct Scan<'a> {
+    shared: &'a Shared,
+    replay: Replay<'a>,
+    /// The part that must follow; none before the first of a journal whose beginning was retired.
+    expected: Option<(u64, u16)>,
+    /// Where the batch that is being read began.
+    began: (u64, usize),
+    /// Records of a batch that goes over several segments, until it is known to be whole.
+    held: Vec<(u8, Place, Vec<u8>)>,
+    found: Vec<(u8, Place)>,
+    /// The first place that does not verify: where a segment ends early, that end.
+    bad: (u64, usize),
+}
+
+pub(super) fn recover(
+    disk: &dyn Disk,
+    settings: &Settings,
+    guards: Guards,
+    shared: &Shared,
+    replay: Replay<'_>,
+) -> Result<Recovered, JournalError> {
+    disk.sync_dir().map_err(|source| shared.poison("syncing the journal's directory", source))?;
+    let (segments, mut spares) = names(disk).map_err(io_error)?;
+    for pair in segments.windows(2) {
+        if pair[1] != pair[0] + 1 {
+            return Err(JournalError::Damaged { segment: pair[0] + 1, offset: 0 });
+        }
+    }
+    let Some(&first) = segments.first() else {
+        return Ok(Recovered { tail: None, next_batch: 1, spares: usable(disk, spares, settings).map_err(io_error)? });
+    };
+    for &generation in &segments {
+        let segment = open(disk, guards, generation)?;
+        shared.segments.write().insert(generation, Arc::new(segment));
+    }
+    let mut scan = Scan {
+        shared,
+        replay,
+        expected: (first == 1).then_some((1, 0)),
+        began: (first, HEAD),
+        held: Vec::new(),
+        found: Vec::new(),
+        bad: (first, HEAD),
+    };
+    let (tail, next_batch) = scan.run(&segments)?;
+    settle(shared, guards, tail, &mut scan)?;
+    // Prepared ones, and what a torn batch left in them: they get a new salt before they are used.
+    for &generation in segments.iter().filter(|&&generation| generation > tail.0) {
+        shared.segments.write().remove(&generation);
+        disk.rename(&segment_name(generation), &spare_name(generation)).map_err(io_error)?;
+        spares.push(spare_name(generation));
+    }
+    spares.sort_unstable();
+    spares.dedup();
+    let spares = usable(disk, spares, settings).map_err(io_error)?;
+    disk.sync_dir().map_err(|source| shared.poison("syncing the journal's directory", source))?;
+    Ok(Recovered { tail: Some(tail), next_batch, spares })
+}
+
+/// The generations of the segments, in order, and the names of spare files.
+fn names(disk: &dyn Disk) -> io::Result<(Vec<u64>, Vec<String>)> {
+    let (mut segments, mut spares) = (Vec::new(), Vec::new());
+    for name in disk.list()? {
+        if let Some(generation) = name.strip_prefix("segment-").and_then(|hex| u64::from_str_radix(hex, 16).ok()) {
+            segments.push(generation);
+        } else if name.starts_with("spare-") {
+            spares.push(name);
+        } else if name == FRESH {
+            disk.remove(&name)?;
+        }
+    }
+    segments.sort_unstable();
+    Ok((segments, spares))
+}
+
+/// Keeps the spare files that have the right size, as many as are wanted, and removes the others.
+fn usable(disk: &dyn Disk, names: Vec<String>, settings: &Settings) -> io::Result<Vec<String>> {
+    let mut kept = Vec::new();
+    for name in names {
+        let fits = disk.open(&name)?.len()? == u64::from(settings.segment_bytes);
+        if fits && kept.len() < settings.spares {
+            kept.push(name);
+        } else {
+            disk.remove(&name)?;
+        }
+    }
+    Ok(kept)
+}
+
+fn open(disk: &dyn Disk, guards: Guards, generation: u64) -> Result<Segment, JournalError> {
+    let damaged = JournalError::Damaged { segment: generation, offset: 0 };
+    let file = disk.open(&segment_name(generation)).map_err(io_error)?;
+    let bytes = file.len().map_err(io_error)?;
+    if bytes < HEAD as u64 {
+        return Err(damaged);
+    }
+    let mut head = [0; HEAD];
+    file.read_at(&mut head, 0).map_err(io_error)?;
+    match Head::decode(&head) {
+        Some(head) if head.generation == generation && head.size == bytes && bytes <= u64::from(super::SEGMENT_MAX) => {
+            let seed = guards.seed(generation, head.salt);
+            Ok(Segment::new(generation, seed, usize::try_from(bytes).unwrap_or(usize::MAX), file))
+        }
+        _ => Err(damaged),
+    }
+}
+
+impl Scan<'_> {
+    /// Replays, and says where the next batch goes and what its number is.
+    fn run(&mut self, segments: &[u64]) -> Result<((u64, usize), u64), JournalError> {
+        let mut buffer = Vec::new();
+        let mut end = (segments[0], HEAD);
+        for &generation in segments {
+            let segment = self.load(generation, &mut buffer)?;
+            let offset = self.segment(&segment, &buffer)?;
+            if offset == HEAD && generation != segments[0] {
+                break;
+            }
+            if self.expected.is_none() {
+                return Err(JournalError::Damaged { segment: self.bad.0, offset: narrow(self.bad.1) });
+            }
+            segment.end.store(offset as u64, Relaxed);
+            end = (generation, offset);
+        }
+        let (batch, index) = self.expected.unwrap_or((1, 0));
+        if index > 0 {
+            end = self.began; // of a batch that is not whole
+            self.load(end.0, &mut buffer)?.end.store(end.1 as u64, Relaxed);
+        }
+        self.look_behind(segments, end, batch, &mut buffer)?;
+        Ok((end, batch))
+    }
+
+    fn load(&self, generation: u64, buffer: &mut Vec<u8>) -> Result<Arc<Segment>, JournalError> {
+        let segment = self.shared.get(generation).ok_or(JournalError::Damaged { segment: generation, offset: 0 })?;
+        buffer.resize(segment.size, 0);
+        segment.file.read_at(buffer, 0).map_err(io_error)?;
+        Ok(segment)
+    }
+
+    /// Replays what is in one segment, and says where that ends.
+    fn segment(&mut self, segment: &Segment, bytes: &[u8]) -> Result<usize, JournalError> {
+        let mut offset = HEAD;
+        while let Some(part) = Part::decode(bytes, segment.seed, offset) {
+            let (batch, index) = self.expected.unwrap_or((part.batch, part.index));
+            if (part.batch, part.index) != (batch, index) {
+                break;
+            }
+            let start = offset + PART;
+            self.found.clear();
+            if let Err(bad) =
+                frame::verify(bytes, segment.seed, segment.generation, start, part.bytes as usize, &mut self.found)
+            {
+                self.bad = (segment.generation, bad);
+                return Ok(offset);
+            }
+            if index == 0 {
+                self.began = (segment.generation, offset);
+            }
+            self.accept(part, bytes);
+            offset = start + part.bytes as usize;
+            self.bad = (segment.generation, offset);
+            if !part.last {
+                break; // it goes on in the next segment, or is torn
+            }
+        }
+        Ok(offset)
+    }
+
+    /// Takes a part that verifies and is the next one.
+    fn accept(&mut self, part: Part, bytes: &[u8]) {
+        let payload = |place: Place| &bytes[place.offset as usize + frame::RECORD..][..place.len as usize];
+        if !part.last {
+            self.held.extend(self.found.drain(..).map(|(kind, place)| (kind, place, payload(place).to_vec())));
+            self.expected = Some((part.batch, part.index + 1));
+            return;
+        }
+        let mut held = std::mem::take(&mut self.held);
+        for (kind, place, payload) in held.drain(..) {
+            self.give(kind, &payload, place);
+        }
+        self.held = held;
+        let found = std::mem::take(&mut self.found);
+        for &(kind, place) in &found {
+            self.give(kind, payload(place), place);
+        }
+        self.found = found;
+        self.expected = Some((part.batch + 1, 0));
+    }
+
+    fn give(&mut self, kind: u8, payload: &[u8], place: Place) {
+        if let Some(segment) = self.shared.get(place.segment) {
+            segment.add(frame::RECORD + payload.len());
+        }
+        (self.replay)(kind, payload, place);
+    }
+
+    /// Looks at what is behind the end: anything of a later batch than the one that is missing means damage, of that one a torn tail.
+    fn look_behind(
+        &self,
+        segments: &[u64],
+        end: (u64, usize),
+        batch: u64,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), JournalError> {
+        let mut torn = false;
+        for &generation in segments.iter().filter(|&&generation| generation >= end.0) {
+            let segment = self.load(generation, buffer)?;
+            let from = if generation == end.0 { end.1 } else { HEAD };
+            for part in parts_anywhere(buffer, segment.seed, from) {
+                if part.batch > batch {
+                    return Err(JournalError::Damaged { segment: self.bad.0, offset: narrow(self.bad.1) });
+                }
+                torn |= part.batch == batch;
+            }
+        }
+        if torn {
+            Counters::add(&self.shared.counters.torn_tails, 1);
+        }
+        Ok(())
+    }
+}
+
+/// Every part's head from `from` on, whether or not its records verify.
+fn parts_anywhere(bytes: &[u8], seed: Seed, from: usize) -> impl Iterator<Item = Part> {
+    let tail = &bytes[from.min(bytes.len())..];
+    tail.windows(4)
+        .enumerate()
+        .filter(|(_, four)| *four == PART_MAGIC)
+        .filter_map(move |(at, _)| Part::decode(bytes, seed, from + at))
+}
+
+/// What was replayed is durable, and what is behind the end is gone, before anybody acts on it: a killed program's writes may still be on
+/// their way to the disk, and a torn batch's records must not be taken for those of the one that is written over it.
+fn settle(shared: &Shared, guards: Guards, tail: (u64, usize), scan: &mut Scan<'_>) -> Result<(), JournalError> {
+    let from = scan.began.0.min(tail.0);
+    let last: Vec<Arc<Segment>> =
+        shared.segments.read().range(from..=tail.0).map(|(_, segment)| Arc::clone(segment)).collect();
+    for segment in last {
+        if segment.generation == tail.0 && guards.clean_tail {
+            clean(&*segment.file, tail.1, segment.size)
+                .map_err(|source| shared.poison("cutting the tail off", source))?;
+        }
+        if guards.sync_replayed {
+            segment.file.sync().map_err(|source| shared.poison("syncing what was replayed", source))?;
+        }
+    }
+    Ok(())
+}
+
+/// Overwrites with zeros what is not zero.
+fn clean(file: &dyn DiskFile, from: usize, to: usize) -> io::Result<()> {
+    let mut piece = vec![0; PIECE];
+    let mut at = from;
+    while at < to {
+        let len = PIECE.min(to - at);
+        file.read_at(&mut piece[..len], at as u64)?;
+        if piece[..len].iter().any(|&byte| byte != 0) {
+            zero(file, at, at + len)?;
+        }
+        at += len;
+    }
+    Ok(())
+}
+
+fn io_error(source: io::Error) -> JournalError {
+    JournalError::Io { doing: "opening the journal", source }
+}
