@@ -1,0 +1,132 @@
+//! Giving up: quotas, age, devices and people that go.
+
+use crate::handout::Next;
+use crate::id::{DeviceRef, Position};
+use crate::mailbox::{GapReason, Mailbox};
+use crate::record::Record;
+use crate::relay::Relay;
+use tertulia_common::{Timestamp, UserId};
+
+impl Relay {
+    /// Gives up the oldest eighth of a mailbox that has grown over its limit.
+    pub(crate) fn keep_quota(&mut self, device: DeviceRef, out: &mut Vec<Record>) {
+        let mailbox = &self.mailboxes[device.0 as usize];
+        let max = self.limits.mailbox_entries_max;
+        if mailbox.depth <= max {
+            return;
+        }
+        let surplus = (mailbox.depth - (max - max / 8)) as usize;
+        let (nexts, _) = self.above(device, mailbox.acknowledged, self.reached, surplus);
+        if let Some(Next::Entry(upto, ..)) = nexts.iter().rfind(|next| matches!(next, Next::Entry(..))) {
+            self.give_up(device, *upto, Some(GapReason::Quota));
+            out.push(self.device_record(device));
+        }
+    }
+
+    /// Gives up what has waited for too long. Exact to the hour, and never early.
+    pub fn expire(&mut self, now: Timestamp, out: &mut Vec<Record>) {
+        let keep = self.limits.keep;
+        let mut cut = Position(0);
+        while let Some(&(hour, upto)) = self.hours.front() {
+            // The hour that is dated now is not over: what was sent at its end is younger than its beginning.
+            if self.hours.len() == 1 || now.since(hour) <= keep + HOUR {
+                break;
+            }
+            cut = upto;
+            self.hours.pop_front();
+        }
+        if cut == Position(0) {
+            return;
+        }
+        for index in 0..self.mailboxes.len() {
+            let device = DeviceRef(u32::try_from(index).unwrap_or(u32::MAX));
+            let mailbox = &self.mailboxes[index];
+            if mailbox.open && mailbox.depth > 0 && mailbox.acknowledged < cut {
+                let depth = mailbox.depth;
+                self.give_up(device, cut, Some(GapReason::Expired));
+                if self.mailboxes[index].depth < depth {
+                    out.push(self.device_record(device));
+                }
+            }
+        }
+    }
+
+    /// A device's mailbox is closed. If it was its user's last, what waits in it waits for the next first one.
+    pub fn close(&mut self, device: DeviceRef, out: &mut Vec<Record>) {
+        let Some(mailbox) = self.mailboxes.get(device.0 as usize).filter(|mailbox| mailbox.open) else { return };
+        if mailbox.device.is_none() {
+            return;
+        }
+        let owner = mailbox.user;
+        out.push(self.closed(device));
+        if self.users[owner.0 as usize].mailboxes.len() > 1 {
+            self.end(device);
+            return;
+        }
+        // What its user sent elsewhere was for this device alone; what others sent is for the next.
+        let (nexts, _) = self.above(device, self.mailboxes[device.0 as usize].acknowledged, self.reached, usize::MAX);
+        for next in nexts {
+            let Next::Entry(position, conversation, index) = next else { continue };
+            let sender = self.conversations[conversation.0 as usize].entries.get(index).map(|kept| kept.sender);
+            if sender.is_some_and(|sender| self.mailboxes[sender.0 as usize].user == owner) {
+                self.pay(device, conversation, position);
+            }
+        }
+        let mailbox = &mut self.mailboxes[device.0 as usize];
+        (mailbox.open, mailbox.reader, mailbox.following) = (false, None, false);
+        let (acknowledged, since, depth, gap) = (mailbox.acknowledged, mailbox.since, mailbox.depth, mailbox.gap);
+        self.users[owner.0 as usize].mailboxes.retain(|of| *of != device);
+        let waiting = Mailbox {
+            acknowledged,
+            handed: acknowledged,
+            depth,
+            gap,
+            ..Mailbox::new(owner, None, since, self.reached)
+        };
+        let waiting = self.add_mailbox(waiting);
+        out.push(self.device_record(waiting));
+    }
+
+    /// A person is gone: their mailboxes, and what waits in them.
+    pub fn remove(&mut self, user: &UserId, out: &mut Vec<Record>) {
+        let Some(&owner) = self.by_user.get(user) else { return };
+        for device in self.users[owner.0 as usize].mailboxes.clone() {
+            out.push(self.closed(device));
+            self.end(device);
+        }
+    }
+
+    fn end(&mut self, device: DeviceRef) {
+        self.give_up(device, self.reached, None);
+        let mailbox = &mut self.mailboxes[device.0 as usize];
+        mailbox.open = false;
+        mailbox.reader = None;
+        mailbox.following = false;
+        let owner = mailbox.user;
+        self.users[owner.0 as usize].mailboxes.retain(|of| *of != device);
+    }
+
+    fn give_up(&mut self, device: DeviceRef, upto: Position, reason: Option<GapReason>) {
+        let mailbox = &self.mailboxes[device.0 as usize];
+        let (nexts, _) = self.above(device, mailbox.acknowledged, upto, usize::MAX);
+        for next in nexts {
+            if let Next::Entry(position, conversation, _) = next {
+                self.pay(device, conversation, position);
+            }
+        }
+        let mailbox = &mut self.mailboxes[device.0 as usize];
+        while mailbox.owed.front().is_some_and(|(position, _)| *position <= upto) {
+            mailbox.owed.pop_front();
+        }
+        mailbox.acknowledged = mailbox.acknowledged.max(upto);
+        mailbox.since = mailbox.since.max(upto);
+        mailbox.handed = mailbox.handed.max(upto);
+        if let Some(reason) = reason {
+            mailbox.gap = Some((upto, reason));
+            // A reader hears of it before anything that comes after.
+            (mailbox.gap_told, mailbox.following) = (false, false);
+        }
+    }
+}
+
+const HOUR: std::time::Duration = std::time::Duration::from_secs(3600);

@@ -1,0 +1,266 @@
+//! Handing out: what a device gets, in which order, and how much at a time.
+//!
+//! Two orderings close the race between a message that is routed and a device that comes back: an entry is in its conversation
+//! before readers are looked up ([`Relay::settle`] comes after [`Relay::send`]), and a reader is registered before it reads
+//! ([`Relay::attach`] comes before [`Relay::take`]).
+
+use crate::conversation::{Conversation, Kept, Kind};
+use crate::id::{ConvRef, DeviceRef, MessageId, Position};
+use crate::mailbox::{Entry, Item, Receipt};
+use crate::relay::{Fresh, Relay};
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+
+/// Something for several readers at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handout {
+    /// What.
+    pub item: Item,
+    /// For which devices, and by which readers of theirs.
+    pub to: Vec<(DeviceRef, u64)>,
+}
+
+/// What a device is to have next.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// In order.
+    pub items: Vec<Item>,
+    /// It has everything now, and follows: what comes later is handed out by [`Relay::settle`].
+    pub drained: bool,
+}
+
+/// What a merge of conversations points at next: by position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    Entry(Position, ConvRef, usize),
+    Receipts(Position, ConvRef),
+}
+
+impl Next {
+    fn position(self) -> Position {
+        match self {
+            Self::Entry(position, ..) | Self::Receipts(position, _) => position,
+        }
+    }
+}
+
+impl Ord for Next {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // No two things have one position.
+        self.position().cmp(&other.position())
+    }
+}
+
+impl PartialOrd for Next {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Relay {
+    /// A reader takes the mailbox: the one before gets nothing any longer. It is read again from what was acknowledged.
+    pub fn attach(&mut self, device: DeviceRef, reader: u64) {
+        let Some(mailbox) = self.mailboxes.get_mut(device.0 as usize).filter(|mailbox| mailbox.open) else { return };
+        mailbox.reader = Some(reader);
+        mailbox.handed = mailbox.acknowledged;
+        mailbox.owed.clear();
+        mailbox.following = false;
+        mailbox.gap_told = false;
+    }
+
+    /// The reader is gone. Nothing happens if another one has taken the mailbox.
+    pub fn detach(&mut self, device: DeviceRef, reader: u64) {
+        let Some(mailbox) = self.mailboxes.get_mut(device.0 as usize) else { return };
+        if mailbox.reader == Some(reader) {
+            mailbox.reader = None;
+            mailbox.following = false;
+            mailbox.owed = std::collections::VecDeque::new();
+            mailbox.handed = mailbox.acknowledged;
+        }
+    }
+
+    /// The next items for a reader, at most `max` and no more than it may owe. Empty and not drained: it must acknowledge first,
+    /// or it is not the mailbox's reader.
+    pub fn take(&mut self, device: DeviceRef, reader: u64, max: usize) -> Page {
+        let Some(mailbox) = self.mailboxes.get(device.0 as usize).filter(|mailbox| mailbox.reader == Some(reader))
+        else {
+            return Page::default();
+        };
+        if mailbox.following {
+            return Page { items: Vec::new(), drained: true };
+        }
+        let mut items = Vec::new();
+        if let (Some((upto, reason)), false) = (mailbox.gap, mailbox.gap_told) {
+            items.push(Item::Gap { upto, reason });
+        }
+        let room = self.limits.unacknowledged_max.saturating_sub(mailbox.owed.len()).min(max);
+        let (nexts, more) = self.above(device, mailbox.handed, self.settled, room);
+        items.extend(nexts.iter().map(|next| self.item(*next)));
+        let settled = self.settled;
+        let mailbox = &mut self.mailboxes[device.0 as usize];
+        mailbox.gap_told = true;
+        for next in nexts {
+            mailbox.handed = next.position();
+            if let Next::Entry(position, conversation, _) = next {
+                mailbox.owed.push_back((position, conversation));
+            }
+        }
+        if !more {
+            mailbox.handed = mailbox.handed.max(settled);
+            mailbox.following = true;
+        }
+        Page { items, drained: !more }
+    }
+
+    /// Everything up to there is durable: what is handed out by it, in order.
+    pub fn settle(&mut self, upto: Position) -> Vec<Handout> {
+        let mut handouts = Vec::new();
+        while let Some(fresh) = self.fresh.front() {
+            let position = match fresh {
+                Fresh::Entry { position, .. } | Fresh::Receipts { position, .. } => *position,
+            };
+            if position > upto {
+                break;
+            }
+            self.settled = position;
+            let handout = match self.fresh.pop_front() {
+                Some(Fresh::Entry { conversation, position }) => self.hand_entry(conversation, position),
+                Some(Fresh::Receipts { conversation, position, moved }) => {
+                    Some(self.hand_receipts(conversation, position, moved))
+                }
+                None => None,
+            };
+            handouts.extend(handout.filter(|handout| !handout.to.is_empty()));
+        }
+        handouts
+    }
+
+    fn hand_entry(&mut self, conversation: ConvRef, position: Position) -> Option<Handout> {
+        let of = &self.conversations[conversation.0 as usize];
+        // It may have been given up, or was for nobody.
+        let kept = &of.entries[of.at(position)?];
+        let sender = kept.sender;
+        let item = Item::Entry(self.entry(of, kept));
+        let max = self.limits.unacknowledged_max;
+        let mut to = Vec::new();
+        for member in of.members.iter().filter(|member| member.gets(position)) {
+            for &device in &self.users[member.user.0 as usize].mailboxes {
+                let mailbox = &mut self.mailboxes[device.0 as usize];
+                let Some(reader) = mailbox.reader.filter(|_| mailbox.following && device != sender) else { continue };
+                if position <= mailbox.acknowledged {
+                    continue; // it was opened after this was sent
+                }
+                if mailbox.owed.len() >= max {
+                    mailbox.following = false;
+                    continue;
+                }
+                mailbox.handed = position;
+                mailbox.owed.push_back((position, conversation));
+                to.push((device, reader));
+            }
+        }
+        Some(Handout { item, to })
+    }
+
+    fn hand_receipts(&mut self, conversation: ConvRef, position: Position, moved: Vec<Receipt>) -> Handout {
+        let of = &self.conversations[conversation.0 as usize];
+        let mut to = Vec::new();
+        for member in of.members.iter().filter(|member| Self::watches(of, member, &moved, &self.users)) {
+            for &device in &self.users[member.user.0 as usize].mailboxes {
+                let mailbox = &mut self.mailboxes[device.0 as usize];
+                let Some(reader) = mailbox.reader.filter(|_| mailbox.following) else { continue };
+                mailbox.handed = mailbox.handed.max(position);
+                to.push((device, reader));
+            }
+        }
+        Handout { item: Item::Receipts { position, conversation: of.id, receipts: moved }, to }
+    }
+
+    /// What is above a position for a device, in order, at most so many; and whether there is more.
+    pub(crate) fn above(&self, device: DeviceRef, after: Position, upto: Position, max: usize) -> (Vec<Next>, bool) {
+        let mailbox = &self.mailboxes[device.0 as usize];
+        let user = mailbox.user;
+        let mut heap = BinaryHeap::new();
+        for &conversation in &self.users[user.0 as usize].conversations {
+            let of = &self.conversations[conversation.0 as usize];
+            heap.extend(self.next_entry(of, conversation, device, of.first_above(after), upto).map(Reverse));
+            let receipts = of.receipts_at > after && of.receipts_at <= upto && mailbox.device.is_some();
+            if receipts && of.member(user).is_some_and(|member| member.is_in()) {
+                heap.push(Reverse(Next::Receipts(of.receipts_at, conversation)));
+            }
+        }
+        let mut nexts = Vec::new();
+        while nexts.len() < max {
+            let Some(Reverse(next)) = heap.pop() else { return (nexts, false) };
+            nexts.push(next);
+            if let Next::Entry(_, conversation, index) = next {
+                let of = &self.conversations[conversation.0 as usize];
+                heap.extend(self.next_entry(of, conversation, device, index + 1, upto).map(Reverse));
+            }
+        }
+        (nexts, !heap.is_empty())
+    }
+
+    fn next_entry(
+        &self,
+        of: &Conversation,
+        conversation: ConvRef,
+        device: DeviceRef,
+        from: usize,
+        upto: Position,
+    ) -> Option<Next> {
+        let member = of.member(self.mailboxes[device.0 as usize].user)?;
+        let (index, kept) = of
+            .entries
+            .range(from.min(of.entries.len())..)
+            .enumerate()
+            .find(|(_, kept)| kept.owed > 0 && member.gets(kept.position) && self.is_for(kept, device))?;
+        (kept.position <= upto).then_some(Next::Entry(kept.position, conversation, from + index))
+    }
+
+    /// Whether an entry of a conversation that its user is in is for a device: not what the device sent itself, and of what its
+    /// user sent from others only what was sent since it is there.
+    pub(crate) fn is_for(&self, kept: &Kept, device: DeviceRef) -> bool {
+        let mailbox = &self.mailboxes[device.0 as usize];
+        let own = self.mailboxes[kept.sender.0 as usize].user == mailbox.user;
+        kept.sender != device && (!own || kept.position > mailbox.opened)
+    }
+
+    fn item(&self, next: Next) -> Item {
+        match next {
+            Next::Entry(_, conversation, index) => {
+                let of = &self.conversations[conversation.0 as usize];
+                Item::Entry(self.entry(of, &of.entries[index]))
+            }
+            Next::Receipts(position, conversation) => {
+                let of = &self.conversations[conversation.0 as usize];
+                Item::Receipts { position, conversation: of.id, receipts: self.receipts(of) }
+            }
+        }
+    }
+
+    fn entry(&self, of: &Conversation, kept: &Kept) -> Entry {
+        let sender = self.mailboxes[kept.sender.0 as usize].user;
+        Entry {
+            position: kept.position,
+            id: MessageId { conversation: of.id, seq: kept.seq },
+            sender: self.users[sender.0 as usize].id.clone(),
+            sent_at: kept.sent_at,
+            body: kept.body,
+        }
+    }
+
+    /// Whether a conversation is one of two people, and with whom `user` is in it; themselves for a note to oneself.
+    #[must_use]
+    pub fn other(
+        &self,
+        conversation: crate::ConversationId,
+        user: &tertulia_common::UserId,
+    ) -> Option<tertulia_common::UserId> {
+        let of = &self.conversations[self.by_id.get(&conversation)?.0 as usize];
+        let me = *self.by_user.get(user)?;
+        of.member(me).filter(|_| of.kind == Kind::Direct)?;
+        let other = of.members.iter().map(|member| member.user).find(|member| *member != me).unwrap_or(me);
+        Some(self.users[other.0 as usize].id.clone())
+    }
+}

@@ -1,0 +1,135 @@
+//! A mailbox: how far one device has come, and what was handed to it.
+//!
+//! ```text
+//!   had | handed out, not acknowledged | not handed out
+//!   acknowledged                     handed            settled
+//! ```
+//!
+//! Invariants: `acknowledged ≤ handed ≤ settled`. What is handed out rises, without a hole among what is the device's. A device
+//! that is not **following** is read to from the conversations; one that follows has been handed everything settled, and is
+//! handed what is settled next at once.
+
+use crate::dedup::Dedup;
+use crate::id::{BodyRef, ConvRef, ConversationId, MessageId, Position, Seq, UserRef};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use tertulia_common::{DeviceId, Timestamp, UserId};
+
+/// Something that a mailbox shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// A message.
+    Entry(Entry),
+    /// How far members of a conversation have come.
+    Receipts {
+        /// The place of the change.
+        position: Position,
+        /// Which conversation.
+        conversation: ConversationId,
+        /// Those who have moved, or everybody who has moved at all.
+        receipts: Vec<Receipt>,
+    },
+    /// Here something was, and was given up.
+    Gap {
+        /// Everything up to there that was not acknowledged.
+        upto: Position,
+        /// Why.
+        reason: GapReason,
+    },
+}
+
+impl Item {
+    /// Its place.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        match self {
+            Self::Entry(entry) => entry.position,
+            Self::Receipts { position, .. } => *position,
+            Self::Gap { upto, .. } => *upto,
+        }
+    }
+}
+
+/// A message in a mailbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its place in mailboxes.
+    pub position: Position,
+    /// Which message.
+    pub id: MessageId,
+    /// Who sent it.
+    pub sender: UserId,
+    /// When.
+    pub sent_at: Timestamp,
+    /// Where its body is.
+    pub body: BodyRef,
+}
+
+/// How far one member has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Who.
+    pub user: UserId,
+    /// Some device of theirs has everything up to here.
+    pub delivered: Seq,
+    /// They have read up to here.
+    pub read: Seq,
+}
+
+/// Why entries were given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GapReason {
+    /// They have waited as long as they are kept.
+    Expired,
+    /// Too many waited.
+    Quota,
+}
+
+/// A device's mailbox.
+#[derive(Clone, Debug)]
+pub(crate) struct Mailbox {
+    pub(crate) user: UserRef,
+    /// None for what waits for a user's first device.
+    pub(crate) device: Option<DeviceId>,
+    /// Closed mailboxes keep their number: entries name it as their sender.
+    pub(crate) open: bool,
+    pub(crate) acknowledged: Position,
+    /// It was ever to get only what is above: what it has is from here to `acknowledged`.
+    pub(crate) since: Position,
+    /// It has borne its device's name since then: what its user sent from other devices before is not for it.
+    pub(crate) opened: Position,
+    pub(crate) handed: Position,
+    /// Entries handed out and not acknowledged, in order.
+    pub(crate) owed: VecDeque<(Position, ConvRef)>,
+    /// Entries that wait for it, handed out or not.
+    pub(crate) depth: u32,
+    /// Who reads it now, by the reader's own number.
+    pub(crate) reader: Option<u64>,
+    pub(crate) following: bool,
+    pub(crate) gap: Option<(Position, GapReason)>,
+    /// The reader has heard of it.
+    pub(crate) gap_told: bool,
+    pub(crate) sent: Dedup,
+}
+
+impl Mailbox {
+    /// Gets what is above `since`; of its user's own messages, those above `opened`.
+    pub(crate) fn new(user: UserRef, device: Option<DeviceId>, since: Position, opened: Position) -> Self {
+        Self {
+            user,
+            device,
+            open: true,
+            acknowledged: since,
+            since,
+            opened,
+            handed: since,
+            owed: VecDeque::new(),
+            depth: 0,
+            reader: None,
+            following: false,
+            gap: None,
+            gap_told: false,
+            sent: Dedup::default(),
+        }
+    }
+}

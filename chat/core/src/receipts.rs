@@ -1,0 +1,153 @@
+//! Acknowledgements and receipts: who has what, who has read what, who is told.
+//!
+//! A receipt is two numbers a member and conversation, merged by maximum: some device of theirs has everything up to there,
+//! and they have read up to there. Changes are gathered and told together ([`Relay::tell_receipts`]).
+
+use crate::Refusal;
+use crate::conversation::{Conversation, Kind, Member};
+use crate::id::{ConvRef, ConversationId, DeviceRef, Position, Seq, UserRef};
+use crate::mailbox::Receipt;
+use crate::record::Record;
+use crate::relay::{Dead, Fresh, Relay, User};
+use tertulia_common::Timestamp;
+
+impl Relay {
+    /// A device has everything up to there. Asked again, or for less, nothing changes.
+    ///
+    /// # Errors
+    /// [`Refusal::NotHandedOut`] above what this reader was handed: an acknowledgement must not bury what nobody saw.
+    pub fn acknowledge(
+        &mut self,
+        device: DeviceRef,
+        reader: u64,
+        upto: Position,
+        out: &mut Vec<Record>,
+    ) -> Result<(), Refusal> {
+        let mailbox = self.mailboxes.get_mut(device.0 as usize).filter(|mailbox| mailbox.open);
+        let mailbox = mailbox.filter(|mailbox| mailbox.reader == Some(reader)).ok_or(Refusal::DeviceGone)?;
+        if upto > mailbox.handed {
+            return Err(Refusal::NotHandedOut);
+        }
+        if mailbox.gap.is_some_and(|(gap, _)| upto >= gap) && mailbox.gap_told {
+            mailbox.gap = None;
+        }
+        if upto <= mailbox.acknowledged {
+            return Ok(());
+        }
+        mailbox.acknowledged = upto;
+        let user = mailbox.user;
+        while let Some(&(position, conversation)) = self.mailboxes[device.0 as usize].owed.front() {
+            if position > upto {
+                break;
+            }
+            self.mailboxes[device.0 as usize].owed.pop_front();
+            self.delivered(user, conversation, position);
+            self.pay(device, conversation, position);
+        }
+        out.push(self.acknowledged(device));
+        Ok(())
+    }
+
+    /// A device owes an entry no longer.
+    pub(crate) fn pay(&mut self, device: DeviceRef, conversation: ConvRef, position: Position) {
+        let of = &mut self.conversations[conversation.0 as usize];
+        let Some(index) = of.at(position) else { return };
+        let kept = &mut of.entries[index];
+        kept.owed = kept.owed.saturating_sub(1);
+        if kept.owed == 0 {
+            self.dead.push(Dead { position, sent_at: kept.sent_at, body: kept.body });
+            of.shed();
+        }
+        let mailbox = &mut self.mailboxes[device.0 as usize];
+        mailbox.depth = mailbox.depth.saturating_sub(1);
+    }
+
+    fn delivered(&mut self, user: UserRef, conversation: ConvRef, position: Position) {
+        let of = &mut self.conversations[conversation.0 as usize];
+        let Some(seq) = of.at(position).map(|index| of.entries[index].seq) else { return };
+        let Some(member) = of.member_mut(user) else { return };
+        if seq > member.delivered {
+            member.delivered = seq;
+            self.mark_moved(user, conversation);
+        }
+    }
+
+    /// Somebody has read a conversation up to there; further than it goes is as far as it goes.
+    ///
+    /// # Errors
+    /// [`Refusal::NoConversation`] if they are not in it.
+    pub fn read(&mut self, device: DeviceRef, conversation: ConversationId, upto: Seq) -> Result<(), Refusal> {
+        let mailbox = self.mailboxes.get(device.0 as usize).filter(|mailbox| mailbox.open);
+        let user = mailbox.ok_or(Refusal::DeviceGone)?.user;
+        let conversation = *self.by_id.get(&conversation).ok_or(Refusal::NoConversation)?;
+        let of = &mut self.conversations[conversation.0 as usize];
+        let upto = upto.min(of.last);
+        let member = of.member_mut(user).filter(|member| member.is_in()).ok_or(Refusal::NoConversation)?;
+        if upto > member.read {
+            member.read = upto;
+            member.delivered = member.delivered.max(upto);
+            self.mark_moved(user, conversation);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn mark_moved(&mut self, user: UserRef, conversation: ConvRef) {
+        let of = &mut self.conversations[conversation.0 as usize];
+        if let Some(member) = of.member_mut(user) {
+            member.moved = true;
+        }
+        if !of.moved {
+            of.moved = true;
+            self.moved.push(conversation);
+        }
+    }
+
+    /// Whether there is something for [`Self::tell_receipts`].
+    #[must_use]
+    pub fn has_receipts(&self) -> bool {
+        !self.moved.is_empty()
+    }
+
+    /// Gathers what moved since the last time. Asked for about ten times a second, so that a talk costs no tick a message.
+    pub fn tell_receipts(&mut self, now: Timestamp, out: &mut Vec<Record>) {
+        for conversation in std::mem::take(&mut self.moved) {
+            let position = self.next_position(now);
+            let of = &mut self.conversations[conversation.0 as usize];
+            of.moved = false;
+            of.receipts_at = position;
+            let users = &self.users;
+            let moved: Vec<Receipt> = of
+                .members
+                .iter_mut()
+                .filter(|member| member.moved)
+                .map(|member| {
+                    (member.moved, member.told) = (false, (member.delivered, member.read));
+                    receipt(member, users)
+                })
+                .collect();
+            out.push(Record::Receipts {
+                conversation: of.id,
+                position,
+                moved: moved.iter().map(|moved| (moved.user.clone(), moved.delivered, moved.read)).collect(),
+            });
+            self.fresh.push_back(Fresh::Receipts { conversation, position, moved });
+        }
+    }
+
+    /// Everybody's figures as they were last told, that are not zero: what is not durable could shrink in a crash.
+    pub(crate) fn receipts(&self, of: &Conversation) -> Vec<Receipt> {
+        let told = of.members.iter().filter(|member| member.told != (Seq(0), Seq(0)));
+        told.map(|member| receipt(member, &self.users)).collect()
+    }
+
+    /// Whether a member is told of others' figures: in a group, who has written, or has read on another device.
+    pub(crate) fn watches(of: &Conversation, member: &Member, moved: &[Receipt], users: &[User]) -> bool {
+        let own = || moved.iter().any(|receipt| receipt.user == users[member.user.0 as usize].id);
+        member.is_in() && (of.kind == Kind::Direct || member.wrote || own())
+    }
+}
+
+fn receipt(member: &Member, users: &[User]) -> Receipt {
+    let (delivered, read) = member.told;
+    Receipt { user: users[member.user.0 as usize].id.clone(), delivered, read }
+}

@@ -1,0 +1,371 @@
+//! The state of one owner: who is there, who writes to whom, what comes next.
+
+use crate::conversation::{Conversation, Kept, Kind, Member, Role};
+use crate::id::{BodyRef, ClientId, ConvRef, ConversationId, DeviceRef, MessageId, Position, Seq, UserRef};
+use crate::mailbox::{Mailbox, Receipt};
+use crate::record::{Record, SentRecord};
+use crate::{Limits, Refusal};
+use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
+use tertulia_common::{DeviceId, Timestamp, UserId};
+
+/// Where a message goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum To {
+    /// To somebody, or to oneself. Whether they exist and may be written to is the caller's to know.
+    User(UserId),
+    /// To a conversation that the sender is in.
+    Conversation(ConversationId),
+}
+
+/// A message that somebody wants to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Submit {
+    /// Where to.
+    pub to: To,
+    /// The device's own name for it.
+    pub client_id: ClientId,
+    /// Tells another body under the same name: a hash of what is sent.
+    pub digest: u64,
+    /// Its length, in bytes.
+    pub body_bytes: usize,
+}
+
+/// A message that was sent, now or before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Which.
+    pub id: MessageId,
+    /// When.
+    pub sent_at: Timestamp,
+    /// Where it stands in mailboxes. None: it was sent before, and is not sent again.
+    pub position: Option<Position>,
+}
+
+/// A body that nobody waits for any longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dead {
+    /// The message's place in mailboxes: its number in the store.
+    pub position: Position,
+    /// When it was sent.
+    pub sent_at: Timestamp,
+    /// Where its body is.
+    pub body: BodyRef,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct User {
+    pub(crate) id: UserId,
+    /// Those that are open.
+    pub(crate) mailboxes: Vec<DeviceRef>,
+    pub(crate) conversations: Vec<ConvRef>,
+}
+
+/// What is decided and not yet known to be durable.
+#[derive(Clone, Debug)]
+pub(crate) enum Fresh {
+    Entry { conversation: ConvRef, position: Position },
+    Receipts { conversation: ConvRef, position: Position, moved: Vec<Receipt> },
+}
+
+/// The state. See the crate's docs for how it is driven.
+#[derive(Clone, Debug)]
+pub struct Relay {
+    pub(crate) limits: Limits,
+    pub(crate) by_user: FxHashMap<UserId, UserRef>,
+    pub(crate) users: Vec<User>,
+    pub(crate) mailboxes: Vec<Mailbox>,
+    pub(crate) by_id: FxHashMap<ConversationId, ConvRef>,
+    pub(crate) conversations: Vec<Conversation>,
+    /// The highest position given.
+    pub(crate) reached: Position,
+    /// Up to where everything is durable.
+    pub(crate) settled: Position,
+    pub(crate) fresh: VecDeque<Fresh>,
+    /// Conversations in which somebody's figures moved.
+    pub(crate) moved: Vec<ConvRef>,
+    pub(crate) dead: Vec<Dead>,
+    /// What was sent up to which position, by time: one an hour.
+    pub(crate) hours: VecDeque<(Timestamp, Position)>,
+}
+
+impl Relay {
+    /// Nobody yet.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            by_user: FxHashMap::default(),
+            users: Vec::new(),
+            mailboxes: Vec::new(),
+            by_id: FxHashMap::default(),
+            conversations: Vec::new(),
+            reached: Position(0),
+            settled: Position(0),
+            fresh: VecDeque::new(),
+            moved: Vec::new(),
+            dead: Vec::new(),
+            hours: VecDeque::new(),
+        }
+    }
+
+    /// Up to where positions were given.
+    #[must_use]
+    pub fn reached(&self) -> Position {
+        self.reached
+    }
+
+    /// The mailbox of a device, opened if it is new: from now on it gets what its user gets. A user's first device gets what
+    /// has waited for the user.
+    ///
+    /// # Errors
+    /// [`Refusal::Devices`] if the user has as many as one may have.
+    pub fn open(&mut self, user: &UserId, device: &DeviceId, out: &mut Vec<Record>) -> Result<DeviceRef, Refusal> {
+        let owner = self.user(user);
+        if let Some(known) = self.find(owner, Some(device)) {
+            return Ok(known);
+        }
+        let open = &self.users[owner.0 as usize].mailboxes;
+        let limit = self.limits.devices_per_user_max;
+        let mailbox = match self.find(owner, None) {
+            Some(waiting) => {
+                out.push(self.closed(waiting));
+                let reached = self.reached;
+                let mailbox = &mut self.mailboxes[waiting.0 as usize];
+                (mailbox.device, mailbox.opened) = (Some(device.clone()), reached);
+                waiting
+            }
+            None if open.len() >= limit => return Err(Refusal::Devices { limit }),
+            None => {
+                // Everything settled and everything decided is older than the device.
+                let mailbox = Mailbox::new(owner, Some(device.clone()), self.reached, self.reached);
+                self.add_mailbox(mailbox)
+            }
+        };
+        out.push(self.device_record(mailbox));
+        Ok(mailbox)
+    }
+
+    /// The mailbox of a device, if it is open.
+    #[must_use]
+    pub fn device(&self, user: &UserId, device: &DeviceId) -> Option<DeviceRef> {
+        self.find(*self.by_user.get(user)?, Some(device))
+    }
+
+    /// Sends a message from a device: gives it its place, or finds the place it was given before.
+    ///
+    /// The caller stores the body with the [`Record::Message`] and says where by [`Self::placed`].
+    ///
+    /// # Errors
+    /// Nothing has changed then.
+    pub fn send(
+        &mut self,
+        now: Timestamp,
+        from: DeviceRef,
+        submit: &Submit,
+        out: &mut Vec<Record>,
+    ) -> Result<Sent, Refusal> {
+        let mailbox = self.mailboxes.get(from.0 as usize).filter(|mailbox| mailbox.open).ok_or(Refusal::DeviceGone)?;
+        let sender = mailbox.user;
+        let id = match &submit.to {
+            To::User(user) => ConversationId::direct(&self.users[sender.0 as usize].id, user),
+            To::Conversation(id) => *id,
+        };
+        if let Some(known) = mailbox.sent.find(submit.client_id) {
+            if known.conversation != id || known.digest != submit.digest {
+                return Err(Refusal::ClientIdReused);
+            }
+            let id = MessageId { conversation: id, seq: known.seq };
+            return Ok(Sent { id, sent_at: known.sent_at, position: None });
+        }
+        let limit = self.limits.body_bytes_max;
+        if submit.body_bytes > limit {
+            return Err(Refusal::BodyTooLong { limit, actual: submit.body_bytes });
+        }
+        let conversation = self.writable(sender, id, &submit.to, out)?;
+        Ok(self.add_entry(now, from, conversation, submit, out))
+    }
+
+    /// The conversation a message goes to; one of two people begins with its first message.
+    fn writable(
+        &mut self,
+        sender: UserRef,
+        id: ConversationId,
+        to: &To,
+        out: &mut Vec<Record>,
+    ) -> Result<ConvRef, Refusal> {
+        if let Some(&known) = self.by_id.get(&id) {
+            let member = self.conversations[known.0 as usize].member(sender);
+            return match member {
+                Some(member) if member.is_in() => Ok(known),
+                // Who never was in it learns nothing of it; who was, does.
+                Some(_) => Err(Refusal::NotAllowed),
+                None => Err(Refusal::NoConversation),
+            };
+        }
+        let To::User(other) = to else { return Err(Refusal::NoConversation) };
+        let other = self.user(other);
+        let limit = self.limits.conversations_per_user_max;
+        if [sender, other].iter().any(|user| self.users[user.0 as usize].conversations.len() >= limit) {
+            return Err(Refusal::Conversations { limit });
+        }
+        let conversation = self.conversation(id, Kind::Direct);
+        // From the beginning: what a crash leaves of it is the whole of it.
+        self.join(conversation, Member::new(sender, Role::Member, Position(0)));
+        if other != sender {
+            self.join(conversation, Member::new(other, Role::Member, Position(0)));
+        }
+        self.conversations[conversation.0 as usize].version = 1;
+        out.push(self.conversation_record(conversation));
+        Ok(conversation)
+    }
+
+    fn add_entry(
+        &mut self,
+        now: Timestamp,
+        from: DeviceRef,
+        conversation: ConvRef,
+        submit: &Submit,
+        out: &mut Vec<Record>,
+    ) -> Sent {
+        let position = self.next_position(now);
+        let audience = self.audience(conversation, from, position, out);
+        for &reader in &audience {
+            self.mailboxes[reader.0 as usize].depth += 1;
+        }
+        let sender = self.mailboxes[from.0 as usize].user;
+        let into = &mut self.conversations[conversation.0 as usize];
+        let seq = Seq(into.last.0 + 1);
+        let owed = u32::try_from(audience.len()).unwrap_or(u32::MAX);
+        into.last = seq;
+        if let Some(member) = into.member_mut(sender) {
+            member.wrote = true;
+        }
+        into.last_at = position;
+        into.entries.push_back(Kept { position, seq, sent_at: now, sender: from, body: BodyRef::default(), owed });
+        let id = MessageId { conversation: into.id, seq };
+        let Submit { client_id, digest, .. } = *submit;
+        let mailbox = &mut self.mailboxes[from.0 as usize];
+        let known = SentRecord { client_id, digest, conversation: id.conversation, seq, sent_at: now };
+        mailbox.sent.add(known, self.limits.dedup_per_device);
+        out.push(Record::Message {
+            conversation: id.conversation,
+            seq,
+            position,
+            sent_at: now,
+            sender: self.users[mailbox.user.0 as usize].id.clone(),
+            // Only a mailbox that waits for a first device has none, and nobody sends from that.
+            device: mailbox.device.clone().unwrap_or_else(|| unreachable!("a sender has a device")),
+            client_id,
+            digest,
+        });
+        self.fresh.push_back(Fresh::Entry { conversation, position });
+        for reader in audience {
+            self.keep_quota(reader, out);
+        }
+        Sent { id, sent_at: now, position: Some(position) }
+    }
+
+    /// The body of the message at this position lies there.
+    pub fn placed(&mut self, message: MessageId, position: Position, body: BodyRef) {
+        let Some(conversation) = self.by_id.get(&message.conversation) else { return };
+        let conversation = &mut self.conversations[conversation.0 as usize];
+        if let Some(index) = conversation.at(position) {
+            conversation.entries[index].body = body;
+            if conversation.entries[index].owed == 0 {
+                // It was for nobody from the start: a note to oneself with one device.
+                let sent_at = conversation.entries[index].sent_at;
+                self.dead.push(Dead { position, sent_at, body });
+                conversation.shed();
+            }
+        }
+    }
+
+    /// The bodies that nobody waits for any longer, since the last time this was asked.
+    pub fn take_dead(&mut self) -> Vec<Dead> {
+        std::mem::take(&mut self.dead)
+    }
+
+    /// Mailboxes that an entry goes to; who has none yet gets one that waits for a first device.
+    fn audience(
+        &mut self,
+        conversation: ConvRef,
+        from: DeviceRef,
+        position: Position,
+        out: &mut Vec<Record>,
+    ) -> Vec<DeviceRef> {
+        let users: Vec<UserRef> = self.conversations[conversation.0 as usize]
+            .members
+            .iter()
+            .filter(|member| member.gets(position))
+            .map(|member| member.user)
+            .collect();
+        let mut audience = Vec::with_capacity(users.len());
+        for user in users {
+            if self.users[user.0 as usize].mailboxes.is_empty() {
+                let before = Position(position.0 - 1);
+                let waiting = self.add_mailbox(Mailbox::new(user, None, before, before));
+                out.push(self.device_record(waiting));
+            }
+            audience.extend(self.users[user.0 as usize].mailboxes.iter().filter(|device| **device != from));
+        }
+        audience
+    }
+
+    pub(crate) fn next_position(&mut self, now: Timestamp) -> Position {
+        self.reached.0 += 1;
+        match self.hours.back_mut() {
+            Some((hour, upto)) if now.0 / HOUR_MS == hour.0 / HOUR_MS => *upto = self.reached,
+            _ => self.hours.push_back((now, self.reached)),
+        }
+        self.reached
+    }
+
+    pub(crate) fn user(&mut self, id: &UserId) -> UserRef {
+        if let Some(&known) = self.by_user.get(id) {
+            return known;
+        }
+        let user = UserRef(index(self.users.len()));
+        self.users.push(User { id: id.clone(), mailboxes: Vec::new(), conversations: Vec::new() });
+        self.by_user.insert(id.clone(), user);
+        user
+    }
+
+    pub(crate) fn conversation(&mut self, id: ConversationId, kind: Kind) -> ConvRef {
+        if let Some(&known) = self.by_id.get(&id) {
+            return known;
+        }
+        let conversation = ConvRef(index(self.conversations.len()));
+        self.conversations.push(Conversation::new(id, kind));
+        self.by_id.insert(id, conversation);
+        conversation
+    }
+
+    pub(crate) fn join(&mut self, conversation: ConvRef, member: Member) {
+        let user = &mut self.users[member.user.0 as usize];
+        if !user.conversations.contains(&conversation) {
+            user.conversations.push(conversation);
+        }
+        self.conversations[conversation.0 as usize].members.push(member);
+    }
+
+    pub(crate) fn add_mailbox(&mut self, mailbox: Mailbox) -> DeviceRef {
+        let device = DeviceRef(index(self.mailboxes.len()));
+        self.users[mailbox.user.0 as usize].mailboxes.push(device);
+        self.mailboxes.push(mailbox);
+        device
+    }
+
+    pub(crate) fn find(&self, user: UserRef, device: Option<&DeviceId>) -> Option<DeviceRef> {
+        let of_user = &self.users[user.0 as usize].mailboxes;
+        of_user.iter().copied().find(|of| self.mailboxes[of.0 as usize].device.as_ref() == device)
+    }
+}
+
+/// Positions are dated to the hour: how exactly entries expire.
+const HOUR_MS: u64 = 3_600_000;
+
+/// Things are counted by 32 bits here; memory ends long before.
+fn index(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or_else(|_| unreachable!("more than four thousand million of a thing"))
+}

@@ -1,0 +1,180 @@
+//! The relay driven by hand: sending, reading, acknowledging, coming back.
+
+mod support;
+
+use support::{Scene, body};
+use tertulia_chat_core::{GapReason, Limits, Position, Refusal};
+
+#[test]
+fn m1_a_message_reaches_the_other_and_ones_own_other_devices_but_not_its_sender() {
+    let mut scene = Scene::new(Limits::default());
+    scene.connects("alice", "phone").connects("alice", "laptop").connects("bob", "phone");
+    let sent = scene.sends("alice", "phone", "bob", 1).unwrap();
+    assert_eq!((sent.id.seq.0, sent.position), (1, Some(Position(1))));
+    assert!(scene.got("alice", "phone").is_empty());
+    assert_eq!(scene.got("alice", "laptop"), [body(1)]);
+    assert_eq!(scene.got("bob", "phone"), [body(1)]);
+}
+
+#[test]
+fn m4_the_same_client_id_is_the_same_message_and_another_body_under_it_is_refused() {
+    let mut scene = Scene::new(Limits::default());
+    scene.connects("alice", "phone").connects("bob", "phone");
+    let first = scene.sends("alice", "phone", "bob", 1).unwrap();
+    let again = scene.sends("alice", "phone", "bob", 1).unwrap();
+    assert_eq!((again.id, again.sent_at, again.position), (first.id, first.sent_at, None));
+    assert_eq!(scene.got("bob", "phone"), [body(1)]);
+    assert_eq!(scene.sends_as("alice", "phone", "bob", 1, 99), Err(Refusal::ClientIdReused));
+    assert_eq!(scene.sends("alice", "phone", "carol", 1), Err(Refusal::ClientIdReused));
+    // Another device has names of its own.
+    scene.connects("alice", "laptop");
+    assert_eq!(scene.sends("alice", "laptop", "bob", 1).unwrap().id.seq.0, 2);
+}
+
+#[test]
+fn m3_what_nobody_was_there_for_waits_also_for_a_first_device() {
+    let mut scene = Scene::new(Limits::default());
+    scene.connects("alice", "phone");
+    for number in 1..=3 {
+        scene.sends("alice", "phone", "bob", number).unwrap();
+    }
+    scene.connects("bob", "phone");
+    assert_eq!(scene.got("bob", "phone"), [body(1), body(2), body(3)]);
+    // The next device starts with what comes next.
+    scene.connects("bob", "laptop");
+    scene.sends("alice", "phone", "bob", 4).unwrap();
+    assert_eq!(scene.got("bob", "laptop"), [body(4)]);
+}
+
+#[test]
+fn m3_a_body_is_dead_when_the_last_device_has_acknowledged_and_not_before() {
+    let mut scene = Scene::new(Limits::default());
+    scene.connects("alice", "phone").connects("bob", "phone").connects("bob", "laptop");
+    scene.sends("alice", "phone", "bob", 1).unwrap();
+    scene.acknowledges("bob", "phone").unwrap();
+    assert_eq!(scene.dead(), 0);
+    scene.acknowledges("bob", "laptop").unwrap();
+    assert_eq!(scene.dead(), 1);
+}
+
+#[test]
+fn an_acknowledgement_above_what_was_handed_out_is_refused() {
+    let mut scene = Scene::new(Limits::default());
+    scene.connects("alice", "phone").connects("bob", "phone");
+    scene.sends("alice", "phone", "bob", 1).unwrap();
+    assert_eq!(scene.acknowledges_upto("bob", "phone", 9), Err(Refusal::NotHandedOut));
+    assert_eq!(scene.acknowledges_upto("bob", "phone", 1), Ok(()));
+    assert_eq!(scene.acknowledges_upto("bob", "phone", 1), Ok(()), "again is nothing new");
+}
+
+#[test]
+fn a_slow_reader_is_handed_no_more_than_it_may_owe_and_loses_nothing() {
+    let limits = Limits { unacknowledged_max: 4, ..Limits::default() };
+    let mut scene = Scene::new(limits);
+    scene.connects("alice", "phone").connects("bob", "phone");
+    for number in 1..=10 {
+        scene.sends("alice", "phone", "bob", number).unwrap();
+    }
+    assert_eq!(scene.got("bob", "phone").len(), 4);
+    scene.acknowledges("bob", "phone").unwrap();
+    scene.reads_on("bob", "phone");
+    scene.acknowledges("bob", "phone").unwrap();
+    scene.reads_on("bob", "phone");
+    assert_eq!(scene.got("bob", "phone"), (1..=10).map(body).collect::<Vec<_>>());
+}
+
+#[test]
+fn m5_receipts_tell_the_sender_what_was_delivered_and_read_also_when_it_comes_back_later() {
+    let mut scene = Scene::new(Limits::default());
+    scene.connects("alice", "phone").connects("bob", "phone");
+    scene.sends("alice", "phone", "bob", 1).unwrap();
+    scene.sends("alice", "phone", "bob", 2).unwrap();
+    scene.acknowledges("bob", "phone").unwrap();
+    scene.tells_receipts();
+    assert_eq!(scene.ticks("alice", "phone", "bob"), (2, 0));
+    scene.leaves("alice", "phone");
+    scene.reads("bob", "phone", "alice", 2).unwrap();
+    scene.tells_receipts();
+    assert_eq!(scene.ticks("alice", "phone", "bob"), (2, 0));
+    scene.connects("alice", "phone");
+    assert_eq!(scene.ticks("alice", "phone", "bob"), (2, 2));
+    // Its own other device knows what was read here.
+    scene.connects("bob", "laptop");
+    scene.reads("bob", "phone", "alice", 2).unwrap();
+    scene.sends("alice", "phone", "bob", 3).unwrap();
+    scene.reads("bob", "phone", "alice", 3).unwrap();
+    scene.tells_receipts();
+    assert_eq!(scene.ticks("bob", "laptop", "bob").1, 3);
+}
+
+#[test]
+fn a_stranger_to_a_conversation_can_neither_write_nor_read_there() {
+    let mut scene = Scene::new(Limits::default());
+    scene.connects("alice", "phone").connects("bob", "phone").connects("eve", "phone");
+    let sent = scene.sends("alice", "phone", "bob", 1).unwrap();
+    assert_eq!(scene.sends_into("eve", "phone", sent.id.conversation, 1), Err(Refusal::NoConversation));
+    assert_eq!(scene.reads_conversation("eve", "phone", sent.id.conversation, 1), Err(Refusal::NoConversation));
+    assert!(scene.got("eve", "phone").is_empty());
+}
+
+#[test]
+fn a_full_mailbox_gives_up_its_oldest_and_says_so() {
+    let limits = Limits { mailbox_entries_max: 16, unacknowledged_max: 64, ..Limits::default() };
+    let mut scene = Scene::new(limits);
+    scene.connects("alice", "phone").connects("bob", "phone").leaves("bob", "phone");
+    for number in 1..=17 {
+        scene.sends("alice", "phone", "bob", number).unwrap();
+    }
+    scene.connects("bob", "phone");
+    assert_eq!(scene.gaps("bob", "phone"), [(3, GapReason::Quota)]);
+    assert_eq!(scene.got("bob", "phone"), (4..=17).map(body).collect::<Vec<_>>());
+    // Until it has acknowledged something after it, it hears of it again.
+    scene.leaves("bob", "phone").connects("bob", "phone");
+    assert_eq!(scene.gaps("bob", "phone").len(), 2);
+    scene.acknowledges("bob", "phone").unwrap();
+    scene.leaves("bob", "phone").connects("bob", "phone");
+    assert_eq!(scene.gaps("bob", "phone").len(), 2);
+}
+
+#[test]
+fn what_has_waited_for_thirty_days_is_given_up_with_a_gap_and_not_earlier() {
+    let mut scene = Scene::new(Limits::default());
+    scene.connects("alice", "phone").connects("bob", "phone").leaves("bob", "phone");
+    scene.sends("alice", "phone", "bob", 1).unwrap();
+    scene.after_hours(24 * 29).sends("alice", "phone", "bob", 2).unwrap();
+    scene.expires();
+    assert_eq!(scene.dead(), 0);
+    scene.after_hours(26).expires();
+    assert_eq!(scene.dead(), 1);
+    scene.connects("bob", "phone");
+    assert_eq!(scene.gaps("bob", "phone"), [(1, GapReason::Expired)]);
+    assert_eq!(scene.got("bob", "phone"), [body(2)]);
+}
+
+#[test]
+fn a_closed_device_gets_nothing_and_the_last_ones_mail_waits_for_the_next() {
+    let mut scene = Scene::new(Limits::default());
+    scene.connects("alice", "phone").connects("bob", "phone").connects("bob", "laptop");
+    scene.leaves("bob", "phone").leaves("bob", "laptop");
+    scene.sends("alice", "phone", "bob", 1).unwrap();
+    scene.closes("bob", "laptop");
+    assert_eq!(scene.dead(), 0);
+    scene.closes("bob", "phone");
+    assert_eq!(scene.dead(), 0, "it was the last: what waits, waits on");
+    scene.sends("alice", "phone", "bob", 2).unwrap();
+    scene.connects("bob", "new");
+    assert_eq!(scene.got("bob", "new"), [body(1), body(2)]);
+    scene.acknowledges("bob", "new").unwrap();
+    assert_eq!(scene.dead(), 2);
+}
+
+#[test]
+fn one_reader_at_a_time_owns_a_mailbox() {
+    let mut scene = Scene::new(Limits::default());
+    scene.connects("alice", "phone").connects("bob", "phone");
+    let earlier = scene.reader("bob", "phone");
+    scene.connects("bob", "phone");
+    scene.sends("alice", "phone", "bob", 1).unwrap();
+    assert_eq!(scene.got("bob", "phone"), [body(1)]);
+    assert_eq!(scene.acknowledges_as("bob", "phone", earlier, 1), Err(Refusal::DeviceGone));
+}
