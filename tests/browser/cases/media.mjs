@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { makeFilms } from "../films.mjs";
+import { looksGood, SIZES } from "../good.mjs";
 import { scenario } from "../harness.mjs";
 import { until } from "../until.mjs";
 
@@ -24,7 +25,7 @@ async function chooses(person, names, input = "file-input") {
   await field.uploadFile(...[names].flat().map((name) => films[name] ?? name));
 }
 
-const card = (name) => `.card:has(.caption .name[title="${name}"])`;
+const card = (name) => `.file:has(.caption .name[title="${name}"])`;
 
 /** The file with this name is there, and can be had; returns its id. */
 async function has(person, name) {
@@ -54,6 +55,25 @@ async function plays(person, name) {
   }, card(name));
 }
 
+/** Records a voice note of a second: taps, speaks, sends. */
+async function speaks(person) {
+  await person.click("record");
+  await person.reads("recording", /0:01/);
+  await person.click("send-voice");
+}
+
+/** Shares a file with somebody; returns the address that they are sent. */
+async function shares(person, name, other, look = () => {}) {
+  await person.click("more", card(name));
+  await person.click("share", card(name));
+  await person.sees(`choose-${other.userId}`);
+  await person.click("choose", `[data-testid="choose-${other.userId}"]`);
+  const address = await person.reads("address", /#media\//);
+  await look(person);
+  await person.click("close-dialog", '[data-testid="share-file"]');
+  return address;
+}
+
 const isRed = ([r, g, b]) => r > 150 && g < 90 && b < 90;
 const isBlue = ([r, g, b]) => r < 90 && g < 90 && b > 150;
 
@@ -72,3 +92,30 @@ scenario("d3_films_of_phones_and_old_programs_play_upright_in_chromium_and_firef
     assert.deepEqual([old.width, old.height], [320, 240]);
   }
 });
+
+for (const [size, viewport] of Object.entries(SIZES)) {
+  scenario(`d1_the_page_of_files_is_accessible_at_${size}_size`, async (world) => {
+    const [alice, bob] = await world.signedIn(["Alice", "left", { viewport }], ["Bob", "right", { viewport }]);
+    await atFiles(alice);
+    await looksGood(alice, `${size}-media-empty`);
+    await chooses(alice, ["garden.png", "holiday.mov", "page.html"]);
+    await speaks(alice);
+    for (const name of ["garden.png", "holiday.mov", "page.html", "Voice note"]) await has(alice, name);
+    await seesPoster(alice, "garden.png");
+    await seesPoster(alice, "holiday.mov");
+    await chooses(alice, "long.mkv");
+    await looksGood(alice, `${size}-media`);
+    await alice.click("record");
+    await alice.sees("recording");
+    await looksGood(alice, `${size}-media-recording`);
+    await alice.click("discard");
+    await alice.click("look", card("garden.png"));
+    await alice.sees("viewer-image");
+    await looksGood(alice, `${size}-media-viewer`);
+    await alice.click("close-viewer");
+    const address = await shares(alice, "garden.png", bob, (person) => looksGood(person, `${size}-media-share`));
+    await bob.page.goto(address);
+    await bob.sees("received-file");
+    await looksGood(bob, `${size}-media-received`);
+  });
+}

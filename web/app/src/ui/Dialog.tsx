@@ -56,7 +56,7 @@ export function Dialog({ store, title, testId, close, children }: Props) {
           <h2 id={`${testId}-title`} tabIndex={-1}>
             {title}
           </h2>
-          <button type="button" class="round quiet" aria-label="Close" onClick={close}>
+          <button type="button" class="round quiet" data-testid="close-dialog" aria-label="Close" onClick={close}>
             <Icon name="close" size={20} />
           </button>
         </header>

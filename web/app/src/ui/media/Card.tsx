@@ -18,7 +18,7 @@ export function Card({ store, item }: { store: Store; item: Media }) {
   const shared = store.library.sharedWith(item);
   return (
     <li
-      class={`card ${item.class}`}
+      class={`file ${item.class}`}
       data-testid={`media-${item.media_id}`}
       data-state={item.state}
       data-class={item.class}
@@ -61,7 +61,7 @@ function Notes({ item, shared }: { item: Media; shared: string[] }) {
   if (item.salvaged) notes.push("Its end was missing");
   if (notes.length === 0) return null;
   return (
-    <span class="about note" data-testid="notes">
+    <span class="about hint" data-testid="notes">
       {notes.join(" · ")}
     </span>
   );
@@ -73,7 +73,7 @@ function NotYet({ store, item }: { store: Store; item: Media }) {
   if (item.state === "processing") {
     const done = (item.progress ?? 0) / 10;
     return (
-      <div class="face making">
+      <div class="front making">
         <span>{item.class === "video" ? "Making it play everywhere…" : "One moment…"}</span>
         <progress aria-label={`${nameOf(item)}: being made playable`} max={100} value={done} />
         {done > 0 && <span class="number">{Math.round(done)} %</span>}
@@ -83,7 +83,7 @@ function NotYet({ store, item }: { store: Store; item: Media }) {
   const error = item.error && new TertuliaError(item.error);
   const most = store.limits?.file_bytes_max ?? 0;
   return (
-    <div class="face refused">
+    <div class="front refused">
       <p class="problem" data-testid="refusal">
         {error ? sayRefusal(error, name) : "It was refused"}
       </p>

@@ -33,9 +33,10 @@ export function Face({ store, item }: Props) {
 function Film({ store, item }: Props) {
   const { url, fetching, get, renew } = useLink(store, item);
   const video = useRef<HTMLVideoElement>(null);
+  const length = item.duration_ms === undefined ? "" : clock(item.duration_ms + 500);
   if (url) {
     return (
-      <div class="face film">
+      <div class="front film">
         <video
           ref={video}
           src={url}
@@ -52,9 +53,9 @@ function Film({ store, item }: Props) {
   return (
     <button
       type="button"
-      class="face film"
+      class="front film"
       data-testid="play"
-      aria-label={`Play ${nameOf(item)}`}
+      aria-label={`Play ${nameOf(item)} ${length}`.trim()}
       disabled={fetching}
       onClick={() => void get()}
     >
@@ -62,7 +63,7 @@ function Film({ store, item }: Props) {
       <span class="play" aria-hidden="true">
         {fetching ? <span class="spinner" /> : <Icon name="resume" size={28} />}
       </span>
-      {item.duration_ms !== undefined && <span class="length number">{clock(item.duration_ms + 500)}</span>}
+      {length && <span class="length number">{length}</span>}
     </button>
   );
 }
@@ -73,7 +74,7 @@ function Picture({ store, item }: Props) {
     <>
       <button
         type="button"
-        class="face picture"
+        class="front picture"
         data-testid="look"
         aria-label={`Look at ${nameOf(item)}`}
         disabled={fetching}
@@ -91,7 +92,7 @@ function Paper({ store, item }: Props) {
   return (
     <button
       type="button"
-      class="face paper"
+      class="front paper"
       data-testid="open-document"
       aria-label={`Download ${nameOf(item)}`}
       title="Download"
@@ -139,7 +140,7 @@ function Thumbnail({ store, item }: Props) {
   }, [id, has]);
   return (
     <span class="thumb" ref={box}>
-      {preview && <img class="tiny" src={preview} alt="" data-testid="preview" />}
+      {preview && <img class="blurred" src={preview} alt="" data-testid="preview" />}
       {url && <img src={url} alt="" data-testid="thumbnail" />}
     </span>
   );

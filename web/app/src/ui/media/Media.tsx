@@ -70,7 +70,7 @@ function List({ store }: { store: Store }) {
       {items.length === 0 ? (
         <p class="empty">What you send will be here: pictures, videos, voice notes and documents, newest first.</p>
       ) : (
-        <ul class="cards" data-testid="files">
+        <ul class="filelist" data-testid="files">
           {items.map((item) => (
             <Card key={item.media_id} store={store} item={item} />
           ))}

@@ -30,7 +30,7 @@ export function Received({ store, received }: { store: Store; received: It }) {
 
 function Shared({ store, item }: { store: Store; item: Media }) {
   return (
-    <div class={`card ${item.class}`} data-testid="received-file">
+    <div class={`file ${item.class}`} data-testid="received-file">
       <Face store={store} item={item} />
       <div class="caption">
         <span class="who">

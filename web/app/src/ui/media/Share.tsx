@@ -27,7 +27,7 @@ export function Share({ store, item, close }: { store: Store; item: Media; close
               type="button"
               class="secondary small"
               data-testid="unshare"
-              aria-label={`Take it back from ${person.name}`}
+              aria-label={`Take back from ${person.name}`}
               onClick={() => void store.library.unshare(item, person)}
             >
               Take back

@@ -61,7 +61,7 @@ export function VoiceNote({ store, item }: { store: Store; item: Media }) {
   };
   const name = nameOf(item);
   return (
-    <div class="face sound" data-testid="sound">
+    <div class="front sound" data-testid="sound">
       <button
         type="button"
         class="round play-sound"
@@ -91,7 +91,7 @@ export function VoiceNote({ store, item }: { store: Store; item: Media }) {
         <span class="number" data-testid="place">
           {clock((on || at > 0 ? at : length) * 1000)}
         </span>
-        <button type="button" class="rate number" data-testid="rate" aria-label={`Speed: ${RATES[rate]} times`} onClick={faster}>
+        <button type="button" class="rate number" data-testid="rate" aria-label={`Speed: ${RATES[rate]}×`} onClick={faster}>
           {RATES[rate]}×
         </button>
       </span>
