@@ -2,5 +2,7 @@
 //! before it is durable.
 
 pub mod disk;
+pub mod engine;
 pub mod journal;
+pub mod store;
 pub mod vault;

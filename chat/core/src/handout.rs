@@ -29,6 +29,21 @@ pub struct Page {
     pub drained: bool,
 }
 
+/// How much waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Depths {
+    /// Conversations there are.
+    pub conversations: usize,
+    /// Mailboxes that are open.
+    pub mailboxes: usize,
+    /// Entries that wait in them, an entry counting once for each mailbox.
+    pub entries: u64,
+    /// The most that wait in one.
+    pub deepest: u32,
+    /// When the oldest entry that somebody waits for was sent.
+    pub oldest: Option<tertulia_common::Timestamp>,
+}
+
 /// What a merge of conversations points at next: by position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
@@ -77,6 +92,28 @@ impl Relay {
             mailbox.owed = std::collections::VecDeque::new();
             mailbox.handed = mailbox.acknowledged;
         }
+    }
+
+    /// Whether a reader must be read to ([`Self::take`]): it does not follow, and may owe more.
+    #[must_use]
+    pub fn is_behind(&self, device: DeviceRef, reader: u64) -> bool {
+        self.mailboxes.get(device.0 as usize).is_some_and(|mailbox| {
+            mailbox.reader == Some(reader) && !mailbox.following && mailbox.owed.len() < self.limits.unacknowledged_max
+        })
+    }
+
+    /// How many mailboxes are open, entries wait in them, and when the oldest of those was sent.
+    #[must_use]
+    pub fn depths(&self) -> Depths {
+        let open = self.mailboxes.iter().filter(|mailbox| mailbox.open);
+        let mut depths = Depths { conversations: self.conversations.len(), ..Depths::default() };
+        for mailbox in open {
+            depths.mailboxes += 1;
+            depths.entries += u64::from(mailbox.depth);
+            depths.deepest = depths.deepest.max(mailbox.depth);
+        }
+        depths.oldest = self.conversations.iter().filter_map(|of| of.entries.front()).map(|kept| kept.sent_at).min();
+        depths
     }
 
     /// The next items for a reader, at most `max` and no more than it may owe. Empty and not drained: it must acknowledge first,

@@ -29,7 +29,7 @@ mod relay;
 mod restore;
 
 pub use conversation::{Kind, Role};
-pub use handout::{Handout, Page};
+pub use handout::{Depths, Handout, Page};
 pub use id::{BodyRef, ClientId, ConversationId, DeviceRef, MessageId, Position, Seq};
 pub use limits::Limits;
 pub use mailbox::{Entry, GapReason, Item, Receipt};

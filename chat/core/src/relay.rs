@@ -115,6 +115,12 @@ impl Relay {
         self.reached
     }
 
+    /// Up to where everything is durable, and may be seen.
+    #[must_use]
+    pub fn settled(&self) -> Position {
+        self.settled
+    }
+
     /// The mailbox of a device, opened if it is new: from now on it gets what its user gets. A user's first device gets what
     /// has waited for the user.
     ///
@@ -278,6 +284,22 @@ impl Relay {
                 self.dead.push(Dead { position, sent_at, body });
                 conversation.shed();
             }
+        }
+    }
+
+    /// Where the body of a message is, while somebody waits for it.
+    #[must_use]
+    pub fn locate(&self, message: MessageId, position: Position) -> Option<BodyRef> {
+        let of = &self.conversations[self.by_id.get(&message.conversation)?.0 as usize];
+        Some(&of.entries[of.at(position)?]).filter(|kept| kept.owed > 0).map(|kept| kept.body)
+    }
+
+    /// The store has moved the body of a message.
+    pub fn moved(&mut self, message: MessageId, position: Position, body: BodyRef) {
+        let Some(conversation) = self.by_id.get(&message.conversation) else { return };
+        let of = &mut self.conversations[conversation.0 as usize];
+        if let Some(index) = of.at(position) {
+            of.entries[index].body = body;
         }
     }
 

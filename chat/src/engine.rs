@@ -1,0 +1,346 @@
+//! The engine: one owner's relay, its store, and the one thread that decides, writes and tells, in this order.
+//!
+//! ```text
+//!  sessions ──commands──▶ committer ─┬─ decide (relay) ─ write (store, one sync for many) ─ settle ─▶ answers, handouts
+//!                                    └─ every few seconds: tidy, expire, receipts
+//!  sessions ◀──handouts── postman: what waited for a device that came back, or was slow
+//! ```
+//!
+//! Invariants: nothing is told to anybody before it is durable. What goes to one reader goes through its [`Lane`] in the
+//! mailbox's order, whoever of the two threads brings it. A store that fails ends the engine: `on_failure` is called once, and
+//! nothing is confirmed after it.
+
+mod committer;
+mod inbox;
+mod lane;
+mod postman;
+
+pub use lane::{Delivery, Outlet, SLOTS};
+
+use crate::store::{Bodies, Figures, Store, StoreError};
+use bytes::Bytes;
+use inbox::Inbox;
+use lane::Lane;
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use tertulia_chat_core::{ConversationId, Depths, DeviceRef, Position, Refusal, Relay, Sent, Seq, Submit};
+use tertulia_common::{DeviceId, Timestamp, UserId};
+
+/// What the engine needs from outside.
+pub struct Outside {
+    /// The clock.
+    pub now: Box<dyn Fn() -> Timestamp + Send + Sync>,
+    /// The store has failed: nothing is confirmed any longer, the program is to end and recover.
+    pub on_failure: Box<dyn FnOnce(&StoreError) + Send>,
+}
+
+/// How the engine works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Commands that may wait for the committer; above, senders are refused. Raising it lets latency grow under overload.
+    pub queue_max: usize,
+    /// How long receipts are gathered, in milliseconds.
+    pub receipts_ms: u64,
+    /// How often the store is tidied, in milliseconds: what was acknowledged is unreadable within twice this.
+    pub tidy_ms: u64,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { queue_max: 16_384, receipts_ms: 100, tidy_ms: 15_000 }
+    }
+}
+
+/// Why a command was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    /// The relay's reason.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Too much waits for the committer: try again a little later.
+    #[error("too much waits to be written")]
+    Busy,
+    /// The engine has ended.
+    #[error("the relay is ending")]
+    Ended,
+}
+
+/// Who reads a mailbox: of all readers of a device only the last that came gets anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Reader {
+    pub(crate) device: DeviceRef,
+    pub(crate) number: u64,
+}
+
+pub(crate) type Reply<T> = Box<dyn FnOnce(Result<T, Rejected>) + Send>;
+
+/// What sessions ask of the committer.
+pub(crate) enum Command {
+    Open {
+        user: UserId,
+        device: DeviceId,
+        reply: Reply<DeviceRef>,
+    },
+    Send {
+        from: Reader,
+        submit: Submit,
+        body: Bytes,
+        reply: Reply<Sent>,
+    },
+    Acknowledge {
+        reader: Reader,
+        upto: Position,
+    },
+    Read {
+        reader: Reader,
+        conversation: ConversationId,
+        upto: Seq,
+        reply: Reply<()>,
+    },
+    /// After what the reader has acknowledged before.
+    Detach {
+        reader: Reader,
+    },
+    Close {
+        user: UserId,
+        device: DeviceId,
+    },
+    Remove {
+        user: UserId,
+    },
+    /// Carries out what came before, makes it durable and readable no longer than needed, and answers.
+    Tidy {
+        reply: Reply<()>,
+    },
+}
+
+/// Counters of the engine, for the metrics.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Messages given a place.
+    pub sent: AtomicU64,
+    /// Messages that were known.
+    pub duplicates: AtomicU64,
+    /// Messages and other requests that were refused.
+    pub refused: AtomicU64,
+    /// Copies handed to readers.
+    pub handed: AtomicU64,
+    /// Bodies nobody waits for any longer.
+    pub forgotten: AtomicU64,
+    /// Acknowledgements of what was never handed out.
+    pub bad_acknowledgements: AtomicU64,
+    /// Commands refused since too many waited.
+    pub busy: AtomicU64,
+    /// Bodies that could not be read.
+    pub unreadable: AtomicU64,
+}
+
+pub(crate) struct Shared {
+    pub(crate) relay: Mutex<Relay>,
+    pub(crate) inbox: Inbox<Command>,
+    pub(crate) calls: Inbox<Reader>,
+    pub(crate) lanes: Mutex<FxHashMap<u64, Arc<Lane>>>,
+    pub(crate) bodies: Box<dyn Bodies>,
+    pub(crate) counters: Counters,
+    pub(crate) figures: Mutex<Figures>,
+    next_reader: AtomicU64,
+}
+
+/// A running engine. Dropping it writes what was taken on, and ends its threads.
+pub struct Engine {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Engine {
+    /// Starts on a relay and its store.
+    ///
+    /// # Errors
+    /// If no thread can be started.
+    pub fn start(relay: Relay, store: Box<dyn Store>, pace: Pace, outside: Outside) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            relay: Mutex::new(relay),
+            inbox: Inbox::new(pace.queue_max),
+            // A reader calls at most once for each of its acknowledgements.
+            calls: Inbox::new(usize::MAX),
+            lanes: Mutex::default(),
+            bodies: store.bodies(),
+            counters: Counters::default(),
+            figures: Mutex::default(),
+            next_reader: AtomicU64::new(1),
+        });
+        let committer = {
+            let shared = Arc::clone(&shared);
+            std::thread::Builder::new()
+                .name("chat-committer".to_owned())
+                .spawn(move || committer::run(&shared, store, pace, outside))?
+        };
+        let postman = {
+            let shared = Arc::clone(&shared);
+            std::thread::Builder::new().name("chat-postman".to_owned()).spawn(move || postman::run(&shared))
+        };
+        let mut engine = Self { shared, threads: vec![committer] };
+        // If it can't be started, dropping the engine ends the committer.
+        engine.threads.push(postman?);
+        Ok(engine)
+    }
+
+    /// Opens a device's mailbox, if it is not open, and reads it from now on: what waits, then what comes. `opened` is told the
+    /// reader before anything is delivered.
+    pub fn attach(
+        &self,
+        user: &UserId,
+        device: &DeviceId,
+        outlet: Arc<dyn Outlet>,
+        opened: impl FnOnce(Result<Reader, Rejected>) + Send + 'static,
+    ) {
+        let known = self.shared.relay.lock().device(user, device);
+        if let Some(device) = known {
+            return opened(Ok(self.shared.attach(device, outlet)));
+        }
+        let shared = Arc::clone(&self.shared);
+        let reply = Box::new(move |device: Result<DeviceRef, Rejected>| {
+            opened(device.map(|device| shared.attach(device, outlet)));
+        });
+        self.ask(Command::Open { user: user.clone(), device: device.clone(), reply });
+    }
+
+    /// The reader is gone. What it was handed and has not acknowledged waits for the next.
+    pub fn detach(&self, reader: Reader) {
+        self.shared.lanes.lock().remove(&reader.number);
+        self.ask(Command::Detach { reader });
+    }
+
+    /// Sends a message. The answer comes when it is durable, from the committer's thread: it must not wait for anything.
+    pub fn send(
+        &self,
+        from: Reader,
+        submit: Submit,
+        body: Bytes,
+        answer: impl FnOnce(Result<Sent, Rejected>) + Send + 'static,
+    ) {
+        self.ask(Command::Send { from, submit, body, reply: Box::new(answer) });
+    }
+
+    /// The reader's device has everything up to there.
+    pub fn acknowledge(&self, reader: Reader, upto: Position) {
+        self.ask(Command::Acknowledge { reader, upto });
+    }
+
+    /// The reader's user has read up to there.
+    pub fn read(
+        &self,
+        reader: Reader,
+        conversation: ConversationId,
+        upto: Seq,
+        answer: impl FnOnce(Result<(), Rejected>) + Send + 'static,
+    ) {
+        self.ask(Command::Read { reader, conversation, upto, reply: Box::new(answer) });
+    }
+
+    /// A device is unlinked: its mailbox closes. What waits in a user's last waits for their next.
+    pub fn close(&self, user: &UserId, device: &DeviceId) {
+        self.ask(Command::Close { user: user.clone(), device: device.clone() });
+    }
+
+    /// A person is gone, and what waits for them.
+    pub fn remove(&self, user: &UserId) {
+        self.ask(Command::Remove { user: user.clone() });
+    }
+
+    /// Makes everything durable and what is dead unreadable, now.
+    pub fn tidy(&self, answer: impl FnOnce(Result<(), Rejected>) + Send + 'static) {
+        self.ask(Command::Tidy { reply: Box::new(answer) });
+    }
+
+    /// Between which two people a conversation is, as one of them sees it.
+    #[must_use]
+    pub fn other(&self, conversation: ConversationId, user: &UserId) -> Option<UserId> {
+        self.shared.relay.lock().other(conversation, user)
+    }
+
+    /// How much waits.
+    #[must_use]
+    pub fn depths(&self) -> Depths {
+        self.shared.relay.lock().depths()
+    }
+
+    /// What was done.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+
+    /// What the store has done.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        *self.shared.figures.lock()
+    }
+
+    fn ask(&self, command: Command) {
+        if let Err((command, rejected)) = self.shared.inbox.push(command) {
+            if rejected == Rejected::Busy {
+                count(&self.shared.counters.busy, 1);
+            }
+            command.refuse(&rejected);
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.shared.inbox.close();
+        self.shared.calls.close();
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has said so.
+            drop(thread.join());
+        }
+    }
+}
+
+impl Shared {
+    fn attach(&self, device: DeviceRef, outlet: Arc<dyn Outlet>) -> Reader {
+        let number = self.next_reader.fetch_add(1, Ordering::Relaxed);
+        let reader = Reader { device, number };
+        // Register, then read: what is settled from here on finds the lane.
+        self.lanes.lock().insert(number, Arc::new(Lane::new(outlet)));
+        self.relay.lock().attach(device, number);
+        self.call(reader);
+        reader
+    }
+
+    /// Asks the postman to bring a reader what it is behind by.
+    fn call(&self, reader: Reader) {
+        let lane = self.lanes.lock().get(&reader.number).cloned();
+        if let Some(lane) = lane {
+            lane.hold();
+            // Refused only when the engine ends.
+            self.calls.push(reader).ok();
+        }
+    }
+}
+
+impl Command {
+    /// Answers a command that is not carried out.
+    fn refuse(self, why: &Rejected) {
+        match self {
+            Self::Open { reply, .. } => reply(Err(why.clone())),
+            Self::Send { reply, .. } => reply(Err(why.clone())),
+            Self::Read { reply, .. } | Self::Tidy { reply } => reply(Err(why.clone())),
+            Self::Acknowledge { .. } | Self::Detach { .. } | Self::Close { .. } | Self::Remove { .. } => {}
+        }
+    }
+
+    /// What must be carried out however much waits: a device that was unlinked must not come back, and acknowledgements make
+    /// room.
+    fn is_owed(&self) -> bool {
+        !matches!(self, Self::Open { .. } | Self::Send { .. } | Self::Read { .. })
+    }
+}
+
+pub(crate) fn count(counter: &AtomicU64, by: u64) {
+    counter.fetch_add(by, Ordering::Relaxed);
+}

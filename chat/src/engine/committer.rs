@@ -1,0 +1,234 @@
+//! The committer: takes what waits, decides it, writes it with one sync, and tells it.
+
+use super::lane::Delivery;
+use super::{Command, Outside, Pace, Reader, Rejected, Reply, Shared, count};
+use crate::store::{Body, Store, StoreError};
+use bytes::Bytes;
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tertulia_chat_core::{BodyRef, Dead, Handout, Item, Position, Record, Refusal, Relay, Sent};
+use tertulia_common::Timestamp;
+
+/// Commands that are decided and written together: more make one sync serve more, and the first wait longer.
+const BATCH_MAX: usize = 512;
+
+/// What is told when the batch is durable.
+type Told = Box<dyn FnOnce() + Send>;
+
+struct Committer<'a> {
+    shared: &'a Shared,
+    store: Box<dyn Store>,
+    pace: Pace,
+    receipts_at: Timestamp,
+    tidy_at: Timestamp,
+    told: Vec<Told>,
+    bodies: FxHashMap<Position, Bytes>,
+    behind: Vec<Reader>,
+    records: Vec<Record>,
+    tidy: Vec<Reply<()>>,
+    /// Something was decided that must be durable before it is told.
+    sync: bool,
+}
+
+pub(crate) fn run(shared: &Shared, store: Box<dyn Store>, pace: Pace, outside: Outside) {
+    let Outside { now, on_failure } = outside;
+    let start = now();
+    let mut committer = Committer {
+        shared,
+        store,
+        pace,
+        receipts_at: start,
+        tidy_at: start,
+        told: Vec::new(),
+        bodies: FxHashMap::default(),
+        behind: Vec::new(),
+        records: Vec::new(),
+        tidy: Vec::new(),
+        sync: false,
+    };
+    if let Err(error) = committer.run(&*now) {
+        // Nothing is confirmed from here on: who waits hears that it ended.
+        shared.inbox.close();
+        let mut left = Vec::new();
+        shared.inbox.take(&mut left, Duration::ZERO);
+        on_failure(&error);
+        left.into_iter().for_each(|command| command.refuse(&Rejected::Ended));
+    }
+}
+
+impl Committer<'_> {
+    fn run(&mut self, now: &dyn Fn() -> Timestamp) -> Result<(), StoreError> {
+        let mut waiting = Vec::new();
+        loop {
+            let patience = self.patience(now());
+            let goes_on = self.shared.inbox.take(&mut waiting, patience);
+            let mut commands = std::mem::take(&mut waiting);
+            let mut rest = commands.drain(..);
+            // With nobody waiting there may still be something due.
+            loop {
+                let some = rest.by_ref().take(BATCH_MAX).collect();
+                self.turn(now(), some)?;
+                if rest.len() == 0 {
+                    break;
+                }
+            }
+            drop(rest);
+            waiting = commands;
+            if !goes_on {
+                self.store.commit(true)?;
+                return Ok(());
+            }
+        }
+    }
+
+    /// How long there is nothing to do unless somebody asks.
+    fn patience(&self, now: Timestamp) -> Duration {
+        let tidy = self.tidy_at - now;
+        if self.shared.relay.lock().has_receipts() { tidy.min(self.receipts_at - now) } else { tidy }
+    }
+
+    fn turn(&mut self, now: Timestamp, commands: Vec<Command>) -> Result<(), StoreError> {
+        let upto = {
+            let mut relay = self.shared.relay.lock();
+            for command in commands {
+                self.decide(&mut relay, now, command)?;
+            }
+            if relay.has_receipts() && now >= self.receipts_at {
+                relay.tell_receipts(now, &mut self.records);
+                self.receipts_at = now + Duration::from_millis(self.pace.receipts_ms);
+                self.write(&mut relay, None)?;
+            }
+            relay.reached()
+        };
+        self.store.commit(std::mem::take(&mut self.sync))?;
+        let (handouts, dead) = {
+            let mut relay = self.shared.relay.lock();
+            (relay.settle(upto), relay.take_dead())
+        };
+        self.told.drain(..).for_each(|tell| tell());
+        for handout in handouts {
+            self.hand(handout);
+        }
+        self.bodies.clear();
+        self.forget(&dead);
+        self.behind.drain(..).for_each(|reader| self.shared.call(reader));
+        if now >= self.tidy_at || !self.tidy.is_empty() {
+            self.tidy(now)?;
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, relay: &mut Relay, now: Timestamp, command: Command) -> Result<(), StoreError> {
+        match command {
+            Command::Open { user, device, reply } => {
+                let opened = relay.open(&user, &device, &mut self.records);
+                self.write(relay, None)?;
+                self.tell(reply, opened);
+            }
+            Command::Send { from, submit, body, reply } => {
+                let sent = relay.send(now, from.device, &submit, &mut self.records);
+                self.write(relay, Some((&sent, &body)))?;
+                if let Ok(Sent { position, .. }) = &sent {
+                    let counters = &self.shared.counters;
+                    count(if position.is_some() { &counters.sent } else { &counters.duplicates }, 1);
+                    if let Some(position) = position {
+                        self.bodies.insert(*position, body);
+                    }
+                }
+                self.tell(reply, sent);
+            }
+            Command::Acknowledge { reader: Reader { device, number }, upto } => {
+                match relay.acknowledge(device, number, upto, &mut self.records) {
+                    Ok(()) => self.write(relay, None)?,
+                    Err(Refusal::NotHandedOut) => count(&self.shared.counters.bad_acknowledgements, 1),
+                    // It was displaced meanwhile.
+                    Err(_) => {}
+                }
+                if relay.is_behind(device, number) {
+                    self.behind.push(Reader { device, number });
+                }
+            }
+            Command::Read { reader, conversation, upto, reply } => {
+                let read = relay.read(reader.device, conversation, upto);
+                self.tell(reply, read);
+            }
+            Command::Detach { reader } => relay.detach(reader.device, reader.number),
+            Command::Close { user, device } => {
+                if let Some(device) = relay.device(&user, &device) {
+                    relay.close(device, &mut self.records);
+                    self.write(relay, None)?;
+                }
+            }
+            Command::Remove { user } => {
+                relay.remove(&user, &mut self.records);
+                self.write(relay, None)?;
+            }
+            Command::Tidy { reply } => self.tidy.push(reply),
+        }
+        Ok(())
+    }
+
+    /// Answers when the batch is durable.
+    fn tell<T: Send + 'static>(&mut self, reply: Reply<T>, answer: Result<T, Refusal>) {
+        if answer.is_err() {
+            count(&self.shared.counters.refused, 1);
+        }
+        self.told.push(Box::new(move || reply(answer.map_err(Rejected::from))));
+    }
+
+    /// Writes what was decided; a message's record with its body.
+    fn write(&mut self, relay: &mut Relay, sent: Option<(&Result<Sent, Refusal>, &Bytes)>) -> Result<(), StoreError> {
+        for record in self.records.drain(..) {
+            self.sync |= !matches!(record, Record::Acknowledged { .. });
+            let body = match (&record, sent) {
+                (Record::Message { position, sent_at, .. }, Some((_, body))) => {
+                    Some(Body { position: *position, sent_at: *sent_at, bytes: body })
+                }
+                _ => None,
+            };
+            let at: BodyRef = self.store.push(&record, body)?;
+            if let (Some(body), Some((Ok(sent), _))) = (body, sent) {
+                relay.placed(sent.id, body.position, at);
+            }
+        }
+        Ok(())
+    }
+
+    fn hand(&self, handout: Handout) {
+        let Handout { item, to } = handout;
+        let body = match &item {
+            Item::Entry(entry) => self.bodies.get(&entry.position).cloned().unwrap_or_default(),
+            Item::Receipts { .. } | Item::Gap { .. } => Bytes::new(),
+        };
+        count(&self.shared.counters.handed, to.len() as u64);
+        let delivery = Delivery::new(item, body);
+        let lanes: Vec<Arc<_>> = {
+            let lanes = self.shared.lanes.lock();
+            to.iter().filter_map(|(_, reader)| lanes.get(reader).cloned()).collect()
+        };
+        lanes.iter().for_each(|lane| lane.follow(&delivery));
+    }
+
+    fn forget(&mut self, dead: &[Dead]) {
+        count(&self.shared.counters.forgotten, dead.len() as u64);
+        self.store.release(dead);
+    }
+
+    fn tidy(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        self.tidy_at = now + Duration::from_millis(self.pace.tidy_ms);
+        {
+            let mut relay = self.shared.relay.lock();
+            relay.expire(now, &mut self.records);
+            self.write(&mut relay, None)?;
+        }
+        // Acknowledgements are durable before what they were for is forgotten.
+        self.store.commit(true)?;
+        let dead = self.shared.relay.lock().take_dead();
+        self.forget(&dead);
+        self.store.tidy(&self.shared.relay, now)?;
+        *self.shared.figures.lock() = self.store.figures();
+        self.tidy.drain(..).for_each(|reply| reply(Ok(())));
+        Ok(())
+    }
+}

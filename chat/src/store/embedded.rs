@@ -1,0 +1,235 @@
+//! The store on the journal: the default, durable, in one folder.
+//!
+//! Everything is a record of the journal. A body follows its record. Room is given back from the oldest segment on: what is
+//! needed of it is written again at the end, a thing's state as it is now and bodies as they are, and then it is retired. So
+//! the journal is about as large as what lives in it, and starting again reads all of it.
+
+use super::{Bodies, Body, Figures, Store, StoreError};
+use crate::disk::{Disk, RealDisk};
+use crate::journal::{Batch, Durability, Journal, JournalError, Place, Reader, Settings};
+use parking_lot::Mutex;
+use rustc_hash::FxHashSet;
+use std::path::Path;
+use std::sync::Arc;
+use tertulia_chat_core::{BodyRef, Dead, Incomplete, Limits, MessageId, Position, Record, Relay, Restoring};
+use tertulia_common::Timestamp;
+
+/// A record alone.
+const PLAIN: u8 = 1;
+/// A message's: how long the record is (two bytes, little-endian), the record, the body.
+const MESSAGE: u8 = 2;
+
+/// The journal may be so many times as large as what lives in it before room is given back: lower writes more, higher keeps
+/// more and makes a start take longer.
+const SPREAD: u64 = 4;
+/// Segments there may be whatever lives in them.
+const SEGMENTS_FREE: u64 = 4;
+
+/// The store.
+pub struct Embedded {
+    journal: Journal,
+    reader: Reader,
+    batch: Option<Batch>,
+    buffer: Vec<u8>,
+    segment_bytes: u64,
+    live: u64,
+}
+
+impl Embedded {
+    /// Opens the folder, and with it the relay whose records are in it.
+    ///
+    /// # Errors
+    /// If the folder can't be used, is in use, or what was durable in it can't be read.
+    pub fn open(folder: &Path, settings: Settings, limits: Limits) -> Result<(Self, Relay), StoreError> {
+        let disk = RealDisk::open(folder).map_err(StoreError::Folder)?;
+        Self::open_on(Arc::new(disk), settings, limits)
+    }
+
+    /// As [`Self::open`], on any disk.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_on(disk: Arc<dyn Disk>, settings: Settings, limits: Limits) -> Result<(Self, Relay), StoreError> {
+        let mut restoring = Restoring::new(limits);
+        let mut unreadable = false;
+        let segment_bytes = u64::from(settings.segment_bytes);
+        let journal = Journal::open(disk, settings, |kind, payload, place| match decode(kind, payload) {
+            Some(record) => restoring.restore(record, body_ref(place)),
+            None => unreadable = true,
+        })?;
+        if unreadable {
+            return Err(StoreError::Record);
+        }
+        let relay = restoring.finish().map_err(|Incomplete(id)| StoreError::Incomplete(Incomplete(id)))?;
+        let reader = journal.reader();
+        let live = relay.live().map(|live| u64::from(live.body.len)).sum();
+        Ok((Self { journal, reader, batch: None, buffer: Vec::new(), segment_bytes, live }, relay))
+    }
+
+    /// Whether the journal is too large for what lives in it.
+    fn is_spread(&self) -> bool {
+        let size = self.size();
+        size > SPREAD * self.live + SEGMENTS_FREE * self.segment_bytes
+    }
+
+    fn size(&self) -> u64 {
+        self.reader.segments().len() as u64 * self.segment_bytes
+    }
+
+    /// Writes again what lives in the oldest segment, and retires it. False if there is nothing older than what is written to.
+    fn give_back(&mut self, relay: &Mutex<Relay>, now: Timestamp) -> Result<bool, StoreError> {
+        self.commit(true)?;
+        let Some(oldest) = self.journal.oldest() else { return Ok(false) };
+        let mut old: Vec<(Record, Vec<u8>, Place)> = Vec::new();
+        let mut unreadable = false;
+        self.journal.records(oldest.generation, |kind, payload, place| match decode(kind, payload) {
+            Some(record) if kind == MESSAGE => old.push((record, payload.to_vec(), place)),
+            Some(record) => old.push((record, Vec::new(), place)),
+            None => unreadable = true,
+        })?;
+        if unreadable {
+            return Err(StoreError::Record);
+        }
+        let mut moved = Vec::new();
+        {
+            let mut relay = relay.lock();
+            let mut records = Vec::new();
+            // What was delivered and not told would be lost with the records that it is worked out from.
+            relay.tell_receipts(now, &mut records);
+            let mut about = FxHashSet::default();
+            for (record, ..) in &old {
+                let first = subjects(record).into_iter().filter(|subject| about.insert(subject.clone())).count() > 0;
+                if first {
+                    relay.snapshot(record, &mut records);
+                }
+            }
+            records.push(Record::Reached { position: relay.reached() });
+            for record in &records {
+                self.push(record, None)?;
+            }
+            for (record, payload, place) in &old {
+                let Record::Message { conversation, seq, position, .. } = record else { continue };
+                let id = MessageId { conversation: *conversation, seq: *seq };
+                if relay.locate(id, *position) == Some(body_ref(*place)) {
+                    let place = self.push_raw(MESSAGE, &[payload])?;
+                    moved.push((id, *position, body_ref(place)));
+                }
+            }
+        }
+        self.commit(true)?;
+        {
+            let mut relay = relay.lock();
+            moved.into_iter().for_each(|(id, position, body)| relay.moved(id, position, body));
+        }
+        self.journal.retire(oldest.generation)?;
+        Ok(true)
+    }
+
+    fn push_raw(&mut self, kind: u8, payload: &[&[u8]]) -> Result<Place, JournalError> {
+        let journal = &mut self.journal;
+        self.batch.get_or_insert_with(|| journal.batch()).push(kind, payload)
+    }
+}
+
+impl Store for Embedded {
+    fn push(&mut self, record: &Record, body: Option<Body<'_>>) -> Result<BodyRef, StoreError> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        let mut buffer = postcard::to_extend(record, buffer).map_err(|_| StoreError::Record)?;
+        let place = match body {
+            None => self.push_raw(PLAIN, &[&buffer])?,
+            Some(body) => {
+                let len = u16::try_from(buffer.len()).map_err(|_| StoreError::Record)?;
+                let place = self.push_raw(MESSAGE, &[&len.to_le_bytes(), &buffer, body.bytes])?;
+                self.live += u64::from(place.len);
+                place
+            }
+        };
+        buffer.clear();
+        self.buffer = buffer;
+        Ok(body_ref(place))
+    }
+
+    fn commit(&mut self, sync: bool) -> Result<(), StoreError> {
+        let Some(batch) = self.batch.take() else {
+            return if sync { Ok(self.journal.flush()?) } else { Ok(()) };
+        };
+        self.journal.commit(batch, if sync { Durability::Sync } else { Durability::Lazy })?;
+        Ok(())
+    }
+
+    fn release(&mut self, dead: &[Dead]) {
+        for dead in dead {
+            self.live = self.live.saturating_sub(u64::from(dead.body.len));
+        }
+    }
+
+    fn tidy(&mut self, relay: &Mutex<Relay>, now: Timestamp) -> Result<(), StoreError> {
+        while self.is_spread() && self.give_back(relay, now)? {}
+        Ok(())
+    }
+
+    fn bodies(&self) -> Box<dyn Bodies> {
+        Box::new(Sealed { reader: self.reader.clone() })
+    }
+
+    fn figures(&self) -> Figures {
+        let metrics = self.journal.metrics();
+        Figures { syncs: metrics.syncs, bytes: metrics.bytes, size: self.size(), live: self.live }
+    }
+}
+
+struct Sealed {
+    reader: Reader,
+}
+
+impl Bodies for Sealed {
+    fn read(&self, _: MessageId, _: Position, _: Timestamp, at: BodyRef) -> Result<Vec<u8>, StoreError> {
+        let place = Place { segment: at.file, offset: at.offset, len: at.len };
+        let mut payload = match self.reader.read(place) {
+            Ok(payload) => payload,
+            Err(JournalError::Gone) => return Err(StoreError::Gone),
+            Err(other) => return Err(other.into()),
+        };
+        let (record, _) = split(&payload).ok_or(StoreError::Record)?;
+        payload.drain(..2 + record.len());
+        Ok(payload)
+    }
+}
+
+/// A message's record and its body.
+fn split(payload: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (len, rest) = payload.split_at_checked(2)?;
+    rest.split_at_checked(usize::from(u16::from_le_bytes([len[0], len[1]])))
+}
+
+fn decode(kind: u8, payload: &[u8]) -> Option<Record> {
+    match kind {
+        PLAIN => postcard::from_bytes(payload).ok(),
+        MESSAGE => postcard::from_bytes(split(payload)?.0).ok(),
+        _ => None,
+    }
+}
+
+fn body_ref(place: Place) -> BodyRef {
+    BodyRef { file: place.segment, offset: place.offset, len: place.len }
+}
+
+/// What a record is about: its state is written once, however often the segment speaks of it.
+fn subjects(record: &Record) -> Vec<(u128, String, String)> {
+    let device = |user: &tertulia_common::UserId, device: Option<&tertulia_common::DeviceId>| {
+        (0, user.as_str().to_owned(), device.map_or_else(String::new, |device| device.as_str().to_owned()))
+    };
+    match record {
+        Record::Message { conversation, sender, device: from, .. } => {
+            vec![(conversation.0, String::new(), String::new()), device(sender, Some(from))]
+        }
+        Record::Acknowledged { user, device: of, .. } | Record::Device { user, device: of, .. } => {
+            vec![device(user, of.as_ref())]
+        }
+        Record::Receipts { conversation: id, .. } | Record::Conversation { id, .. } => {
+            vec![(id.0, String::new(), String::new())]
+        }
+        Record::Closed { .. } | Record::Reached { .. } => Vec::new(),
+    }
+}
