@@ -12,7 +12,7 @@ use tertulia_common::{DeviceId, MediaId, UserId};
 use tertulia_media_core::Refusal;
 use tertulia_media_pipeline::library::{Events, Library, MediaView};
 use tertulia_signaling_core::Endpoint;
-use tertulia_signaling_proto::{MediaProgress, MediaRejected, ServerFrame};
+use tertulia_signaling_proto::{Media, MediaProgress, MediaRejected, MediaState, ServerFrame};
 
 /// Tells people what becomes of their uploads. It is made before the gateway, since the library needs it, and has nobody to
 /// tell until the gateway has started.
@@ -78,12 +78,29 @@ impl std::fmt::Debug for Uploads {
 impl Uploads {
     /// An upload was refused while it came in: the device that sends it hears that from its request, the others by a frame.
     pub(crate) fn tell_others(&self, from: &Endpoint, file_name: Option<String>, refusal: &Refusal) {
-        let Some(hub) = self.events.hub.get() else { return };
         let error = refusal_to_wire(refusal);
-        let frame = ServerFrame::MediaRejected(MediaRejected { media_id: None, file_name, error });
+        self.tell_all_but(from, &ServerFrame::MediaRejected(MediaRejected { media_id: None, file_name, error }));
+    }
+
+    /// An upload was taken: the device that sent it hears that from its request. Where nothing has to be made of it, no job
+    /// tells the others that it can be had; where something has, they hear that it began.
+    pub(crate) fn tell_others_taken(&self, from: &Endpoint, media: &Media) {
+        let media_id = media.media_id;
+        match media.state {
+            MediaState::Ready => self.tell_all_but(from, &ServerFrame::MediaReady(Box::new(media.clone()))),
+            MediaState::Processing => {
+                let progress = media.progress.unwrap_or_default();
+                self.tell_all_but(from, &ServerFrame::MediaProgress(MediaProgress { media_id, progress }));
+            }
+            MediaState::Refused => {}
+        }
+    }
+
+    fn tell_all_but(&self, from: &Endpoint, frame: &ServerFrame) {
+        let Some(hub) = self.events.hub.get() else { return };
         for (device, _) in hub.devices(&from.user) {
             if device != from.device {
-                hub.tell(&Endpoint { user: from.user.clone(), device }, &frame);
+                hub.tell(&Endpoint { user: from.user.clone(), device }, frame);
             }
         }
     }

@@ -200,7 +200,7 @@ export class Library {
       if (!(error instanceof TertuliaError)) throw error;
       sending.state = "failed";
       sending.error = error;
-      this.#host.announce(sayRefusal(error, name));
+      this.#host.announce(sayRefusal(error, name, file.size));
     } finally {
       this.#noteUnfinished();
       this.#sendNext();

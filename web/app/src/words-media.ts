@@ -1,6 +1,6 @@
 // What the app says about files: how large, how long, and why one was refused. Nothing here knows the page.
 
-import type { Media, MediaClass, TertuliaError } from "@tertulia/sdk";
+import { TertuliaError, type Media, type MediaClass } from "@tertulia/sdk";
 import { clock, sayError } from "./words.js";
 
 const UNITS = ["bytes", "KB", "MB", "GB"];
@@ -33,35 +33,32 @@ function sayPixels(pixels: number): string {
 }
 
 /** The figure, and the limit; where both read the same, that it is more. */
-function figures(
-  error: TertuliaError,
-  say: (n: number) => string,
-  has: (actual: string) => string,
-  most: (limit: string) => string,
-): string {
+function figures(error: TertuliaError, say: (n: number) => string, has: (actual: string) => string): string {
   const { limit, actual } = error;
   if (limit === undefined) return "";
-  const most_ = say(limit);
-  if (actual === undefined) return `: ${most(most_)}`;
+  const most = say(limit);
+  if (actual === undefined) return `: the most is ${most}`;
   const is = say(actual);
-  return is === most_ ? `: ${has(`a little more than ${most_}`)}, ${most(most_)}` : `: ${has(is)}, ${most(most_)}`;
+  return `: ${has(is === most ? `a little more than ${most}` : is)}, the most is ${most}`;
 }
 
-/** Why a file was refused, with the limit and what it has instead. */
-export function sayRefusal(error: TertuliaError, name: string | undefined): string {
+/**
+ * Why a file was refused, with the limit and what it has instead. The server stops at the limit: what it has read is the least
+ * that there is, unless one knows the file oneself.
+ */
+export function sayRefusal(error: TertuliaError, name: string | undefined, bytes?: number): string {
   const it = name ? `“${name}”` : "The file";
-  const most = (limit: string) => `the most is ${limit}`;
   switch (error.code) {
     case "media_too_large":
-      return `${it} is too large${figures(error, sayBytes, (n) => `it has ${n}`, most)}`;
+      return `${it} is too large${figures(withActual(error, bytes), sayBytes, (n) => `it has ${n}`)}`;
     case "media_too_long":
-      return `${it} is too long${figures(error, sayLength, (n) => `it lasts ${n}`, most)}`;
+      return `${it} is too long${figures(error, sayLength, (n) => `it lasts at least ${n}`)}`;
     case "media_too_many_pixels":
-      return `${it} has too many pixels${figures(error, sayPixels, (n) => `it has ${n}`, most)}`;
+      return `${it} has too many pixels${figures(error, sayPixels, (n) => `it has ${n}`)}`;
     case "media_too_complex":
       return `${it} is too complicated to be opened safely`;
     case "media_quota":
-      return `Your storage is full${figures(error, sayBytes, (n) => `with this it would be ${n}`, most)}. Delete something first`;
+      return `Your storage is full${figures(error, sayBytes, (n) => `with this it would be ${n}`)}. Delete something first`;
     case "media_unsupported":
       return `${it} is of a kind that can’t be played here`;
     case "media_damaged":
@@ -95,6 +92,10 @@ export function sayRefusal(error: TertuliaError, name: string | undefined): stri
     default:
       return sayError(error, "");
   }
+}
+
+function withActual(error: TertuliaError, actual: number | undefined): TertuliaError {
+  return actual === undefined ? error : new TertuliaError({ ...error.body, actual });
 }
 
 /** Whether sending it as a document would help: it is then left as it is, and only has to be small enough. */

@@ -3,7 +3,7 @@
 import { TertuliaError } from "./errors.js";
 import { ERROR_CLASSES, ERROR_SENTENCES, type ErrorCode, type MediaTreatment, type UploadLimits } from "./proto.js";
 
-/** Pictures that are opened. Others, SVG among them, are documents. */
+/** Pictures that are opened. What becomes of others, SVG among them, only the server can tell. */
 const PICTURES = /^image\/(jpeg|png|gif|webp|heic|heif|avif|bmp|tiff)$/;
 /** By their names TypeScript sources are MPEG transport streams: what it is only the server can tell. */
 const VIDEOS = /^video\/(?!mp2t)/;

@@ -237,6 +237,7 @@ export class MediaApi {
     if (name) metadata["filename"] = name;
     if (file.type) metadata["filetype"] = file.type;
     if (viewOnce) metadata["view_once"] = viewOnce.join(",");
+    else if (keep) metadata["keep"] = "true";
     let location: string | undefined;
     const at = (place: string) => {
       this.#leave(location, memory);
@@ -259,7 +260,6 @@ export class MediaApi {
         began: at,
       });
       this.#leave(location, memory);
-      if (keep && !viewOnce) await this.keep(id);
       return await this.status(id);
     } catch (error) {
       const mayGoOn = error instanceof TertuliaError && error.class.startsWith("retry");

@@ -139,8 +139,9 @@ pub(super) async fn prove(
     let bytes = URL_SAFE_NO_PAD.decode(proof.proof.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
     let bytes: [u8; 32] = bytes.ok_or(ErrorCode::BadRequest)?;
     let intent = Intent { file_name: proof.file_name, keep: proof.keep, ..Intent::default() };
-    let view = reader.uploads.library.claim_finish(&reader.caller, claim, bytes, intent).await?;
-    Ok((StatusCode::CREATED, Json(to_wire(view))))
+    let media = to_wire(reader.uploads.library.claim_finish(&reader.caller, claim, bytes, intent).await?);
+    reader.uploads.tell_others_taken(&reader.endpoint(), &media);
+    Ok((StatusCode::CREATED, Json(media)))
 }
 
 pub(super) async fn open(reader: Reader, which: Which) -> Result<Json<MediaLease>, Refusal> {

@@ -65,7 +65,9 @@ pub(super) async fn send(
     };
     let is_made = !matches!(view.state, MediaState::Processing(_));
     let status = if is_made { StatusCode::CREATED } else { StatusCode::ACCEPTED };
-    Ok((status, Json(to_wire(view))).into_response())
+    let media = to_wire(view);
+    uploads.tell_others_taken(&endpoint, &media);
+    Ok((status, Json(media)).into_response())
 }
 
 /// The user's other devices hear of it too.

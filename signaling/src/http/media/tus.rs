@@ -6,7 +6,7 @@
 use super::send::{Incoming, text};
 use super::{Reader, Refusal, uploads};
 use crate::gateway::Shared;
-use crate::uploads::{Transfer, refusal_to_wire};
+use crate::uploads::{Transfer, refusal_to_wire, to_wire};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
@@ -197,7 +197,13 @@ async fn append(
     let incoming = Incoming::new(body, transfer, reader.uploads.stall_s);
     let tus = reader.uploads.library.tus();
     let appended = tus.append(&reader.caller.user, id, offset, checksum, pieces(incoming)).await;
-    appended.inspect_err(|error| tell_others(reader, None, error))
+    let status = appended.inspect_err(|error| tell_others(reader, None, error))?;
+    if let Some(media) = status.media
+        && let Ok(view) = reader.uploads.library.view(&reader.caller.user, media).await
+    {
+        reader.uploads.tell_others_taken(&reader.endpoint(), &to_wire(view));
+    }
+    Ok(status)
 }
 
 /// A refusal for good is told to the user's other devices too.

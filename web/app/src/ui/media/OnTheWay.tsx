@@ -60,7 +60,7 @@ function Failed({ store, sending }: { store: Store; sending: Sending }) {
   return (
     <>
       <p class="problem" role="alert" data-testid="refusal">
-        {sayRefusal(error, name)}
+        {sayRefusal(error, name, file.size)}
       </p>
       <span class="way-buttons">
         {asDocument && (
