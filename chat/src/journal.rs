@@ -17,6 +17,8 @@ mod metrics;
 mod prepare;
 mod recover;
 mod segment;
+#[cfg(test)]
+mod tests;
 
 use std::{any::Any, collections::VecDeque, io, sync::Arc, sync::atomic::Ordering::Relaxed, thread::JoinHandle};
 
@@ -198,11 +200,10 @@ impl Journal {
             _ => JournalError::Io { doing: "locking the journal", source },
         })?;
         let shared = Arc::new(Shared::default());
-        let found = recover::recover(&*disk, &settings, guards, &shared, replay)?;
+        let found = recover::recover(&*disk, guards, &shared, replay)?;
         let next_generation = found.tail.map_or(1, |(generation, _)| generation + 1);
         let size = settings.segment_bytes as usize;
-        let preparer =
-            Preparer::new(Arc::clone(&disk), Arc::clone(&shared), size, guards, next_generation, found.spares);
+        let preparer = Preparer::new(Arc::clone(&disk), Arc::clone(&shared), size, guards, next_generation);
         let helper = if settings.helper {
             let started = preparer.start();
             Some(started.map_err(|source| JournalError::Io { doing: "starting a thread", source })?)

@@ -56,15 +56,8 @@ struct State {
 }
 
 impl Preparer {
-    pub(super) fn new(
-        disk: Arc<dyn Disk>,
-        shared: Arc<Shared>,
-        size: usize,
-        guards: Guards,
-        next: u64,
-        spares: Vec<String>,
-    ) -> Arc<Self> {
-        let state = State { next, ready: VecDeque::new(), spares, failed: None, stop: false };
+    pub(super) fn new(disk: Arc<dyn Disk>, shared: Arc<Shared>, size: usize, guards: Guards, next: u64) -> Arc<Self> {
+        let state = State { next, ready: VecDeque::new(), spares: Vec::new(), failed: None, stop: false };
         Arc::new(Self { disk, shared, size, guards, state: Mutex::new(state), changed: Condvar::new() })
     }
 

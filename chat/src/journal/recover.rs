@@ -9,10 +9,10 @@ use std::{
 };
 
 use super::{
-    Guards, JournalError, Place, Settings,
+    Guards, JournalError, Place,
     frame::{self, HEAD, Head, PART, PART_MAGIC, Part, Seed, narrow},
     metrics::Counters,
-    prepare::{FRESH, segment_name, spare_name, zero},
+    prepare::{FRESH, segment_name, zero},
     segment::{Segment, Shared},
 };
 use crate::disk::{Disk, DiskFile};
@@ -25,7 +25,6 @@ pub(super) struct Recovered {
     /// The segment that is written to next, if there is any, and where.
     pub(super) tail: Option<(u64, usize)>,
     pub(super) next_batch: u64,
-    pub(super) spares: Vec<String>,
 }
 
 /// What gets each record.
@@ -47,20 +46,20 @@ struct Scan<'a> {
 
 pub(super) fn recover(
     disk: &dyn Disk,
-    settings: &Settings,
     guards: Guards,
     shared: &Shared,
     replay: Replay<'_>,
 ) -> Result<Recovered, JournalError> {
     disk.sync_dir().map_err(|source| shared.poison("syncing the journal's directory", source))?;
-    let (segments, mut spares) = names(disk).map_err(io_error)?;
+    let (segments, unused) = names(disk).map_err(io_error)?;
     for pair in segments.windows(2) {
         if pair[1] != pair[0] + 1 {
             return Err(JournalError::Damaged { segment: pair[0] + 1, offset: 0 });
         }
     }
     let Some(&first) = segments.first() else {
-        return Ok(Recovered { tail: None, next_batch: 1, spares: usable(disk, spares, settings).map_err(io_error)? });
+        remove(disk, unused).map_err(io_error)?;
+        return Ok(Recovered { tail: None, next_batch: 1 });
     };
     for &generation in &segments {
         let segment = open(disk, guards, generation)?;
@@ -76,48 +75,34 @@ pub(super) fn recover(
         bad: (first, HEAD),
     };
     let (tail, next_batch) = scan.run(&segments)?;
-    settle(shared, guards, tail, &mut scan)?;
-    // Prepared ones, and what a torn batch left in them: they get a new salt before they are used.
-    for &generation in segments.iter().filter(|&&generation| generation > tail.0) {
+    settle(shared, guards, tail, &scan).map_err(|source| shared.poison("making sure of the journal's end", source))?;
+    remove(disk, unused).map_err(io_error)?;
+    // The newest first, so that none is ever missing between two.
+    for &generation in segments.iter().rev().filter(|&&generation| generation > tail.0) {
         shared.segments.write().remove(&generation);
-        disk.rename(&segment_name(generation), &spare_name(generation)).map_err(io_error)?;
-        spares.push(spare_name(generation));
+        remove(disk, vec![segment_name(generation)]).map_err(io_error)?;
+        disk.sync_dir().map_err(|source| shared.poison("syncing the journal's directory", source))?;
     }
-    spares.sort_unstable();
-    spares.dedup();
-    let spares = usable(disk, spares, settings).map_err(io_error)?;
-    disk.sync_dir().map_err(|source| shared.poison("syncing the journal's directory", source))?;
-    Ok(Recovered { tail: Some(tail), next_batch, spares })
+    Ok(Recovered { tail: Some(tail), next_batch })
 }
 
-/// The generations of the segments, in order, and the names of spare files.
+/// The generations of the segments, in order, and the names of files that an earlier run made ready and did not use. Those are made anew:
+/// that run may have ended because they could not be synced.
 fn names(disk: &dyn Disk) -> io::Result<(Vec<u64>, Vec<String>)> {
-    let (mut segments, mut spares) = (Vec::new(), Vec::new());
+    let (mut segments, mut unused) = (Vec::new(), Vec::new());
     for name in disk.list()? {
         if let Some(generation) = name.strip_prefix("segment-").and_then(|hex| u64::from_str_radix(hex, 16).ok()) {
             segments.push(generation);
-        } else if name.starts_with("spare-") {
-            spares.push(name);
-        } else if name == FRESH {
-            disk.remove(&name)?;
+        } else if name.starts_with("spare-") || name == FRESH {
+            unused.push(name);
         }
     }
     segments.sort_unstable();
-    Ok((segments, spares))
+    Ok((segments, unused))
 }
 
-/// Keeps the spare files that have the right size, as many as are wanted, and removes the others.
-fn usable(disk: &dyn Disk, names: Vec<String>, settings: &Settings) -> io::Result<Vec<String>> {
-    let mut kept = Vec::new();
-    for name in names {
-        let fits = disk.open(&name)?.len()? == u64::from(settings.segment_bytes);
-        if fits && kept.len() < settings.spares {
-            kept.push(name);
-        } else {
-            disk.remove(&name)?;
-        }
-    }
-    Ok(kept)
+fn remove(disk: &dyn Disk, names: Vec<String>) -> io::Result<()> {
+    names.iter().try_for_each(|name| disk.remove(name))
 }
 
 fn open(disk: &dyn Disk, guards: Guards, generation: u64) -> Result<Segment, JournalError> {
@@ -263,19 +248,26 @@ fn parts_anywhere(bytes: &[u8], seed: Seed, from: usize) -> impl Iterator<Item =
         .filter_map(move |(at, _)| Part::decode(bytes, seed, from + at))
 }
 
-/// What was replayed is durable, and what is behind the end is gone, before anybody acts on it: a killed program's writes may still be on
-/// their way to the disk, and a torn batch's records must not be taken for those of the one that is written over it.
-fn settle(shared: &Shared, guards: Guards, tail: (u64, usize), scan: &mut Scan<'_>) -> Result<(), JournalError> {
-    let from = scan.began.0.min(tail.0);
+/// What was replayed is durable, and what is behind the end is gone, before anybody acts on it. A killed program's writes may still be on
+/// their way to the disk; those of one whose sync failed are in memory only, and count as written: so the last batch is written again. And
+/// a torn batch's records must not be taken for those of the one that is written over it.
+fn settle(shared: &Shared, guards: Guards, tail: (u64, usize), scan: &Scan<'_>) -> io::Result<()> {
+    let from = scan.began.min(tail);
     let last: Vec<Arc<Segment>> =
-        shared.segments.read().range(from..=tail.0).map(|(_, segment)| Arc::clone(segment)).collect();
+        shared.segments.read().range(from.0..=tail.0).map(|(_, segment)| Arc::clone(segment)).collect();
     for segment in last {
-        if segment.generation == tail.0 && guards.clean_tail {
-            clean(&*segment.file, tail.1, segment.size)
-                .map_err(|source| shared.poison("cutting the tail off", source))?;
-        }
+        let start = if segment.generation == from.0 { from.1 } else { HEAD };
+        let end = segment.end.load(Relaxed);
+        let mut bytes = vec![0; usize::try_from(end).map_err(io::Error::other)?.saturating_sub(start)];
         if guards.sync_replayed {
-            segment.file.sync().map_err(|source| shared.poison("syncing what was replayed", source))?;
+            segment.file.read_at(&mut bytes, start as u64)?;
+            segment.file.write_at(&bytes, start as u64)?;
+        }
+        if segment.generation == tail.0 && guards.clean_tail {
+            clean(&*segment.file, tail.1, segment.size)?;
+        }
+        if guards.sync_replayed || guards.clean_tail {
+            segment.file.sync()?;
         }
     }
     Ok(())
