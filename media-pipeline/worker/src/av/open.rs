@@ -276,11 +276,16 @@ fn open(file: File, name: &'static str) -> Result<Input, Refusal> {
         let opened =
             Fault::check(ffi::avformat_open_input(&raw mut format, ptr::null(), demuxer.cast(), &raw mut options));
         drop(Dictionary::own(options));
-        opened?;
+        opened.map_err(blamed)?;
         let mut input = Input::wrap_with_custom_io(format, io);
-        Fault::check(ffi::avformat_find_stream_info(input.as_mut_ptr(), ptr::null_mut()))?;
+        Fault::check(ffi::avformat_find_stream_info(input.as_mut_ptr(), ptr::null_mut())).map_err(blamed)?;
         Ok(input)
     }
+}
+
+/// Why an input can't be opened: demuxers call a header that breaks off a fault of input or output.
+fn blamed(fault: Fault) -> Refusal {
+    if fault == Fault::MEMORY { fault.into() } else { Reason::Damaged.into() }
 }
 
 /// # Safety

@@ -32,6 +32,8 @@ pub(crate) struct Strip {
     /// Whether an edit list hides some of them, other than what warms up a decoder of sound.
     pub(crate) is_edited: bool,
     hidden: usize,
+    /// How many at its end are hidden.
+    hidden_last: usize,
     last_us: i64,
     last_duration_us: i64,
     longest_us: i64,
@@ -46,6 +48,7 @@ impl Strip {
             end_us: i64::MIN,
             is_edited: false,
             hidden: 0,
+            hidden_last: 0,
             last_us: i64::MIN,
             last_duration_us: 0,
             longest_us: 0,
@@ -58,8 +61,12 @@ impl Strip {
         if packet.is_hidden() {
             self.hidden += 1;
             let is_warm_up = track.kind == Kind::Sound && self.hidden <= WARM_UP_PACKETS && self.end_us == i64::MIN;
-            self.is_edited |= !is_warm_up;
+            self.is_edited |= !is_warm_up && self.end_us == i64::MIN;
+            self.hidden_last += 1;
         } else if let Some(time) = packet.pts().or(packet.dts()).map(to_us) {
+            // What was hidden before was not the end.
+            self.is_edited |= self.hidden_last > 0 && self.end_us != i64::MIN;
+            self.hidden_last = 0;
             let duration = to_us(packet.duration()).max(0);
             self.first_us = self.first_us.min(time);
             if time > self.last_us {
@@ -72,6 +79,15 @@ impl Strip {
             self.end_us = self.end_us.max(self.last_us.saturating_add(last));
         }
         self.packets.push(packet);
+    }
+
+    /// Drops what is hidden at its end: nothing that is shown needs what is decoded after it.
+    fn drop_hidden_end(&mut self) {
+        if self.end_us != i64::MIN {
+            let shown = self.packets.len().saturating_sub(self.hidden_last);
+            self.bytes -= self.packets.drain(shown..).map(|packet| packet.size() as u64).sum::<u64>();
+            self.hidden_last = 0;
+        }
     }
 
     /// Works out when each packet is decoded, where the container does not say: Matroska knows only when it is shown.
@@ -100,6 +116,11 @@ impl Strip {
     /// How long its last packet lasts, in microseconds, as far as that is believed.
     pub(crate) fn last_duration_us(&self) -> i64 {
         self.last_duration_us.min(self.longest_us.max(LAST_US))
+    }
+
+    /// Bits a second, on the whole.
+    pub(crate) fn bits(&self) -> u64 {
+        self.bytes.saturating_mul(8_000_000) / u64::try_from(self.length_us()).unwrap_or(0).max(1)
     }
 
     /// Packets a second, on the whole.
@@ -156,8 +177,10 @@ impl Reel {
             let times = end as f64 / bytes.max(1) as f64;
             reel.said_us = reel.said_us.max((reel.length_us() as f64 * times) as i64);
         }
-        reel.pictures.order_decoding();
-        reel.sounds.order_decoding();
+        for strip in [&mut reel.pictures, &mut reel.sounds] {
+            strip.drop_hidden_end();
+            strip.order_decoding();
+        }
         reel.tracks = source.into_tracks();
         let missing = reel.said_us.saturating_sub(reel.length_us());
         reel.is_short = missing > MISSING_US && missing > reel.said_us / 10;

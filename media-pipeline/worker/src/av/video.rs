@@ -63,6 +63,11 @@ struct Making<'a> {
     track: &'a Track,
 }
 
+/// Bits a second up to which sound is copied, where so many are planned for what is coded.
+fn most(bits: u32) -> u64 {
+    u64::from(bits) * 5 / 4
+}
+
 /// What goes into the output, and what is said of it.
 struct Ready {
     pictures: Coded,
@@ -171,6 +176,18 @@ impl Making<'_> {
         })
     }
 
+    /// The sound for pictures that are coded: copied where it fits and is not much more than was planned, else coded.
+    fn sound(&self, bits: u32) -> Result<Option<Coded>, Refusal> {
+        let reel = self.reel;
+        let is_whole = !reel.is_faulty && !reel.is_short;
+        match reel.sound() {
+            Some(track) if is_whole && plan::sounds_fit(track, &reel.sounds) && reel.sounds.bits() <= most(bits) => {
+                Ok(Some(self.copy(track, &reel.sounds)?))
+            }
+            _ => tones::code(reel, bits),
+        }
+    }
+
     fn plan(&self, attempt: u32) -> Plan {
         let (reel, all) = (self.reel, &self.track.parameters);
         let turn = Turn::of(self.track.matrix);
@@ -184,14 +201,14 @@ impl Making<'_> {
         let threads = self.job.threads.max(1);
         let first = self.plan(0);
         std::thread::scope(|scope| {
-            let code_sound = || tones::code(reel, first.sound_bits);
+            let code_sound = || self.sound(first.sound_bits);
             // With one thread, one thing after the other.
             let waiting = (threads > 1).then(|| scope.spawn(code_sound));
             let mut sounds = if waiting.is_none() { Some(code_sound()?) } else { None };
             let mut waiting = waiting;
             for attempt in attempts..ATTEMPTS {
                 let plan = self.plan(attempt);
-                let room = limit.saturating_sub(plan.sound_bits as u64 / 8 * (reel.length_us() as u64 / 1_000_000 + 1));
+                let room = limit.saturating_sub(most(plan.sound_bits) / 8 * (reel.length_us() as u64 / 1_000_000 + 1));
                 let mut told = |done: u64, total: u64| {
                     let span = u64::from(CODED - READ);
                     progress(READ + u16::try_from(done * span / total.max(1)).unwrap_or(0));

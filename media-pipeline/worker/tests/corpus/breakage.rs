@@ -1,0 +1,82 @@
+//! Files that are cut off and files with flipped bits: each ends in something that plays, or in a reason; no worker breaks over it.
+//!
+//! The same bits every time: what is drawn follows from the file's name.
+
+use crate::room::{Desk, rounds};
+use tertulia_media_core::{Class, Outcome, Reason};
+
+/// Cuts there are of each file.
+const CUTS: usize = 16;
+/// Where headers are: hit as often as all the rest.
+const HEAD: usize = 3_000;
+
+/// Cuts a file, at each sixteenth if there are so many rounds, and flips bits of it as often.
+pub(crate) fn break_all(desk: &Desk<'_>, class: Class, whole: &[u8], name: &str) {
+    let mut dice = Dice::new(name);
+    let rounds = rounds();
+    let first = dice.below(CUTS - 1);
+    for round in 0..rounds.min(CUTS - 1) {
+        cut(desk, class, whole, (first + round) % (CUTS - 1) + 1, name);
+    }
+    for round in 0..rounds {
+        flip(desk, class, whole, &mut dice, &format!("{name} {round}"));
+    }
+}
+
+fn cut(desk: &Desk<'_>, class: Class, whole: &[u8], sixteenth: usize, name: &str) {
+    let input = desk.file("cut", &whole[..whole.len() * sixteenth / CUTS]);
+    match desk.run(class, &input) {
+        Ok(made) => is_something(&made.outcome),
+        Err(refusal) => {
+            let answers = [Reason::Damaged, Reason::Empty];
+            assert!(answers.contains(&refusal.reason), "{name} cut at {sixteenth}/16: {refusal:?}");
+        }
+    }
+}
+
+fn flip(desk: &Desk<'_>, class: Class, whole: &[u8], dice: &mut Dice, name: &str) {
+    let mut bytes = whole.to_vec();
+    for _ in 0..1 << dice.below(6) {
+        let span = if dice.below(2) == 0 { bytes.len() } else { bytes.len().min(HEAD) };
+        let at = dice.below(span);
+        bytes[at] ^= 1 << dice.below(8);
+    }
+    let input = desk.file("flipped", &bytes);
+    match desk.run(class, &input) {
+        Ok(made) => is_something(&made.outcome),
+        Err(refusal) => {
+            // Whatever the bits have made of it: but nobody's patience or memory is at an end.
+            let never = [Reason::TimedOut, Reason::OutOfMemory, Reason::WorkerCrashed, Reason::StoreUnavailable];
+            assert!(!never.contains(&refusal.reason), "{name}: {refusal:?}");
+        }
+    }
+}
+
+fn is_something(outcome: &Outcome) {
+    assert!(outcome.bytes > 0, "{outcome:?}");
+    match outcome.class {
+        Class::Video => assert!(outcome.width > 0 && outcome.height > 0 && outcome.duration_ms > 0, "{outcome:?}"),
+        Class::Image => assert!(outcome.width > 0 && outcome.height > 0, "{outcome:?}"),
+        _ => assert!(outcome.has_sound && outcome.duration_ms > 0, "{outcome:?}"),
+    }
+}
+
+/// Numbers that look like chance and are the same every time.
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new(name: &str) -> Self {
+        let seed = name
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |all, byte| (all ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        Self(seed | 1)
+    }
+
+    /// One below a bound.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from((self.0 >> 16) % bound as u64).unwrap()
+    }
+}
