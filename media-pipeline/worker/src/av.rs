@@ -5,6 +5,7 @@
 
 mod boxes;
 mod coder;
+mod compat;
 mod ff;
 mod front;
 mod graph;

@@ -3,6 +3,7 @@
 //! Either takes until it says `AGAIN` and gives until it says the same: whoever feeds one empties it first.
 #![expect(unsafe_code, reason = "libavcodec is C")]
 
+use super::compat;
 use super::ff::{Fault, Frame, Packet, Parameters, Rational};
 use super::open::{DECODERS, Track};
 use ffmpeg_next::Dictionary;
@@ -84,6 +85,7 @@ impl Decoder {
         Fault::check(unsafe { ffi::avcodec_parameters_to_context(context.0.as_ptr(), track.parameters.as_ptr()) })?;
         let all = context.get_mut();
         all.pkt_timebase = track.time_base;
+        compat::keep_places(all);
         // Each thread holds frames of its own: with large ones, few threads.
         let pixels = u64::from(track.parameters.width()) * u64::from(track.parameters.height());
         let spared = (pixels_max.saturating_mul(2) / pixels.max(1)).max(1);
@@ -251,9 +253,10 @@ impl Encoder {
     /// # Errors
     /// If there is no memory for it.
     pub(crate) fn parameters(&self) -> Result<Parameters, Fault> {
-        let fresh = Parameters::new()?;
+        let mut fresh = Parameters::new()?;
         // SAFETY: both are ours and alive.
         Fault::check(unsafe { ffi::avcodec_parameters_from_context(fresh.as_ptr(), self.0.0.as_ptr()) })?;
+        fresh.forget_side_data();
         Ok(fresh)
     }
 

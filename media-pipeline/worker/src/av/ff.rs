@@ -3,6 +3,7 @@
 //! Each owns what it points at and is never null; a number that came from a file is read as a number, never as an enum.
 #![expect(unsafe_code, reason = "FFmpeg is C: its structures are made, read and freed by pointer")]
 
+use super::compat;
 use ffmpeg_next::ffi;
 use std::ptr::NonNull;
 use tertulia_media_core::{Reason, Refusal};
@@ -95,6 +96,11 @@ impl Packet {
     /// Where in the file it begins.
     pub(crate) fn place(&self) -> i64 {
         self.get().pos
+    }
+
+    /// Readies it to tell of its place, when it has become a frame.
+    pub(crate) fn mark_place(&mut self) {
+        compat::mark_place(self.get_mut());
     }
 
     /// When it is shown.
@@ -255,7 +261,7 @@ impl Frame {
 
     /// Where in the file the packet begins that it was made of.
     pub(crate) fn place(&self) -> i64 {
-        self.get().pkt_pos
+        compat::place(self.get())
     }
 
     /// Its time as filters and encoders read it.
@@ -270,7 +276,7 @@ impl Frame {
 
     /// How long it is shown, by its packet. Zero: not known.
     pub(crate) fn duration(&self) -> i64 {
-        self.get().pkt_duration.max(0)
+        compat::duration(self.get()).max(0)
     }
 
     /// Lets the encoder choose what kind of picture it makes of it.
@@ -313,7 +319,7 @@ impl Frame {
 
     /// Whether it is two fields in one.
     pub(crate) fn is_interlaced(&self) -> bool {
-        self.get().interlaced_frame != 0
+        compat::is_interlaced(self.get())
     }
 
     /// Whether the decoder had to make parts of it up.
@@ -439,14 +445,15 @@ impl Parameters {
         NonNull::new(unsafe { ffi::avcodec_parameters_alloc() }).map(Self).ok_or(Fault::MEMORY)
     }
 
-    /// A copy of those at `from`.
+    /// A copy of those at `from`, but for what the container says beside the codec's own.
     ///
     /// # Safety
     /// `from` must point at parameters that are alive.
     pub(super) unsafe fn copy(from: *const ffi::AVCodecParameters) -> Result<Self, Fault> {
-        let fresh = Self::new()?;
+        let mut fresh = Self::new()?;
         // SAFETY: both are alive; by our caller's word and as just made.
         Fault::check(unsafe { ffi::avcodec_parameters_copy(fresh.0.as_ptr(), from) })?;
+        fresh.forget_side_data();
         Ok(fresh)
     }
 
@@ -454,6 +461,12 @@ impl Parameters {
     pub(crate) fn duplicate(&self) -> Result<Self, Fault> {
         // SAFETY: ours and alive.
         unsafe { Self::copy(self.0.as_ptr()) }
+    }
+
+    /// Forgets what they carry beside the codec's own: nothing of it gets into an output.
+    pub(super) fn forget_side_data(&mut self) {
+        // SAFETY: ours, alive, and borrowed exclusively.
+        compat::forget_side_data(unsafe { self.0.as_mut() });
     }
 
     pub(super) fn get(&self) -> &ffi::AVCodecParameters {

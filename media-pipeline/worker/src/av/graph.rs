@@ -1,6 +1,7 @@
 //! Filters: a chain of them between a decoder and an encoder, in FFmpeg's own words.
 #![expect(unsafe_code, reason = "libavfilter is C")]
 
+use super::compat;
 use super::ff::{Fault, Frame, Rational};
 use ffmpeg_next::ffi;
 use std::ffi::CString;
@@ -24,7 +25,7 @@ impl Graph {
     pub(crate) fn pictures(like: &Frame, time_base: Rational, chain: &str, threads: u32) -> Result<Self, Fault> {
         let aspect = like.sample_aspect();
         let source = format!(
-            "buffer@in=video_size={}x{}:pix_fmt={}:time_base={}/{}:pixel_aspect={}/{}",
+            "buffer@in=video_size={}x{}:pix_fmt={}:time_base={}/{}:pixel_aspect={}/{}{}",
             like.width(),
             like.height(),
             like.format(),
@@ -32,6 +33,7 @@ impl Graph {
             time_base.den,
             aspect.num.max(0),
             aspect.den.max(1),
+            compat::source_colours(like.colours()),
         );
         Self::new(&format!("{source},{chain},buffersink@out"), threads)
     }

@@ -5,7 +5,7 @@
 #![expect(unsafe_code, reason = "libavformat is C")]
 
 use super::ff::{Fault, MICROS, MILLIS, Packet, Parameters, Rational, rescale};
-use super::{boxes, io};
+use super::{boxes, compat, io};
 use ffmpeg_next::Dictionary;
 use ffmpeg_next::ffi;
 use ffmpeg_next::format::context::Input;
@@ -157,6 +157,9 @@ impl Source {
     fn with_tracks(mut self) -> Result<Self, Refusal> {
         // SAFETY: the context is open and ours.
         let count = unsafe { (*self.input.as_ptr()).nb_streams as usize };
+        if count > STREAMS_MAX {
+            return Err(Reason::TooComplex.into());
+        }
         for index in 0..count {
             // SAFETY: so many entries are there, and each points at a stream that lives as long as the context.
             let (track, is_encrypted) = unsafe {
@@ -205,13 +208,14 @@ impl Source {
 
     /// The next packet of the selected streams; nothing at the end, however that comes.
     pub(crate) fn next(&mut self) -> Result<Option<Packet>, Fault> {
-        let packet = Packet::new()?;
+        let mut packet = Packet::new()?;
         loop {
             // SAFETY: the context and the packet are ours and alive.
             match Fault(unsafe { ffi::av_read_frame(self.input.as_mut_ptr(), packet.as_ptr()) }) {
                 Fault(0..) => {
                     self.faults = 0;
                     self.is_faulty |= packet.is_cut();
+                    packet.mark_place();
                     return Ok(Some(packet));
                 }
                 Fault::END => return Ok(None),
@@ -258,7 +262,8 @@ fn open(file: File, name: &'static str) -> Result<Input, Refusal> {
     ] {
         options.set(key, value);
     }
-    options.set("max_streams", &STREAMS_MAX.to_string());
+    // One more: where some demuxers of newer versions find more than this, they are content with a part of the file.
+    options.set("max_streams", &(STREAMS_MAX + 1).to_string());
     let name = CString::new(name).map_err(|_| Reason::Unsupported)?;
     // SAFETY: a fresh context is given our I/O, our demuxer and our function for opening others before it is opened;
     // opening frees it where it fails, and else it goes to the wrapper, which closes it before the I/O goes.
@@ -316,12 +321,9 @@ unsafe fn track(index: usize, stream: *mut ffi::AVStream) -> Result<Track, Fault
 /// # Safety
 /// `stream` must be alive.
 unsafe fn matrix(stream: *const ffi::AVStream) -> Option<[i32; 9]> {
-    let mut size = 0;
-    // SAFETY: alive by our caller's word; the answer is null or so many bytes.
-    let data = unsafe {
-        ffi::av_stream_get_side_data(stream, ffi::AVPacketSideDataType::AV_PKT_DATA_DISPLAYMATRIX, &raw mut size)
-    };
-    if data.is_null() || size < 36 {
+    // SAFETY: alive by our caller's word.
+    let (data, size) = unsafe { compat::side_data(stream, ffi::AVPacketSideDataType::AV_PKT_DATA_DISPLAYMATRIX)? };
+    if size < 36 {
         return None;
     }
     // SAFETY: at least nine numbers of four bytes, as just asked; wherever they begin.
@@ -333,11 +335,10 @@ unsafe fn matrix(stream: *const ffi::AVStream) -> Option<[i32; 9]> {
 /// # Safety
 /// `stream` must point at a stream that is alive.
 unsafe fn is_encrypted(stream: *mut ffi::AVStream) -> bool {
-    let mut size = 0;
     // SAFETY: alive by our caller's word; both calls only look.
     unsafe {
         let init = ffi::AVPacketSideDataType::AV_PKT_DATA_ENCRYPTION_INIT_INFO;
-        !ffi::av_stream_get_side_data(stream, init, &raw mut size).is_null()
+        compat::side_data(stream, init).is_some()
             || !ffi::av_dict_get((*stream).metadata, c"enc_key_id".as_ptr(), ptr::null(), 0).is_null()
     }
 }

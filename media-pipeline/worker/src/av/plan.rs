@@ -1,6 +1,7 @@
 //! What a video becomes: whether its pictures and sounds are copied, and if not, in which size, with which bits, by which
 //! filters. Numbers in, words out: nothing here touches a file.
 
+use super::compat::{H264_CONSTRAINTS, H264_PROFILES};
 use super::ff::Rational;
 use super::open::Track;
 use super::reel::Strip;
@@ -53,10 +54,10 @@ const FULL: i32 = 2;
 pub(crate) fn pictures_fit(track: &Track, strip: &Strip) -> bool {
     let all = &track.parameters;
     let (profile, level) = all.profile();
-    let profile = profile & !(ffi::FF_PROFILE_H264_CONSTRAINED | ffi::FF_PROFILE_H264_INTRA);
+    let profile = profile & !H264_CONSTRAINTS;
     let is_plain = all.codec() == ffi::AVCodecID::AV_CODEC_ID_H264
         && all.format() == ffi::AVPixelFormat::AV_PIX_FMT_YUV420P as i32
-        && matches!(profile, ffi::FF_PROFILE_H264_BASELINE | ffi::FF_PROFILE_H264_MAIN | ffi::FF_PROFILE_H264_HIGH)
+        && H264_PROFILES.contains(&profile)
         && level <= 41
         && !all.is_interlaced()
         && !all.extra().is_empty();

