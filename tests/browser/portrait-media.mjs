@@ -72,10 +72,10 @@ async function sends() {
     recorder.ondataavailable = ({ data }) => parts.push(data);
     const over = new Promise((resolve) => (recorder.onstop = resolve));
     recorder.start();
-    for (let i = 0; i < 45; i += 1) {
-      sailing(i / 15);
+    for (let i = 0; i < 30; i += 1) {
+      sailing(i / 5);
       stream.getVideoTracks()[0].requestFrame();
-      await new Promise((resolve) => setTimeout(resolve, 66));
+      await new Promise((resolve) => setTimeout(resolve, 200));
     }
     recorder.stop();
     await over;

@@ -226,15 +226,21 @@ export class Library {
     this.#merge(media);
   }
 
-  onRejected({ media_id: id, file_name: name, error: body }: MediaRejected): void {
-    const error = new TertuliaError(body);
+  onRejected(rejected: MediaRejected): void {
+    void this.#refuse(rejected);
+  }
+
+  async #refuse({ media_id: id, file_name: name, error: body }: MediaRejected): Promise<void> {
+    // It may be quicker here than the answer to its upload.
+    if (id !== undefined && !this.#item(id)) await this.#look(id);
     const item = id === undefined ? undefined : this.#item(id);
+    const error = new TertuliaError(body);
     if (item) this.#merge({ ...item, state: "refused", error: body });
     else this.refused = [{ id: ++this.#ids, name, error }, ...this.refused].slice(0, REFUSALS_MAX);
-    const what = item?.file_name ?? name;
-    const text = sayRefusal(error, what);
+    const text = sayRefusal(error, item?.file_name ?? name);
     if (this.#host.view === "media") this.#host.announce(text);
     else this.#host.toast(text, "bad", { label: "Look", run: () => this.#host.showMedia() });
+    this.#host.changed();
   }
 
   dismiss(refused: Refused): void {

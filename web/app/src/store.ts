@@ -92,13 +92,11 @@ export class Store {
     this.mine = new Mine(this);
     this.library = new Library(this);
     void this.library.receive(sharedInAddress());
-    const follow = () => {
+    addEventListener("popstate", () => {
       this.view = viewOfAddress();
       void this.library.receive(sharedInAddress());
       this.changed();
-    };
-    addEventListener("popstate", follow);
-    addEventListener("hashchange", follow);
+    });
   }
 
   subscribe(listener: () => void): () => void {
