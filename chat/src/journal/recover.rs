@@ -175,7 +175,7 @@ impl Scan<'_> {
             if index == 0 {
                 self.began = (segment.generation, offset);
             }
-            self.accept(part, bytes);
+            self.accept(part, segment, bytes);
             offset = start + part.bytes as usize;
             self.bad = (segment.generation, offset);
             if !part.last {
@@ -186,7 +186,7 @@ impl Scan<'_> {
     }
 
     /// Takes a part that verifies and is the next one.
-    fn accept(&mut self, part: Part, bytes: &[u8]) {
+    fn accept(&mut self, part: Part, segment: &Segment, bytes: &[u8]) {
         let payload = |place: Place| &bytes[place.offset as usize + frame::RECORD..][..place.len as usize];
         if !part.last {
             self.held.extend(self.found.drain(..).map(|(kind, place)| (kind, place, payload(place).to_vec())));
@@ -195,22 +195,17 @@ impl Scan<'_> {
         }
         let mut held = std::mem::take(&mut self.held);
         for (kind, place, payload) in held.drain(..) {
-            self.give(kind, &payload, place);
+            if let Some(earlier) = self.shared.get(place.segment) {
+                earlier.add(frame::RECORD + payload.len());
+            }
+            (self.replay)(kind, &payload, place);
         }
         self.held = held;
-        let found = std::mem::take(&mut self.found);
-        for &(kind, place) in &found {
-            self.give(kind, payload(place), place);
+        for &(kind, place) in &self.found {
+            (self.replay)(kind, payload(place), place);
         }
-        self.found = found;
+        segment.add(part.bytes as usize);
         self.expected = Some((part.batch + 1, 0));
-    }
-
-    fn give(&mut self, kind: u8, payload: &[u8], place: Place) {
-        if let Some(segment) = self.shared.get(place.segment) {
-            segment.add(frame::RECORD + payload.len());
-        }
-        (self.replay)(kind, payload, place);
     }
 
     /// Looks at what is behind the end: anything of a later batch than the one that is missing means damage, of that one a torn tail.
