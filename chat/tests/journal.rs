@@ -4,7 +4,10 @@ use std::{
     fs::{self, OpenOptions},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use tertulia_chat::{
@@ -257,4 +260,61 @@ fn too_much_that_is_lazy_is_written() {
         write(&mut journal, &[&[1; 100]], Durability::Lazy);
     }
     assert!(journal.metrics().batches >= 1);
+}
+
+/// Tells when it goes.
+struct Ended<'a>(&'a AtomicBool);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+#[test]
+fn readers_get_their_record_or_hear_that_it_is_gone_while_segments_come_round() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (mut journal, _) = try_open(dir.path(), Settings { segment_bytes: 16 << 10, ..settings() }).expect("it opens");
+    let newest = std::sync::Mutex::new((Place { segment: 0, offset: 0, len: 0 }, Vec::new()));
+    let (done, reader) = (AtomicBool::new(false), journal.reader());
+    let gone = std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(|| {
+                    let (mut seen, mut gone) = (Vec::new(), 0_u64);
+                    while !done.load(Relaxed) {
+                        seen.push(newest.lock().expect("whole").clone());
+                        let (place, payload) = &seen[seen.len() / 2];
+                        match reader.read(*place) {
+                            Ok(read) => assert_eq!(&read, payload),
+                            Err(JournalError::Gone) => gone += 1,
+                            Err(other) => panic!("{place:?}: {other}"),
+                        }
+                        seen.drain(..seen.len().saturating_sub(64));
+                    }
+                    gone + u64::from(matches!(reader.read(newest.lock().expect("whole").0), Err(JournalError::Gone)))
+                })
+            })
+            .collect();
+        let ended = Ended(&done); // by a panic, too
+        for number in 0_u64.. {
+            if journal.metrics().recycled >= 40 {
+                break;
+            }
+            let payload = number.to_le_bytes().repeat(64);
+            let place = write(&mut journal, &[&payload], Durability::Sync)[0];
+            *newest.lock().expect("whole") = (place, payload);
+            while let Some(oldest) = journal.oldest() {
+                journal.retire(oldest.generation).expect("retired");
+            }
+        }
+        // What they hold goes now, whatever they have seen.
+        while journal.oldest().is_none() {
+            write(&mut journal, &[&[0; 512]], Durability::Sync);
+        }
+        journal.retire(journal.oldest().expect("there is one").generation).expect("retired");
+        drop(ended);
+        readers.into_iter().map(|reader| reader.join().expect("no wrong record")).sum::<u64>()
+    });
+    assert!(gone > 0);
 }

@@ -321,3 +321,52 @@ fn without_the_cleaning_of_the_tail_a_torn_batch_passes_for_the_next() {
 fn without_the_sync_of_what_was_replayed_it_is_lost_later() {
     is_noticed(Guards { sync_replayed: false, ..Guards::ALL }, Faults::default());
 }
+
+/// Commits until the journal refuses.
+fn fill(journal: &mut Journal) -> JournalError {
+    loop {
+        let mut batch = journal.batch();
+        batch.push(1, &[&[1; 1000]]).expect("it fits");
+        if let Err(error) = journal.commit(batch, Durability::Sync) {
+            return error;
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_and_takes_again_when_there_is_room() {
+    let disk = SimDisk::new(1);
+    let settings = Settings { segment_bytes: SEGMENT, ..Settings::default() };
+    let mut journal = Journal::open(Arc::new(disk.clone()), settings, |_, _, _| ()).expect("it opens");
+    for segments in [3, 5] {
+        disk.set_faults(Faults { capacity: Some(segments * SEGMENT as usize), ..Faults::default() });
+        assert!(matches!(fill(&mut journal), JournalError::Full));
+        assert!(matches!(fill(&mut journal), JournalError::Full), "it is no poison");
+        assert_eq!(journal.reader().segments().len(), segments);
+    }
+    // A retired segment's file is room, too.
+    journal.retire(1).expect("retired");
+    assert!(matches!(fill(&mut journal), JournalError::Full));
+    assert_eq!((journal.metrics().recycled, journal.reader().segments().len()), (1, 5));
+    disk.set_faults(Faults::default());
+    let mut batch = journal.batch();
+    batch.push(1, &[&[2; 1000]]).expect("it fits");
+    journal.commit(batch, Durability::Sync).expect("there is room");
+}
+
+#[test]
+fn a_segment_that_cannot_be_prepared_ends_the_journal() {
+    let disk = SimDisk::new(1);
+    let settings = Settings { segment_bytes: SEGMENT, helper: false, ..Settings::default() };
+    let mut journal = Journal::open(Arc::new(disk.clone()), settings, |_, _, _| ()).expect("it opens");
+    while journal.next.offset + 1100 < SEGMENT as usize {
+        let mut batch = journal.batch();
+        batch.push(1, &[&[1; 1000]]).expect("it fits");
+        journal.commit(batch, Durability::Sync).expect("committed");
+    }
+    disk.set_faults(Faults { fail_sync_at: Some(0), ..Faults::default() });
+    assert!(matches!(fill(&mut journal), JournalError::Io { .. }));
+    assert!(matches!(fill(&mut journal), JournalError::Poisoned));
+    assert!(matches!(journal.flush(), Err(JournalError::Poisoned)));
+    assert!(matches!(journal.retire(1), Err(JournalError::Poisoned)));
+}

@@ -55,7 +55,7 @@ impl Files {
                 _ => {}
             }
         }
-        let mut buckets = Vec::new();
+        let (mut buckets, mut left) = (Vec::new(), Vec::new());
         for (bucket, mut found) in found {
             let name = name(bucket);
             if found.old && !found.plain {
@@ -67,13 +67,14 @@ impl Files {
             }
             for (is_there, form) in [(found.new, "new"), (found.old, "old"), (found.dead, "dead")] {
                 if is_there {
-                    self.shred(&format!("{name}.{form}"))?;
+                    left.push(format!("{name}.{form}"));
                 }
             }
             if found.plain {
                 buckets.push(bucket);
             }
         }
+        self.shred(&left)?;
         Ok(buckets)
     }
 
@@ -88,61 +89,74 @@ impl Files {
     /// Makes a bucket's first file.
     pub(super) fn create(&self, bucket: u64, bytes: &[u8]) -> Result<(), VaultError> {
         let name = name(bucket);
-        self.write_new(&name, bytes)?;
-        self.rename(&format!("{name}.new"), &name)
+        self.write_new(&[(&name, bytes)])?;
+        self.rename(&[(format!("{name}.new"), name)])
     }
 
-    /// Puts another file in the place of a bucket's, and overwrites the earlier one.
-    pub(super) fn replace(&self, bucket: u64, bytes: &[u8]) -> Result<(), VaultError> {
-        let name = name(bucket);
-        let old = format!("{name}.old");
-        self.write_new(&name, bytes)?;
-        self.rename(&name, &old)?;
-        self.rename(&format!("{name}.new"), &name)?;
-        self.shred(&old)
+    /// Puts other files in the place of buckets' own, or nothing, and overwrites the earlier ones. Step by step for all together: the
+    /// directory is synced as often for many as for one.
+    pub(super) fn change(&self, changes: &[(u64, Option<Vec<u8>>)]) -> Result<(), VaultError> {
+        let names: Vec<(String, Option<&[u8]>)> =
+            changes.iter().map(|(bucket, bytes)| (name(*bucket), bytes.as_deref())).collect();
+        let new: Vec<(&str, &[u8])> =
+            names.iter().filter_map(|(name, bytes)| Some((name.as_str(), (*bytes)?))).collect();
+        self.write_new(&new)?;
+        let gone = |(name, bytes): &(String, Option<&[u8]>)| {
+            if bytes.is_some() { format!("{name}.old") } else { format!("{name}.dead") }
+        };
+        let aside: Vec<(String, String)> = names.iter().map(|change| (change.0.clone(), gone(change))).collect();
+        self.rename(&aside)?;
+        let into: Vec<(String, String)> =
+            new.iter().map(|(name, _)| (format!("{name}.new"), (*name).to_owned())).collect();
+        self.rename(&into)?;
+        let gone: Vec<String> = names.iter().map(gone).collect();
+        self.shred(&gone)
     }
 
-    /// Takes a bucket's file away, and overwrites it first.
-    pub(super) fn destroy(&self, bucket: u64) -> Result<(), VaultError> {
-        let name = name(bucket);
-        let dead = format!("{name}.dead");
-        self.rename(&name, &dead)?;
-        self.shred(&dead)
-    }
-
-    fn write_new(&self, name: &str, bytes: &[u8]) -> Result<(), VaultError> {
-        let new = format!("{name}.new");
-        let file = self.disk.create(&new).map_err(failed)?;
-        if self.guards.sync_names {
-            self.disk.sync_dir().map_err(failed)?; // before there is anything in it: a crash must leave no keys that no name leads to
-        }
-        let written = file.write_at(bytes, 0).and_then(|()| self.sync(&*file));
-        written.map_err(|error| {
-            if is_full(&error) {
-                // What is there of it goes; where that fails as well, the next opening does it.
-                if let Err(error) = self.shred(&new) {
-                    return error;
-                }
+    fn write_new(&self, files: &[(&str, &[u8])]) -> Result<(), VaultError> {
+        let names: Vec<String> = files.iter().map(|(name, _)| format!("{name}.new")).collect();
+        let mut made = Vec::new();
+        let written = (|| {
+            let mut open = Vec::new();
+            for name in &names {
+                open.push(self.disk.create(name)?);
+                made.push(name.clone());
             }
-            failed(error)
+            if self.guards.sync_names && !names.is_empty() {
+                self.disk.sync_dir()?; // before there is anything in them: a crash must leave no keys that no name leads to
+            }
+            for (file, (_, bytes)) in open.iter().zip(files) {
+                file.write_at(bytes, 0)?;
+            }
+            open.iter().try_for_each(|file| self.sync(&**file))
+        })();
+        written.map_err(|error| {
+            if !is_full(&error) {
+                return failed(error);
+            }
+            // What is there of them goes; where that fails as well, the next opening does it.
+            self.shred(&made).err().unwrap_or(VaultError::Full)
         })
     }
 
-    fn rename(&self, from: &str, to: &str) -> Result<(), VaultError> {
-        self.disk.rename(from, to).map_err(failed)?;
-        if self.guards.sync_names {
+    fn rename(&self, names: &[(String, String)]) -> Result<(), VaultError> {
+        for (from, to) in names {
+            self.disk.rename(from, to).map_err(failed)?;
+        }
+        if self.guards.sync_names && !names.is_empty() {
             self.disk.sync_dir().map_err(failed)?;
         }
         Ok(())
     }
 
-    fn shred(&self, name: &str) -> Result<(), VaultError> {
-        if self.guards.shred {
+    fn shred(&self, names: &[String]) -> Result<(), VaultError> {
+        for name in names.iter().filter(|_| self.guards.shred) {
             let file = self.disk.open(name).map_err(failed)?;
             let len = usize::try_from(file.len().map_err(failed)?).map_err(|error| failed(io::Error::other(error)))?;
             file.write_at(&vec![0; len], 0).and_then(|()| self.sync(&*file)).map_err(failed)?;
         }
-        self.disk.remove(name).and_then(|()| self.disk.sync_dir()).map_err(failed)
+        names.iter().try_for_each(|name| self.disk.remove(name)).map_err(failed)?;
+        if names.is_empty() { Ok(()) } else { self.disk.sync_dir().map_err(failed) }
     }
 
     fn sync(&self, file: &dyn DiskFile) -> io::Result<()> {
@@ -151,5 +165,5 @@ impl Files {
 }
 
 fn failed(source: io::Error) -> VaultError {
-    if is_full(&source) { VaultError::Full } else { VaultError::Io { source } }
+    VaultError::Io { source }
 }

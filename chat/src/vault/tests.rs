@@ -266,18 +266,21 @@ impl Run {
         if self.bucket == 0 {
             return Ok(());
         }
-        let bucket = self.bucket - 1 - self.rng.below(3.min(usize::try_from(self.bucket).expect("small"))) as u64;
-        let mut live = Vec::new();
+        let newest = self.bucket - 1 - self.rng.below(3.min(usize::try_from(self.bucket).expect("small"))) as u64;
+        let oldest = newest - self.rng.below(3.min(usize::try_from(newest).expect("small") + 1)) as u64;
+        let mut live: Vec<(u64, Vec<u64>)> = (oldest..=newest).map(|bucket| (bucket, Vec::new())).collect();
         let one_in = 1 + self.rng.below(4);
-        for message in self.messages.iter_mut().filter(|message| message.bucket == bucket) {
+        let closing = oldest..=newest;
+        for message in self.messages.iter_mut().filter(|message| closing.contains(&message.bucket)) {
             match message.fate {
                 Fate::Lives if self.rng.one_in(one_in) => message.fate = Fate::Dying,
-                Fate::Lives => live.push(message.number),
+                Fate::Lives => live[usize::try_from(message.bucket - oldest).expect("small")].1.push(message.number),
                 Fate::Dying | Fate::Forgotten => {}
             }
         }
-        vault.forget(bucket, &live)?;
-        for message in self.messages.iter_mut().filter(|message| message.bucket == bucket) {
+        let live: Vec<(u64, &[u64])> = live.iter().map(|(bucket, live)| (*bucket, live.as_slice())).collect();
+        vault.forget_all(&live)?;
+        for message in self.messages.iter_mut().filter(|message| closing.contains(&message.bucket)) {
             if message.fate == Fate::Dying {
                 message.fate = Fate::Forgotten;
             }
