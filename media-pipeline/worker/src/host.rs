@@ -1,12 +1,14 @@
 //! The program's side: processes made ready beforehand, one job each, watched and ended.
 //!
-//! Invariants: jobs that run never use more cores than configured; whatever a worker does costs its job only; nothing of a
+//! Invariants: jobs that run never use more cores than configured, each no more than it has threads; whatever a worker does costs its job only; nothing of a
 //! worker (process, descriptor, pipe) outlives its job, or the pool.
 
 mod attempt;
 mod check;
 mod config;
 mod counters;
+mod cpus;
+pub(crate) mod fuzzing;
 mod process;
 mod slot;
 mod spawn;
@@ -17,7 +19,7 @@ pub use counters::{Cause, Counters, JobResult};
 
 use crate::sandbox::Layers;
 use attempt::{Attempt, End};
-use process::Process;
+use process::{Confined, Process};
 use slot::{Cores, Shared, State};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -139,12 +141,15 @@ impl Pool {
         progress: &mut (dyn FnMut(u16) + Send),
     ) -> Result<Outcome, Refusal> {
         let job = Job { threads: job.threads.clamp(1, self.shared.config.cores), ..job.clone() };
-        let _cores = Cores::take(&self.shared, job.threads).await.ok_or(Reason::Busy)?;
+        let cores = Cores::take(&self.shared, job.threads).await.ok_or(Reason::Busy)?;
         let _running = self.shared.counters.runs();
         let (mut failures, mut never_begun) = (0, 0);
         loop {
             let process = self.worker().await?;
             check::rewind(&files.input, &files.outputs).map_err(|_| Reason::StoreUnavailable)?;
+            if process.confine(cores.cpus()) == Confined::Refused {
+                self.shared.counters.count_unconfined();
+            }
             let attempt =
                 Attempt { config: &self.shared.config, job: &job, input: &files.input, outputs: &files.outputs };
             let cause = match attempt.run(process, progress).await {

@@ -84,6 +84,7 @@ pub struct Counters {
     start_micros: AtomicU64,
     lost_waiting: AtomicU64,
     not_started: AtomicU64,
+    unconfined: AtomicU64,
     ready: AtomicUsize,
     running: AtomicUsize,
 }
@@ -131,6 +132,12 @@ impl Counters {
         self.not_started.load(Ordering::Relaxed)
     }
 
+    /// Workers that the kernel did not let us keep to their cores.
+    #[must_use]
+    pub fn unconfined(&self) -> u64 {
+        self.unconfined.load(Ordering::Relaxed)
+    }
+
     /// Workers that wait for a job now.
     #[must_use]
     pub fn ready(&self) -> usize {
@@ -166,6 +173,10 @@ impl Counters {
 
     pub(super) fn count_not_started(&self) {
         self.not_started.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_unconfined(&self) {
+        self.unconfined.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn waits(&self) -> Gauge<'_> {

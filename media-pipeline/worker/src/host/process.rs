@@ -8,6 +8,8 @@ use super::watch::{self, Usage};
 use crate::sandbox::{Layers, Missing, Setup};
 use crate::wire::{self, FromWorker, JOB_DESCRIPTORS, ToWorker, WireError};
 use rustix::io::Errno;
+use rustix::process::Pid;
+use rustix::thread::{CpuSet, sched_setaffinity};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -35,6 +37,15 @@ pub(super) enum StartError {
     Silent,
     #[error("a worker can't be watched: /proc does not tell its memory")]
     Unwatched,
+}
+
+/// Whether a worker is kept to its cores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Confined {
+    /// It is, or has ended, or nobody knows which cores there are.
+    Done,
+    /// The kernel or the host refuses.
+    Refused,
 }
 
 /// A worker that is closed in and waits for its job, or is at it.
@@ -74,6 +85,18 @@ impl Process {
     async fn greet(&self, setup: Setup) -> Result<FromWorker, WireError> {
         wire::say(self.socket.get_ref(), &ToWorker::Setup(setup), false)?;
         self.hear().await
+    }
+
+    /// Keeps it to some cores: its one thread, and all that this one will start. It can't take that back.
+    pub(super) fn confine(&self, cpus: Option<CpuSet>) -> Confined {
+        let (Some(cpus), Some(child)) = (cpus, &self.child) else { return Confined::Done };
+        match sched_setaffinity(Some(Pid::from_child(child)), &cpus) {
+            Ok(()) | Err(Errno::SRCH) => Confined::Done,
+            Err(errno) => {
+                tracing::warn!(%errno, "a media worker can't be kept to its cores");
+                Confined::Refused
+            }
+        }
     }
 
     /// Gives it its job.

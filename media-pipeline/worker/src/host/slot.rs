@@ -2,9 +2,11 @@
 
 use super::config::PoolConfig;
 use super::counters::Counters;
+use super::cpus::{self, Cpus};
 use super::process::{Process, StartError};
 use super::spawn::Spawner;
 use crate::sandbox::Layers;
+use rustix::thread::CpuSet;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -41,6 +43,7 @@ pub(super) struct Shared {
     pub(super) closing: CancellationToken,
     pub(super) tasks: TaskTracker,
     cores: Arc<Semaphore>,
+    cpus: Cpus,
     /// Jobs that wait for a worker: each with where to send it.
     requests: mpsc::Sender<oneshot::Sender<Process>>,
     requested: Mutex<mpsc::Receiver<oneshot::Sender<Process>>>,
@@ -75,6 +78,7 @@ impl Shared {
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
             cores: Arc::new(Semaphore::new(cores)),
+            cpus: Cpus::own(),
             requests,
             requested: Mutex::new(requested),
             wanted: AtomicUsize::new(0),
@@ -169,6 +173,7 @@ impl Drop for Wanted<'_> {
 /// The cores that a job uses.
 pub(super) struct Cores<'a> {
     permit: Option<OwnedSemaphorePermit>,
+    cpus: Vec<usize>,
     shared: &'a Shared,
 }
 
@@ -176,12 +181,18 @@ impl<'a> Cores<'a> {
     /// Waits for its turn. `None` if there will be none.
     pub(super) async fn take(shared: &'a Shared, count: u32) -> Option<Self> {
         let permit = Arc::clone(&shared.cores).acquire_many_owned(count).await.ok()?;
-        Some(Self { permit: Some(permit), shared })
+        Some(Self { permit: Some(permit), cpus: shared.cpus.take(count), shared })
+    }
+
+    /// Where the job may run. `None` where the kernel did not say what there is.
+    pub(super) fn cpus(&self) -> Option<CpuSet> {
+        cpus::set(&self.cpus)
     }
 }
 
 impl Drop for Cores<'_> {
     fn drop(&mut self) {
+        self.shared.cpus.give_back(&self.cpus);
         self.permit = None;
         self.shared.refill.notify_waiters();
     }

@@ -27,6 +27,20 @@ async fn a_job_may_use_its_threads() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn d7_a_job_runs_on_as_many_cores_as_it_has_threads() {
+    let pool = Pool::start(config()).expect("started");
+    let there = u64::try_from(std::thread::available_parallelism().expect("known").get()).expect("few");
+    for threads in [1, 2] {
+        let (input, outputs) = Files::new(b"count the cores").handles();
+        let work = Job { threads, ..job(Class::Image) };
+        let refusal = pool.run(&work, input, outputs, CancellationToken::new(), |_| {}).await.expect_err("a count");
+        assert_eq!(refusal.actual, Some(u64::from(threads).min(there)), "with {threads} threads");
+    }
+    assert_eq!(pool.counters().unconfined(), 0);
+    pool.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_killed_worker_is_replaced_and_the_job_done() {
     let pool = Pool::start(config()).expect("started");
     let files = Files::new(b"say the id and sleep");

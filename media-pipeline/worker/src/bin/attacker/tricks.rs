@@ -38,6 +38,7 @@ pub(crate) fn play(
         "report the threads" => {
             return Err(Refusal { reason: Reason::Unsupported, limit: None, actual: Some(job.threads.into()) });
         }
+        "count the cores" => return Err(count_cores()),
         "find a descriptor" => find_a_descriptor(&outputs)?,
         "use the threads" => use_threads(job)?,
         "scribble" => {
@@ -124,6 +125,18 @@ fn forge(name: &str, outputs: &mut [File; 3]) -> Result<Outcome, Refusal> {
 fn tell_own_id(outputs: &[File; 3], progress: &mut dyn FnMut(u16)) {
     let _full = outputs[2].write_all_at(format!("{:>10}", std::process::id()).as_bytes(), 0).is_err();
     progress(1);
+}
+
+/// As many as a thread of it may run on, after it has tried to have them all.
+fn count_cores() -> Refusal {
+    let count = std::thread::spawn(|| {
+        let mut all = rustix::thread::CpuSet::new();
+        (0..rustix::thread::CpuSet::MAX_CPU).for_each(|cpu| all.set(cpu));
+        let _refused = rustix::thread::sched_setaffinity(None, &all).is_err();
+        rustix::thread::sched_getaffinity(None).map_or(0, |cores| cores.count())
+    });
+    let count = count.join().unwrap_or(0);
+    Refusal { reason: Reason::Unsupported, limit: None, actual: Some(count.into()) }
 }
 
 /// One that it was not given.
