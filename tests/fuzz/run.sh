@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The fuzz targets under libFuzzer, which lets coverage guide them: tests/fuzz/run.sh [target…]. All of them if none is named,
-# FUZZ_SECONDS each (600). What breaks one is kept among its seeds, where `cargo test` finds it again.
+# FUZZ_SECONDS each (600); an input that takes FUZZ_HANG_S (10) is a fault: more where other work takes the cores. What breaks one is kept among its seeds, where `cargo test` finds it again.
 # On stable Rust: the instrumentation is LLVM's own and needs no sanitizer. It needs clang or g++ for libFuzzer itself.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -25,7 +25,7 @@ for target in "${targets[@]}"; do
   log=$work/$target.log
   mkdir -p "$corpus"
   # It may leave no more than its corpus and, where it broke, the input that broke it.
-  if TERTULIA_FUZZ_TARGET=$target "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=16384 \
+  if TERTULIA_FUZZ_TARGET=$target "$program" -max_total_time="$seconds" -timeout="${FUZZ_HANG_S:-10}" -rss_limit_mb=2048 -max_len=16384 \
     -reload=0 -print_final_stats=1 -artifact_prefix="$seeds/" "$corpus" "$seeds" >"$log" 2>&1; then
     awk -v target="$target" '/ cov: /{ cov = $0 } /number_of_executed_units/{ runs = $2 }
       END { sub(/.* cov: /, "", cov); sub(/ .*/, "", cov); printf "✓ %s: %d inputs, %d edges\n", target, runs, cov }' "$log"
