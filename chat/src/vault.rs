@@ -64,12 +64,6 @@ pub enum VaultError {
     /// The body does not open under its key: it was changed, or is another message's.
     #[error("the body does not open under its key")]
     Tampered,
-    /// The bucket was closed: something of it was forgotten.
-    #[error("bucket {bucket} is closed")]
-    Closed {
-        /// Its number.
-        bucket: u64,
-    },
     /// There is no room for a key. Nothing was changed; later there may be room again.
     #[error("no space is left for keys")]
     Full,
@@ -236,19 +230,18 @@ impl Vault {
     }
 
     /// Seals `body` in place, under the key of message `number` of `bucket`. The key is durable when this returns. The first body of a
-    /// bucket has a secret made ahead for the next one.
+    /// bucket has a secret made ahead for the next one. A bucket that was closed, which only a clock that went back comes to again, gets
+    /// another secret for what is sealed from now on.
     ///
     /// # Errors
     ///
-    /// [`VaultError::Closed`], [`VaultError::Full`], [`VaultError::Io`], and from then on [`VaultError::Poisoned`].
+    /// [`VaultError::Full`], [`VaultError::Io`], and from then on [`VaultError::Poisoned`].
     pub fn seal(&self, bucket: u64, number: u64, aad: &[u8], body: &mut Vec<u8>) -> Result<(), VaultError> {
         let inner = &*self.inner;
         inner.check()?;
         let key = loop {
-            match inner.buckets.read().get(&bucket) {
-                Some(keys @ Keys::Secret(_)) => break keys.of(number).ok_or(VaultError::Crypto)?,
-                Some(Keys::Live(_)) => return Err(VaultError::Closed { bucket }),
-                None => {}
+            if let Some(keys) = inner.buckets.read().get(&bucket).filter(|keys| keys.secret.is_some()) {
+                break keys.of(number).ok_or(VaultError::Crypto)?;
             }
             if inner.create(bucket)? {
                 inner.waits.fetch_add(1, Relaxed);
@@ -270,7 +263,8 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// [`VaultError::Forgotten`], [`VaultError::Tampered`].
+    /// [`VaultError::Forgotten`], [`VaultError::Tampered`]; of a bucket that was closed and has another secret since, both may mean that it
+    /// was forgotten.
     pub fn unseal(&self, bucket: u64, number: u64, aad: &[u8], body: &mut Vec<u8>) -> Result<(), VaultError> {
         let key = self.inner.buckets.read().get(&bucket).and_then(|keys| keys.of(number));
         let key = key.ok_or(VaultError::Forgotten)?;
@@ -305,10 +299,10 @@ impl Vault {
         self.inner.buckets.read().keys().copied().collect()
     }
 
-    /// Whether nothing of the bucket was forgotten yet.
+    /// Whether the bucket has a secret: more can be sealed in it, and all that was since it was made can be opened.
     #[must_use]
     pub fn is_open(&self, bucket: u64) -> bool {
-        matches!(self.inner.buckets.read().get(&bucket), Some(Keys::Secret(_)))
+        self.inner.buckets.read().get(&bucket).is_some_and(|keys| keys.secret.is_some())
     }
 
     /// Wraps anew what other keys than the first have wrapped, and says how many files that were. The helper does it by itself; where this
@@ -347,20 +341,18 @@ impl Inner {
                 continue;
             }
             let Some(left) = self.left(bucket, live) else { continue };
-            let content = Content::Live(left);
-            let bytes = match &content {
-                Content::Live(left) if left.is_empty() => None,
-                _ => Some(crypt::wrap(&self.keks[0], bucket, &content)?),
-            };
+            let content = Content { secret: None, live: left };
+            let bytes = if content.is_empty() { None } else { Some(crypt::wrap(&self.keks[0], bucket, &content)?) };
             changes.push((bucket, bytes));
             contents.insert(bucket, content);
         }
         self.guard(files.change(&changes))?;
         let (mut all, mut to_rewrap) = (self.buckets.write(), self.to_rewrap.lock());
         for (bucket, content) in contents {
-            match content {
-                Content::Live(left) if left.is_empty() => drop(all.remove(&bucket)),
-                _ => drop(all.insert(bucket, content.keys())),
+            if content.is_empty() {
+                all.remove(&bucket);
+            } else {
+                all.insert(bucket, content.keys());
             }
             to_rewrap.remove(&bucket);
             self.forgets.fetch_add(1, Relaxed);
@@ -375,7 +367,7 @@ impl Inner {
         let mut left: Vec<_> = live.iter().filter_map(|&number| Some((number, keys.of(number)?))).collect();
         left.sort_unstable_by_key(|(number, _)| *number);
         left.dedup_by_key(|(number, _)| *number);
-        (!matches!(keys, Keys::Live(keys) if keys.len() == left.len())).then_some(left)
+        (keys.secret.is_some() || keys.live.len() > left.len()).then_some(left)
     }
 
     fn check(&self) -> Result<(), VaultError> {
@@ -390,16 +382,24 @@ impl Inner {
         done
     }
 
-    /// Makes a bucket's secret. False: somebody else did.
+    /// Makes a bucket's secret. False: it has one.
     fn create(&self, bucket: u64) -> Result<bool, VaultError> {
         let files = self.files.lock();
         self.check()?;
-        if self.buckets.read().contains_key(&bucket) {
-            return Ok(false);
-        }
-        let content = Content::Secret(crypt::random()?);
+        let live = match self.buckets.read().get(&bucket) {
+            Some(Keys { secret: Some(_), .. }) => return Ok(false),
+            Some(closed) => Some(closed.live.clone()),
+            None => None,
+        };
+        let is_new = live.is_none();
+        let content = Content::with_secret(live.unwrap_or_default())?;
         let bytes = crypt::wrap(&self.keks[0], bucket, &content)?;
-        self.guard(files.create(bucket, &bytes))?;
+        if is_new {
+            self.guard(files.create(bucket, &bytes))?;
+        } else {
+            self.guard(files.change(&[(bucket, Some(bytes))]))?;
+            self.to_rewrap.lock().remove(&bucket);
+        }
         self.buckets.write().insert(bucket, content.keys());
         self.created.fetch_add(1, Relaxed);
         Ok(true)

@@ -18,35 +18,34 @@ const TAG: usize = 16;
 const MAGIC: [u8; 8] = *b"TTVAULT\x01";
 /// What a bucket's file begins with, in clear: magic, bucket, kind, the key-encryption key's name.
 const HEAD: usize = 32;
-const KIND_SECRET: u64 = 0;
-const KIND_LIVE: u64 = 1;
+/// A secret, then the keys of single messages.
+const KIND_OPEN: u64 = 0;
+/// Keys of single messages alone.
+const KIND_CLOSED: u64 = 1;
+/// A message's number and key.
+const ENTRY: usize = 8 + KEY;
 
 pub(super) type MessageKey = Zeroizing<[u8; KEY]>;
 
 /// What opens a bucket's messages.
-pub(super) enum Keys {
-    /// The secret that every message's key follows from.
-    Secret(Box<hmac::Key>),
-    /// The keys of those messages that live, by number, sorted.
-    Live(Vec<(u64, MessageKey)>),
+pub(super) struct Keys {
+    /// What the keys of those that are not in `live` follow from: of all messages at first, of those sealed since it was reopened later.
+    pub(super) secret: Option<Box<hmac::Key>>,
+    /// The keys of those that lived when the bucket was closed, by number, sorted.
+    pub(super) live: Vec<(u64, MessageKey)>,
 }
 
 impl Keys {
     /// A message's key, unless it was forgotten.
     pub(super) fn of(&self, number: u64) -> Option<MessageKey> {
-        match self {
-            Self::Secret(secret) => {
-                let mut key = Zeroizing::new([0; KEY]);
-                let mut input = *b"tertulia body  \0\0\0\0\0\0\0\0";
-                input[15..].copy_from_slice(&number.to_le_bytes());
-                hmac::sign_to_buffer(secret, &input, key.as_mut_slice()).ok()?;
-                Some(key)
-            }
-            Self::Live(live) => {
-                let at = live.binary_search_by_key(&number, |(number, _)| *number).ok()?;
-                Some(live[at].1.clone())
-            }
+        if let Ok(at) = self.live.binary_search_by_key(&number, |(number, _)| *number) {
+            return Some(self.live[at].1.clone());
         }
+        let mut key = Zeroizing::new([0; KEY]);
+        let mut input = *b"tertulia body  \0\0\0\0\0\0\0\0";
+        input[15..].copy_from_slice(&number.to_le_bytes());
+        hmac::sign_to_buffer(self.secret.as_ref()?, &input, key.as_mut_slice()).ok()?;
+        Some(key)
     }
 }
 
@@ -90,51 +89,57 @@ pub(super) fn name_of(key: &[u8; KEY]) -> [u8; 8] {
 }
 
 /// What a bucket's file holds, in clear.
-pub(super) enum Content {
-    Secret(Zeroizing<[u8; KEY]>),
-    Live(Vec<(u64, MessageKey)>),
+pub(super) struct Content {
+    pub(super) secret: Option<Zeroizing<[u8; KEY]>>,
+    pub(super) live: Vec<(u64, MessageKey)>,
 }
 
 impl Content {
+    /// The messages of `live`, and a new secret for more.
+    pub(super) fn with_secret(live: Vec<(u64, MessageKey)>) -> Result<Self, VaultError> {
+        Ok(Self { secret: Some(random()?), live })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.secret.is_none() && self.live.is_empty()
+    }
+
     pub(super) fn keys(self) -> Keys {
-        match self {
-            Self::Secret(secret) => Keys::Secret(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret.as_slice()))),
-            Self::Live(live) => Keys::Live(live),
-        }
+        let secret = self.secret.map(|secret| Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret.as_slice())));
+        Keys { secret, live: self.live }
     }
 
     fn encode(&self) -> (u64, Zeroizing<Vec<u8>>) {
-        match self {
-            Self::Secret(secret) => {
-                let mut clear = Zeroizing::new(Vec::with_capacity(KEY + TAG));
-                clear.extend_from_slice(secret.as_slice());
-                (KIND_SECRET, clear)
-            }
-            Self::Live(live) => {
-                let mut clear = Zeroizing::new(Vec::with_capacity(live.len() * (8 + KEY) + TAG));
-                for (number, key) in live {
-                    clear.extend_from_slice(&number.to_le_bytes());
-                    clear.extend_from_slice(key.as_slice());
-                }
-                (KIND_LIVE, clear)
-            }
+        // All its room at once, the tag's too: no copy of the clear is left behind by growing.
+        let mut clear = Zeroizing::new(Vec::with_capacity(KEY + self.live.len() * ENTRY + TAG));
+        if let Some(secret) = &self.secret {
+            clear.extend_from_slice(secret.as_slice());
         }
+        for (number, key) in &self.live {
+            clear.extend_from_slice(&number.to_le_bytes());
+            clear.extend_from_slice(key.as_slice());
+        }
+        (if self.secret.is_some() { KIND_OPEN } else { KIND_CLOSED }, clear)
     }
 
     fn decode(kind: u64, clear: &[u8]) -> Option<Self> {
-        match kind {
-            KIND_SECRET => Some(Self::Secret(Zeroizing::new(clear.try_into().ok()?))),
-            KIND_LIVE if clear.len().is_multiple_of(8 + KEY) => Some(Self::Live(
-                clear
-                    .chunks_exact(8 + KEY)
-                    .filter_map(|entry| {
-                        let (number, key) = entry.split_first_chunk::<8>()?;
-                        Some((u64::from_le_bytes(*number), Zeroizing::new(key.try_into().ok()?)))
-                    })
-                    .collect(),
-            )),
-            _ => None,
+        let (secret, rest) = match kind {
+            KIND_OPEN => {
+                let (secret, rest) = clear.split_first_chunk::<KEY>()?;
+                (Some(Zeroizing::new(*secret)), rest)
+            }
+            KIND_CLOSED => (None, clear),
+            _ => return None,
+        };
+        let entry = |entry: &[u8]| {
+            let (number, key) = entry.split_first_chunk::<8>()?;
+            Some((u64::from_le_bytes(*number), Zeroizing::new(key.try_into().ok()?)))
+        };
+        if !rest.len().is_multiple_of(ENTRY) {
+            return None;
         }
+        let live = rest.chunks_exact(ENTRY).map(entry).collect::<Option<Vec<_>>>()?;
+        Some(Self { secret, live })
     }
 }
 
