@@ -347,6 +347,25 @@ impl Journal {
         Ok(())
     }
 
+    /// Whether there is no room for a further segment, as of the last attempt to prepare one ahead. What the current one still holds can be
+    /// written: time to refuse what is new, and to retire what is old. A retirement, or [`Journal::retry`], has it tried again.
+    #[must_use]
+    pub fn is_short(&self) -> bool {
+        matches!(self.preparer.ready(), (0, true))
+    }
+
+    /// Bytes of records, their frames included, that can be committed before another segment must be prepared: at least.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        let current = self.next.size.saturating_sub(self.next.offset + PART);
+        current + self.preparer.ready().0 * (self.settings.segment_bytes as usize - HEAD - PART)
+    }
+
+    /// Has the helper try again to prepare a segment, where there was no room for it. For every few seconds, not every commit.
+    pub fn retry(&self) {
+        self.preparer.retry();
+    }
+
     /// What reads records back, for any thread.
     #[must_use]
     pub fn reader(&self) -> Reader {

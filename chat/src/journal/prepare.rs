@@ -130,6 +130,18 @@ impl Preparer {
         }
     }
 
+    /// Segments that are ready to be used, and whether the last attempt at one failed.
+    pub(super) fn ready(&self) -> (usize, bool) {
+        let state = self.state.lock();
+        (state.ready.len(), state.failed.is_some())
+    }
+
+    /// Has the thread try again what has failed.
+    pub(super) fn retry(&self) {
+        self.state.lock().failed = None;
+        self.changed.notify_all();
+    }
+
     /// What the thread would do, where there is none.
     #[cfg(test)]
     pub(super) fn ahead(&self) {

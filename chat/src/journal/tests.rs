@@ -343,12 +343,19 @@ fn a_full_disk_refuses_and_takes_again_when_there_is_room() {
         assert!(matches!(fill(&mut journal), JournalError::Full));
         assert!(matches!(fill(&mut journal), JournalError::Full), "it is no poison");
         assert_eq!(journal.reader().segments().len(), segments);
+        assert!(journal.is_short() && journal.room() < 1100);
     }
     // A retired segment's file is room, too.
     journal.retire(1).expect("retired");
     assert!(matches!(fill(&mut journal), JournalError::Full));
     assert_eq!((journal.metrics().recycled, journal.reader().segments().len()), (1, 5));
     disk.set_faults(Faults::default());
+    assert!(journal.is_short(), "nobody has tried");
+    journal.retry();
+    while journal.room() < 1100 {
+        std::thread::yield_now();
+    }
+    assert!(!journal.is_short());
     let mut batch = journal.batch();
     batch.push(1, &[&[2; 1000]]).expect("it fits");
     journal.commit(batch, Durability::Sync).expect("there is room");
