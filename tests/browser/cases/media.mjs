@@ -66,6 +66,7 @@ async function speaks(person) {
   await person.click("record");
   await person.reads("recording", /0:01/);
   await person.click("send-voice");
+  await person.until("goes on from the button", () => document.activeElement?.dataset.testid === "record");
 }
 
 /** Records one by holding the button. */

@@ -33,6 +33,10 @@ export function Face({ store, item }: Props) {
 function Film({ store, item }: Props) {
   const { url, fetching, get, renew } = useLink(store, item);
   const video = useRef<HTMLVideoElement>(null);
+  // What was pressed is gone: keys go on with what plays in its place.
+  useEffect(() => {
+    if (url) video.current?.focus({ preventScroll: true });
+  }, [url]);
   const length = item.duration_ms === undefined ? "" : clock(item.duration_ms + 500);
   if (url) {
     return (

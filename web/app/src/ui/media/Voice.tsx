@@ -28,6 +28,13 @@ export function Voice({ store }: { store: Store }) {
     },
     [],
   );
+  const button = useRef<HTMLButtonElement>(null);
+  const recorded = useRef(false);
+  // What was pressed to end it is gone: the next key goes on from here.
+  useEffect(() => {
+    if (!recorder && recorded.current) button.current?.focus({ preventScroll: true });
+    recorded.current = recorder !== undefined;
+  }, [recorder]);
   const start = async () => {
     const mine = (wanted.current += 1);
     try {
@@ -59,10 +66,14 @@ export function Voice({ store }: { store: Store }) {
     pressedAt.current = undefined;
     if (held) void send();
   };
-  if (recorder) return <Recording store={store} recorder={recorder} send={() => void send()} discard={discard} release={release} />;
+  if (recorder) {
+    const does = { send: () => void send(), discard, release };
+    return <Recording store={store} recorder={recorder} {...does} />;
+  }
   return (
     <button
       type="button"
+      ref={button}
       class="secondary"
       data-testid="record"
       onPointerDown={(event) => {
