@@ -6,6 +6,9 @@ use tertulia_media_core::{Class, Limits, Reason, Refusal, Treatment};
 use tertulia_media_pipeline::library::{MediaState as State, MediaView};
 use tertulia_signaling_proto::{ErrorBody, ErrorCode, Media, MediaClass, MediaState, MediaTreatment, UploadLimits};
 
+/// When whoever found no room may ask again, where nobody knows better.
+const BUSY_RETRY_MS: u64 = 10_000;
+
 fn class_to_wire(class: Class) -> MediaClass {
     match class {
         Class::Video => MediaClass::Video,
@@ -64,7 +67,8 @@ fn code(reason: Reason) -> ErrorCode {
 }
 
 pub(crate) fn refusal_to_wire(refusal: &Refusal) -> ErrorBody {
-    ErrorBody { limit: refusal.limit, actual: refusal.actual, ..code(refusal.reason).into() }
+    let retry_after_ms = (refusal.reason == Reason::Busy).then_some(BUSY_RETRY_MS);
+    ErrorBody { limit: refusal.limit, actual: refusal.actual, retry_after_ms, ..code(refusal.reason).into() }
 }
 
 pub(crate) fn to_wire(view: MediaView) -> Media {
@@ -110,6 +114,7 @@ mod tests {
             let wire = serde_json::to_value(refusal_to_wire(&Refusal::over(*reason, 1, 2))).unwrap();
             assert_eq!(wire["code"], reason.name());
             assert_eq!((wire["limit"].as_u64(), wire["actual"].as_u64()), (Some(1), Some(2)));
+            assert_eq!(wire["class"] == "retry_after", wire["retry_after_ms"].is_u64(), "when, where it says to wait");
         }
     }
 }
