@@ -45,6 +45,7 @@ pub mod fuzzing {
     //! What the fuzz targets reach of this crate. Nothing else uses it.
 
     pub use crate::accounts::fuzz_phone as phone;
+    pub use crate::websocket::fuzz as websocket;
 }
 
 pub use accounts::{

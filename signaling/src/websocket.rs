@@ -10,6 +10,8 @@ mod handshake;
 mod reader;
 
 pub(crate) use handshake::{Handshake, Upgrading};
+#[doc(hidden)]
+pub use reader::fuzz;
 pub(crate) use reader::{Fault, Message};
 
 use hyper::rt::{Read as _, ReadBuf, Write as _};

@@ -40,9 +40,47 @@ pub fn run(job: &Job, input: File, outputs: [File; 3], progress: &mut dyn FnMut(
     }
 }
 
+/// FFmpeg's libraries as they are loaded, each with its version.
+#[must_use]
+pub fn versions() -> Vec<(&'static str, String)> {
+    use ffmpeg_next::software::{resampling, scaling};
+    use ffmpeg_next::{codec, filter, format, util};
+    let text = |version: u32| format!("{}.{}.{}", version >> 16, version >> 8 & 0xff, version & 0xff);
+    let all = [
+        ("libavcodec", codec::version()),
+        ("libavformat", format::version()),
+        ("libavfilter", filter::version()),
+        ("libavutil", util::version()),
+        ("libswscale", scaling::version()),
+        ("libswresample", resampling::version()),
+    ];
+    all.into_iter().map(|(name, version)| (name, text(version))).collect()
+}
+
+/// Of what everything is made into, those that this FFmpeg can't make: their encoders' names.
+#[must_use]
+pub fn missing_encoders() -> Vec<&'static str> {
+    let is_missing = |name: &&str| ffmpeg_next::encoder::find_by_name(name).is_none();
+    ["libx264", "aac", "libopus"].into_iter().filter(is_missing).collect()
+}
+
 /// Loads what is loaded at first use, and makes FFmpeg silent: what it writes may quote a stranger's file.
 ///
 /// To be called before the process is closed in. Libraries are mapped by then; tables are computed in memory.
 pub fn warm_up() {
     limits::set();
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn s8_the_libraries_tell_their_versions_and_have_the_encoders_that_are_needed() {
+        let versions = super::versions();
+        assert_eq!(versions.len(), 6);
+        for (name, version) in versions {
+            let numbers: Vec<u32> = version.split('.').map(|number| number.parse().expect("a number")).collect();
+            assert!(numbers.len() == 3 && numbers[0] > 0, "{name} {version}");
+        }
+        assert!(super::missing_encoders().is_empty(), "{:?}", super::missing_encoders());
+    }
 }

@@ -48,6 +48,12 @@ const MOVING_PIXELS_MAX: u64 = 2_000_000_000;
 /// How often coding what moves may turn out too large before it is given up. Each attempt has less than two thirds of the bits.
 const ATTEMPTS: u32 = 4;
 
+/// The libraries of the system that open pictures, each with its version.
+#[must_use]
+pub fn versions() -> Vec<(&'static str, String)> {
+    vec![("libheif", heif::version())]
+}
+
 /// Has the codecs look up what they look up once: which instructions the processor has (on some, in a file), and which plugins
 /// there are.
 ///

@@ -6,6 +6,8 @@
 //! `image`, and ends.
 
 pub mod av;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod host;
 pub mod image;
 pub mod inside;

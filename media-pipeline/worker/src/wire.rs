@@ -77,12 +77,12 @@ pub(crate) fn pair() -> Result<(OwnedFd, OwnedFd), Errno> {
     socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
 }
 
-fn encode<T: Serialize>(frame: &T) -> Result<Vec<u8>, WireError> {
+pub(crate) fn encode<T: Serialize>(frame: &T) -> Result<Vec<u8>, WireError> {
     let bytes = rmp_serde::to_vec(frame).map_err(|_| WireError::Malformed)?;
     if bytes.len() > FRAME_BYTES_MAX { Err(WireError::TooLong(bytes.len())) } else { Ok(bytes) }
 }
 
-fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> {
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> {
     let mut rest = bytes;
     let frame = rmp_serde::from_read(&mut rest).map_err(|_| WireError::Malformed)?;
     // What follows a frame in its packet is not ours.

@@ -219,5 +219,9 @@ fn close(payload: &[u8]) -> Result<Message, Fault> {
     }
 }
 
+mod fuzz;
+#[doc(hidden)]
+pub use fuzz::fuzz;
+
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ mod targets;
 
 pub use targets::{
     authentic, bodies, boxes, config, datagrams, form, forward, frames, headers, media, offer, phone, sniff, tcp,
-    tokens,
+    tokens, websocket, worker,
 };
 
 /// A target: its name, which is the folder of its seeds, and what it does with some bytes.
@@ -39,6 +39,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "sniff", run: sniff::target, mutations: 6000 },
     Target { name: "tcp", run: tcp::target, mutations: 6_000 },
     Target { name: "tokens", run: tokens::target, mutations: 3_000 },
+    Target { name: "websocket", run: websocket::target, mutations: 6_000 },
+    Target { name: "worker", run: worker::target, mutations: 6_000 },
 ];
 
 /// The target of this name.

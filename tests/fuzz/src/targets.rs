@@ -18,3 +18,5 @@ mod shard;
 pub mod sniff;
 pub mod tcp;
 pub mod tokens;
+pub mod websocket;
+pub mod worker;

@@ -97,4 +97,6 @@ replays! {
     d2_files_are_what_they_begin_as: "sniff",
     c6_frames_by_tcp_are_the_same_wherever_they_are_cut: "tcp",
     a2_tokens_speak_for_nobody_unless_signed: "tokens",
+    frames_of_a_websocket_are_the_same_however_they_come: "websocket",
+    d3_what_a_worker_says_is_a_frame_or_an_error_and_not_believed: "worker",
 }

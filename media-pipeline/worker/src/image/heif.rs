@@ -19,6 +19,11 @@ pub(super) fn warm_up() {
     std::mem::forget(LibHeif::new());
 }
 
+/// The library's version.
+pub(super) fn version() -> String {
+    LibHeif::new().version().map(|number| number.to_string()).join(".")
+}
+
 /// Decodes the primary picture.
 ///
 /// # Errors
