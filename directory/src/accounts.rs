@@ -8,14 +8,19 @@ use crate::devices::{hex, insert};
 use crate::entity::{call, departed, device, live_call, user};
 use crate::media::forget_media_of;
 use crate::users::{cut_name, millis, now_ms, timestamp};
-use crate::{Directory, Error, NewDevice, Result, User};
+use crate::{AccessChange, Directory, Error, NewDevice, Result, User};
 use sea_orm::sea_query::{Expr, OnConflict, Query};
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 use sha2::{Digest, Sha256};
+use std::time::Duration;
 use tertulia_common::{DeviceId, Pii, Timestamp, UserId};
 
 /// How those who have deleted their account are called.
 pub const DELETED_NAME: &str = "Deleted account";
+
+/// How long a file stays that its owner does not keep, and that was shared with a user in the moment in which they delete their
+/// account: for all others the library has said so before.
+const STAY_ALONE: Duration = Duration::from_secs(24 * 3_600);
 
 /// What the ids of stand-ins begin with. Nobody else may come by such an id.
 pub const STAND_IN_PREFIX: &str = "deleted:";
@@ -161,8 +166,12 @@ impl Directory {
     /// # Errors
     /// If the database fails.
     pub async fn delete_account(&self, id: &UserId, stand_in: &UserId) -> Result<()> {
+        let (id, stand_in) = (id.clone(), stand_in.as_str().to_owned());
+        self.changing(AccessChange::All, async move |this| this.delete_all_of(&id, &stand_in).await).await
+    }
+
+    async fn delete_all_of(&self, id: &UserId, stand_in: &str) -> Result<()> {
         let now = now_ms();
-        let stand_in = stand_in.as_str();
         let tx = self.begin_write().await?;
         let row = user::ActiveModel {
             id: Set(stand_in.to_owned()),
@@ -178,7 +187,7 @@ impl Directory {
             calls.filter(side.eq(id.as_str())).exec(&tx).await?;
         }
         forget_calls_of_nobody(&tx, stand_in).await?;
-        forget_media_of(&tx, id, timestamp(now, "time")?).await?;
+        forget_media_of(&tx, id, timestamp(now, "time")?, STAY_ALONE).await?;
         // Devices and blocks go with it.
         user::Entity::delete_by_id(id.as_str()).exec(&tx).await?;
         let row = departed::ActiveModel { id_hash: Set(hash(id)), at: Set(now), stand_in: Set(stand_in.to_owned()) };

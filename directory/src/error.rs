@@ -26,6 +26,9 @@ pub enum Error {
     /// The data folder can't be made or used.
     #[error("the data folder can't be used")]
     Folder(#[source] std::io::Error),
+    /// The program is ending, or what was to be done has panicked: whether it was done is not known.
+    #[error("the directory was interrupted")]
+    Interrupted,
     /// The database is busy or out of connections; it may answer a moment later.
     #[error("the directory is busy")]
     Busy(#[source] DbErr),

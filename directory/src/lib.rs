@@ -17,6 +17,7 @@ mod open;
 mod reach;
 mod reception;
 mod users;
+mod watch;
 
 pub use accounts::{DELETED_NAME, Profile, RegisteredPrimary, Registration, STAND_IN_PREFIX};
 pub use calls::{CallRecord, EndReason, HistoryCall, Media, MissedCall};
@@ -32,3 +33,4 @@ pub use open::Directory;
 pub use reach::CalleeFacts;
 pub use reception::{News, Reception};
 pub use users::{NAME_CHARS_MAX, User};
+pub use watch::{AccessChange, AccessWatch};

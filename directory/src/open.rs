@@ -1,6 +1,7 @@
 //! The handle, and how the file is opened: WAL, `synchronous=FULL`, foreign keys on, migrations applied.
 
 use crate::migration::Migrator;
+use crate::watch::Watchers;
 use crate::{Error, Result};
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
@@ -23,6 +24,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Directory {
     pub(crate) db: DatabaseConnection,
+    pub(crate) watchers: Watchers,
 }
 
 impl Directory {
@@ -55,7 +57,7 @@ impl Directory {
             });
         let db = Database::connect(options).await?;
         Migrator::up(&db, None).await?;
-        Ok(Self { db })
+        Ok(Self { db, watchers: Watchers::default() })
     }
 
     /// A transaction that reads and then writes: it waits for the other writers before it reads, since what it has read

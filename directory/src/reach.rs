@@ -2,7 +2,7 @@
 
 use crate::entity::{block, user};
 use crate::users::now_ms;
-use crate::{Directory, Error, Result, User};
+use crate::{AccessChange, Directory, Error, Result, User};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::OnConflict,
@@ -58,21 +58,25 @@ impl Directory {
     /// [`Error::UnknownUser`] if one of them is not here, [`Error::Full`] if the user has blocked `max` people; if the
     /// database fails.
     pub async fn block(&self, user: &UserId, blocked: &UserId, max: u64) -> Result<()> {
-        let tx = self.begin_write().await?;
-        let others = block::Entity::find()
-            .filter(block::Column::User.eq(user.as_str()))
-            .filter(block::Column::Blocked.ne(blocked.as_str()));
-        if others.count(&tx).await? >= max {
-            return Err(Error::Full { max });
-        }
-        let row = block::ActiveModel {
-            user: Set(user.as_str().to_owned()),
-            blocked: Set(blocked.as_str().to_owned()),
-            at: Set(now_ms()),
-        };
-        let again = OnConflict::columns([block::Column::User, block::Column::Blocked]).do_nothing().to_owned();
-        block::Entity::insert(row).on_conflict(again).exec_without_returning(&tx).await?;
-        Ok(tx.commit().await?)
+        let (user, blocked) = (user.clone(), blocked.clone());
+        self.changing(AccessChange::AllGrants, async move |this| {
+            let tx = this.begin_write().await?;
+            let others = block::Entity::find()
+                .filter(block::Column::User.eq(user.as_str()))
+                .filter(block::Column::Blocked.ne(blocked.as_str()));
+            if others.count(&tx).await? >= max {
+                return Err(Error::Full { max });
+            }
+            let row = block::ActiveModel {
+                user: Set(user.as_str().to_owned()),
+                blocked: Set(blocked.as_str().to_owned()),
+                at: Set(now_ms()),
+            };
+            let again = OnConflict::columns([block::Column::User, block::Column::Blocked]).do_nothing().to_owned();
+            block::Entity::insert(row).on_conflict(again).exec_without_returning(&tx).await?;
+            Ok(tx.commit().await?)
+        })
+        .await
     }
 
     /// This user wants to hear of the other again.

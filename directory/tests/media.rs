@@ -386,7 +386,7 @@ async fn d10_with_an_account_goes_all_that_was_its_own_or_shared_with_it() {
     let once = NewMedia { view_once: Some(vec![user("alice")]), ..new(6, "bob") };
     document(&directory, &once, 6, 6).await;
 
-    assert_eq!(directory.media_forget(&user("alice"), NOW).await.unwrap(), vec![working.content.id]);
+    assert_eq!(directory.media_forget(&user("alice"), NOW, DAY).await.unwrap(), vec![working.content.id]);
     directory.delete_account(&user("alice"), &user("deleted:1")).await.unwrap();
     assert!(directory.media(id(1), NOW).await.unwrap().is_none());
     assert!(directory.media(id(3), NOW).await.unwrap().is_none());

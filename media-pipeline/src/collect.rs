@@ -7,7 +7,7 @@
 //!
 //! Each look handles a bounded number of rows, so that uploads wait for a short write at most.
 
-use crate::library::{Inner, LibraryError};
+use crate::library::{Doing, Inner, LibraryError};
 use crate::store::BlobKey;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -40,6 +40,11 @@ pub(crate) async fn collect(inner: Arc<Inner>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut compare_at = inner.now();
     while inner.closing.run_until_cancelled(ticks.tick()).await.is_some() {
+        match inner.config.link_keys.renew(inner.now()) {
+            Ok(true) => tracing::info!("links are signed with a new key; those given out go on"),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "no new key for links could be made: the old one signs on"),
+        }
         if let Err(error) = inner.collect_once().await {
             tracing::warn!(%error, "the collection was interrupted");
         }
@@ -72,7 +77,7 @@ impl Inner {
                     blobs += 1;
                 }
                 Err(error) => {
-                    self.figures.store_failed.inc();
+                    self.figures.store_failed(Doing::Delete);
                     tracing::warn!(%error, "a blob could not be deleted");
                 }
             }
@@ -80,6 +85,10 @@ impl Inner {
         // Rows that this run does not know of: their write was confirmed too late for whoever asked.
         for job in directory.media_jobs().await? {
             self.queue.push(job, now);
+        }
+        let backlog = directory.media_backlog(now, config.doomed).await?;
+        for (gauge, count) in self.figures.backlog.iter().zip(backlog) {
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         self.figures.expired.inc_by(files);
         self.figures.contents_forgotten.inc_by(contents);

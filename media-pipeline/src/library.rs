@@ -6,6 +6,7 @@
 //! Invariants: whoever has no right to a file learns nothing of it, not even that it exists; nothing is confirmed that would
 //! not survive a loss of power; a view-once file leaves the server at most once for each person it is for.
 
+pub(crate) mod access;
 mod arrive;
 mod figures;
 mod manage;
@@ -14,6 +15,8 @@ pub(crate) mod rows;
 mod settings;
 mod words;
 
+pub use crate::quota::Leaving;
+pub(crate) use figures::Doing;
 pub use settings::{CollectConfig, JobsConfig, LibraryConfig, QuotaConfig};
 pub use words::{
     Caller, Challenge, Events, FILE_NAME_CHARS_MAX, GRANTS_MAX, Intent, Lease, LibraryError, Made, MediaState,
@@ -23,11 +26,12 @@ pub use words::{
 use crate::cache::Blobs;
 use crate::claims::Claims;
 use crate::collect::{self, Collected};
-use crate::ingest::{Announced, Ingest, Ingested, Spool, SpoolLimits};
+use crate::ingest::{Announced, Ingest, Ingested, Spool};
 use crate::jobs::{self, Queue, Work};
 use crate::quota::{Rates, Slot};
 use crate::store::BlobStore;
-use crate::tus::{self, TusConfig};
+use crate::tus;
+use access::Access;
 use figures::Figures;
 use prometheus_client::registry::Registry;
 use std::collections::HashSet;
@@ -73,6 +77,7 @@ pub(crate) struct Inner {
     pub(crate) queue: Queue,
     pub(crate) figures: Figures,
     pub(crate) cache: Blobs,
+    pub(crate) access: Arc<Access>,
     pub(crate) closing: CancellationToken,
     pub(crate) tasks: TaskTracker,
     tus: OnceLock<tus::Uploads>,
@@ -124,18 +129,19 @@ impl Library {
     /// # Errors
     /// If the folder or the directory can't be used.
     pub async fn open(config: LibraryConfig, parts: Parts) -> Result<Self, LibraryError> {
-        let spool = Spool::open(&config.incoming, SpoolLimits::default())?;
+        let spool = Spool::open(&config.incoming, config.spool)?;
         let jobs = parts.directory.media_jobs().await?;
         let mut keep: HashSet<String> = parts.directory.upload_files().await?.into_iter().collect();
         keep.extend(jobs.iter().map(|job| job.input.clone()));
         let removed = spool.clean(&keep)?;
-        let tus_config = TusConfig::default();
+        let tus_config = config.tus;
         let inner = Arc::new(Inner {
             rates: Arc::new(Rates::new(config.quota)),
             claims: Claims::default(),
             queue: Queue::default(),
             figures: Figures::new(),
             cache: Blobs::new(Arc::clone(&parts.store), &config.cache),
+            access: Access::of(&parts.directory, config.cache.rows_max),
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
             tus: OnceLock::new(),

@@ -6,6 +6,7 @@
 use crate::library::{LibraryError, QuotaConfig};
 use parking_lot::Mutex;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,12 +26,20 @@ const AT_ONCE_RETRY: Duration = Duration::from_secs(2);
 pub(crate) struct Rates {
     config: QuotaConfig,
     state: Mutex<State>,
-    pub(crate) refused: Counter,
+    /// Uploads that stream in now.
+    pub(crate) streaming: Gauge,
+    /// Refused for the sake of each limit.
+    pub(crate) of_user_full: Counter,
+    pub(crate) all_full: Counter,
+    pub(crate) hour_full: Counter,
+    pub(crate) table_full: Counter,
 }
 
 #[derive(Debug, Default)]
 struct State {
     users: HashMap<UserId, Of>,
+    /// Those who are deleting their account, with how often they are at it.
+    leaving: HashMap<UserId, usize>,
     streaming: usize,
     look_at: usize,
 }
@@ -50,8 +59,28 @@ pub(crate) struct Slot {
     user: UserId,
 }
 
+/// A user is deleting their account: until it is dropped nothing of theirs begins.
+#[derive(Debug)]
+pub struct Leaving {
+    rates: Arc<Rates>,
+    user: UserId,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        let mut state = self.rates.state.lock();
+        if let Some(count) = state.leaving.get_mut(&self.user) {
+            *count -= 1;
+            if *count == 0 {
+                state.leaving.remove(&self.user);
+            }
+        }
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
+        self.rates.streaming.dec();
         let mut state = self.rates.state.lock();
         state.streaming = state.streaming.saturating_sub(1);
         if let Some(of) = state.users.get_mut(&self.user) {
@@ -62,7 +91,21 @@ impl Drop for Slot {
 
 impl Rates {
     pub(crate) fn new(config: QuotaConfig) -> Self {
-        Self { config, state: Mutex::default(), refused: Counter::default() }
+        Self {
+            config,
+            state: Mutex::default(),
+            streaming: Gauge::default(),
+            of_user_full: Counter::default(),
+            all_full: Counter::default(),
+            hour_full: Counter::default(),
+            table_full: Counter::default(),
+        }
+    }
+
+    /// This user deletes their account: what of theirs is here is about to go, and nothing may come meanwhile.
+    pub(crate) fn leave(self: &Arc<Self>, user: &UserId) -> Leaving {
+        *self.state.lock().leaving.entry(user.clone()).or_default() += 1;
+        Leaving { rates: Arc::clone(self), user: user.clone() }
     }
 
     /// Lets one more upload stream in.
@@ -70,14 +113,17 @@ impl Rates {
         let mut state = self.state.lock();
         let all = self.config.all_uploads_at_once_max;
         if state.streaming >= all {
-            return Err(self.slower(Refusal::over(Reason::Busy, all as u64, all as u64 + 1), AT_ONCE_RETRY));
+            self.all_full.inc();
+            return Err(slower(Refusal::over(Reason::Busy, all as u64, all as u64 + 1), AT_ONCE_RETRY));
         }
         let mine = self.config.uploads_at_once_max;
         if state.users.get(user).is_some_and(|of| of.streaming >= mine) {
-            return Err(self.slower(Refusal::over(Reason::Busy, mine as u64, mine as u64 + 1), AT_ONCE_RETRY));
+            self.of_user_full.inc();
+            return Err(slower(Refusal::over(Reason::Busy, mine as u64, mine as u64 + 1), AT_ONCE_RETRY));
         }
         self.count(&mut state, user, now)?.streaming += 1;
         state.streaming += 1;
+        self.streaming.inc();
         Ok(Slot { rates: Arc::clone(self), user: user.clone() })
     }
 
@@ -87,6 +133,9 @@ impl Rates {
     }
 
     fn count<'a>(&self, state: &'a mut State, user: &UserId, now: Timestamp) -> Result<&'a mut Of, LibraryError> {
+        if state.leaving.contains_key(user) {
+            return Err(slower(Reason::Busy.into(), AT_ONCE_RETRY));
+        }
         let max = self.config.uploads_per_hour_max.max(1);
         if state.users.len() >= state.look_at.max(LOOK_FROM) {
             state.users.retain(|_, of| of.streaming > 0 || of.empty_at > now);
@@ -94,23 +143,24 @@ impl Rates {
             state.look_at = state.users.len().saturating_mul(2);
         }
         if state.users.len() >= USERS_MAX && !state.users.contains_key(user) {
-            return Err(self.slower(Reason::Busy.into(), AT_ONCE_RETRY));
+            self.table_full.inc();
+            return Err(slower(Reason::Busy.into(), AT_ONCE_RETRY));
         }
         let of = state.users.entry(user.clone()).or_default();
         // Each beginning fills its part of the hour; the hour runs empty by itself.
         let filled = of.empty_at.max(now) + HOUR / max;
         if filled.since(now) > HOUR {
             let wait = filled.since(now) - HOUR;
-            return Err(self.slower(Refusal::over(Reason::Busy, max.into(), u64::from(max) + 1), wait));
+            self.hour_full.inc();
+            return Err(slower(Refusal::over(Reason::Busy, max.into(), u64::from(max) + 1), wait));
         }
         of.empty_at = filled;
         Ok(of)
     }
+}
 
-    fn slower(&self, refusal: Refusal, retry_after: Duration) -> LibraryError {
-        self.refused.inc();
-        LibraryError::Slower { refusal, retry_after }
-    }
+fn slower(refusal: Refusal, retry_after: Duration) -> LibraryError {
+    LibraryError::Slower { refusal, retry_after }
 }
 
 #[cfg(test)]
@@ -142,7 +192,7 @@ mod tests {
         assert!(matches!(rates.stream(&user("carol"), NOW), Err(LibraryError::Slower { .. })));
         drop(first);
         rates.stream(&user("carol"), NOW).unwrap();
-        assert_eq!(rates.refused.get(), 2);
+        assert_eq!((rates.of_user_full.get(), rates.all_full.get(), rates.streaming.get()), (1, 1, 2));
     }
 
     #[test]
@@ -152,10 +202,24 @@ mod tests {
             rates.begin(&user("alice"), NOW).unwrap();
         }
         let Err(LibraryError::Slower { retry_after, .. }) = rates.begin(&user("alice"), NOW) else { panic!() };
-        assert_eq!(retry_after, HOUR / 4);
+        assert_eq!((retry_after, rates.hour_full.get()), (HOUR / 4, 1));
         rates.begin(&user("bob"), NOW).unwrap();
         assert!(rates.begin(&user("alice"), NOW + (retry_after - Duration::from_millis(1))).is_err());
         rates.begin(&user("alice"), NOW + retry_after).unwrap();
+    }
+
+    #[test]
+    fn a9_nothing_of_a_users_begins_while_they_delete_their_account() {
+        let rates = rates(9, 9, 100);
+        let (once, twice) = (rates.leave(&user("alice")), rates.leave(&user("alice")));
+        for held in [once, twice] {
+            assert!(matches!(rates.begin(&user("alice"), NOW), Err(LibraryError::Slower { .. })));
+            assert!(rates.stream(&user("alice"), NOW).is_err());
+            rates.begin(&user("bob"), NOW).unwrap();
+            drop(held);
+        }
+        rates.begin(&user("alice"), NOW).unwrap();
+        assert!(rates.state.lock().leaving.is_empty());
     }
 
     #[test]

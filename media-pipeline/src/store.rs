@@ -5,10 +5,12 @@
 mod config;
 mod folder;
 mod s3;
+mod watch;
 
 pub use config::{OpenError, StoreConfig, StoreKind};
 pub use folder::Folder;
-pub use s3::{S3, S3Config, S3ConfigError, SecretKey};
+pub use s3::{Examined, S3, S3Config, S3ConfigError, SecretKey};
+pub use watch::{ANSWERS_WITHIN, StoreTrouble, StoreWatch};
 
 use crate::ingest::Spooled;
 use bytes::Bytes;

@@ -30,6 +30,7 @@ use keys::check_keys;
 use sections::{ApiKey, Calls, Data, Drain, Media, Operator};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use tertulia_media_pipeline::links::LinkKeys;
 use uploads::Uploads;
 
 /// Everything that can be set.
@@ -146,6 +147,9 @@ impl Config {
         check_keys(self)?;
         self.ice()?;
         self.accounts().context("[accounts]")?;
+        if let Some(file) = &self.uploads.link_key_file {
+            LinkKeys::read(file).with_context(|| file.display().to_string())?;
+        }
         Ok(())
     }
 

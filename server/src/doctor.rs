@@ -8,10 +8,12 @@ mod certificate;
 mod finding;
 mod folder;
 mod health;
+mod libraries;
 mod machine;
 mod ports;
 mod reach;
 mod sandbox;
+mod store;
 
 pub(crate) use health::check as healthcheck;
 
@@ -46,7 +48,9 @@ fn findings(file: Option<&Path>) -> Vec<Finding> {
     findings.extend(reach::check(&config));
     findings.extend(folder::check(&config));
     findings.extend(machine::check(&config));
+    findings.extend(store::check(&config));
     findings.extend(sandbox::check(&config));
+    findings.extend(libraries::check(&config));
     findings
 }
 

@@ -10,13 +10,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tertulia_common::Timestamp;
 use tertulia_directory::Directory;
 use tertulia_media_pipeline::library::{Clock, Library, Parts};
-use tertulia_media_pipeline::links::LinkKey;
+use tertulia_media_pipeline::store::StoreWatch;
 use tertulia_media_worker::host::Pool;
 use tertulia_signaling::{UploadEvents, Uploads};
 
 /// What takes uploads.
 pub(crate) struct Media {
     pub(crate) uploads: Uploads,
+    pub(crate) store: Arc<StoreWatch>,
     pool: Arc<Pool>,
 }
 
@@ -31,23 +32,24 @@ impl Media {
         }
         let folder = config.media_folder();
         make_private_folder(&folder).with_context(|| folder.display().to_string())?;
-        let key_file = folder.join("links.key");
-        let key = LinkKey::open(&key_file).with_context(|| key_file.display().to_string())?;
+        let clock = clock();
+        let keys = config.link_keys(clock()).context("the keys of links")?;
         let store = config.uploads.store.open(&config.data.dir).context("[uploads.store]")?;
+        let watch = Arc::new(StoreWatch::start(Arc::clone(&store)));
         let pool = Arc::new(Pool::start(config.uploads.pool()).context("the workers that open media")?);
         tokio::spawn(tell_layers(Arc::clone(&pool)));
         let events = Arc::new(UploadEvents::default());
         let (directory, work) = (directory.clone(), Arc::clone(&pool));
-        let parts = Parts { directory, store, work, events: Arc::clone(&events) as _, clock: clock() };
-        let library = Library::open(config.library(key), parts).await.context("the uploads")?;
+        let parts = Parts { directory, store, work, events: Arc::clone(&events) as _, clock };
+        let library = Library::open(config.library(keys), parts).await.context("the uploads")?;
         let (stall_s, link_ttl_s) = (config.uploads.stall_s, config.uploads.link_ttl_s);
-        Ok(Some(Self { uploads: Uploads { library, events, stall_s, link_ttl_s }, pool }))
+        Ok(Some(Self { uploads: Uploads { library, events, stall_s, link_ttl_s }, store: watch, pool }))
     }
 
     /// Adds their figures to the metrics.
     pub(crate) fn register(&self, registry: &mut Registry) {
         self.uploads.library.register(registry.sub_registry_with_prefix("tertulia"));
-        figures::register(Arc::clone(&self.pool), registry);
+        figures::register(Arc::clone(&self.pool), Arc::clone(&self.store), registry);
     }
 
     /// Jobs stay for the next run; their workers end.

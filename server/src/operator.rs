@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tertulia_directory::Directory;
+use tertulia_media_pipeline::store::{StoreTrouble, StoreWatch};
 use tertulia_sfu::Sfu;
 use tokio::time::timeout;
 
@@ -21,6 +22,8 @@ const DIRECTORY_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 pub(crate) struct Health {
     pub(crate) directory: Directory,
     pub(crate) sfu: Sfu,
+    /// Where uploads are kept, if they are taken.
+    pub(crate) store: Option<Arc<StoreWatch>>,
     pub(crate) draining: AtomicBool,
 }
 
@@ -34,13 +37,20 @@ impl Health {
             return Some("a media thread has ended");
         }
         match timeout(DIRECTORY_ANSWERS_WITHIN, self.directory.ping()).await {
-            Ok(Ok(())) => None,
+            Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::warn!(%error, "not ready");
-                Some("the directory fails")
+                return Some("the directory fails");
             }
-            Err(_) => Some("the directory does not answer"),
+            Err(_) => return Some("the directory does not answer"),
         }
+        let trouble = self.store.as_ref()?.trouble().await?;
+        Some(match trouble {
+            StoreTrouble::NoAnswer => "store_no_answer: where uploads are kept does not answer",
+            StoreTrouble::Unavailable => "store_unavailable: where uploads are kept is not available",
+            StoreTrouble::Full => "store_full: where uploads are kept has no room left",
+            StoreTrouble::Failed => "store_failed: where uploads are kept refuses (`tertulia doctor` says why)",
+        })
     }
 }
 

@@ -114,7 +114,8 @@ async fn start(config: &Config) -> anyhow::Result<Running> {
     gateway_config.uploads = media.as_ref().map(|media| media.uploads.clone());
     let (gateway, v1) = Gateway::start(gateway_config, directory.clone(), sfu.clone(), sfu_events).await?;
 
-    let health = Arc::new(Health { directory, sfu: sfu.clone(), draining: AtomicBool::new(false) });
+    let store = media.as_ref().map(|media| Arc::clone(&media.store));
+    let health = Arc::new(Health { directory, sfu: sfu.clone(), store, draining: AtomicBool::new(false) });
     let mut registry = Registry::default();
     process::register(&mut registry);
     figures::register(&mut registry, config);

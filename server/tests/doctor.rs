@@ -38,6 +38,9 @@ fn s8_doctor_knows_the_program_that_runs_and_finds_nothing_wrong_with_it() {
     let found = findings(&output);
     assert!(output.status.success(), "{output:?}");
     assert_eq!(says(&found, "program"), ["it runs, and is ready for calls"]);
+    let store = says(&found, "store");
+    assert!(store[0].ends_with("media/blobs: files can be written and taken away"), "{store:?}");
+    assert!(says(&found, "libraries")[0].starts_with("libavcodec "), "{found:?}");
     let ours = format!("is the running program's (process {})", program.pid());
     let ports = says(&found, "ports");
     assert_eq!(ports.iter().filter(|port| port.ends_with(&ours)).count(), 2, "{ports:?}");

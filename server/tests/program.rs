@@ -107,6 +107,28 @@ fn a_service_that_is_told_to_reload_goes_on_even_if_there_is_nothing_to_reload()
 }
 
 #[test]
+fn d5_a_store_that_is_gone_shows_in_readiness_and_in_the_metrics_until_it_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, away) = (folder.path().join("store"), folder.path().join("away"));
+    let program = Program::start_with(&format!("[uploads.store]\nfolder = {store:?}\n"), &[]);
+    let (gone, full) = ("trouble=\"store_failed\"", "trouble=\"store_full\"");
+    let metric = |label: &str| program.metric(&format!("tertulia_media_store_trouble{{{label}}}"));
+    assert_eq!(program.operator("GET", "/readyz").body, "ready\n");
+    assert_eq!((metric(gone), metric(full)), (0, 0));
+    std::fs::rename(&store, &away).unwrap();
+    wait_until("it is not ready", || program.operator_status("/readyz") == Some(503));
+    let said = program.operator("GET", "/readyz").body;
+    assert!(said.starts_with("not ready: store_failed: "), "{said}");
+    assert_eq!((metric(gone), metric(full), program.metric("tertulia_ready")), (1, 0, 0));
+    std::fs::rename(&away, &store).unwrap();
+    wait_until("it is ready again", || program.operator_status("/readyz") == Some(200));
+    assert_eq!((metric(gone), program.metric("tertulia_ready")), (0, 1));
+    // Without uploads nobody asks for the store.
+    let without = Program::start(&[("TERTULIA_UPLOADS__ENABLED", "false")]);
+    assert_eq!(without.operator("GET", "/readyz").body, "ready\n");
+}
+
+#[test]
 fn a_mistyped_option_is_named_and_nothing_starts() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tertulia.toml");

@@ -39,6 +39,14 @@ impl Directory {
         }
     }
 
+    /// Whether a file of this owner's is shared with this user, who has not blocked them.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn media_granted(&self, user: &UserId, id: MediaId, owner: &UserId) -> Result<bool> {
+        is_granted(&self.db, user, &id.to_string(), owner.as_str()).await
+    }
+
     /// A user's own files, newest first, at most `limit`, all older than `before`; without those to be seen once.
     ///
     /// # Errors
@@ -87,14 +95,18 @@ pub(super) async fn reach(
     if row.owner == user.as_str() {
         return Ok(Some((row, Reach::Owner)));
     }
+    Ok(is_granted(db, user, &row.id, &row.owner).await?.then_some((row, Reach::Granted)))
+}
+
+async fn is_granted(db: &impl ConnectionTrait, user: &UserId, id: &str, owner: &str) -> Result<bool> {
     let granted = media_grant::Entity::find()
-        .filter(media_grant::Column::Media.eq(&row.id))
+        .filter(media_grant::Column::Media.eq(id))
         .filter(media_grant::Column::User.eq(user.as_str()));
     if granted.one(db).await?.is_none() {
-        return Ok(None);
+        return Ok(false);
     }
-    let blocked = block::Entity::find_by_id((user.as_str().to_owned(), row.owner.clone()));
-    Ok(blocked.one(db).await?.is_none().then_some((row, Reach::Granted)))
+    let blocked = block::Entity::find_by_id((user.as_str().to_owned(), owner.to_owned()));
+    Ok(blocked.one(db).await?.is_none())
 }
 
 /// The row of a handle whose time is not over: the collection may be late.

@@ -166,6 +166,14 @@ impl Directory {
     }
 }
 
+/// How many are to be deleted, and have been for longer than `doomed`.
+pub(super) async fn overdue(db: &impl ConnectionTrait, now: Timestamp, doomed: Duration) -> Result<u64> {
+    let before = millis(now).saturating_sub(i64::try_from(doomed.as_millis()).unwrap_or(i64::MAX));
+    let states = [BlobState::Doomed.name(), BlobState::Deleting.name()];
+    let rows = blob::Entity::find().filter(blob::Column::State.is_in(states));
+    Ok(rows.filter(blob::Column::Since.lte(before)).count(db).await?)
+}
+
 /// Refers to blobs that were put. False if one of them was given up in between: then it has to be put again.
 pub(super) async fn keep(tx: &impl ConnectionTrait, puts: &[BlobPut], now: Timestamp) -> Result<bool> {
     for put in puts {

@@ -3,14 +3,11 @@
 use super::{ContentId, blobs, content_state, once, share};
 use crate::entity::{media, media_content, media_grant, media_job};
 use crate::users::{millis, timestamp};
-use crate::{Directory, Result};
+use crate::{AccessChange, Directory, Result};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 use std::time::Duration;
 use tertulia_common::{MediaId, Timestamp, UserId};
-
-/// How long a file stays that is nobody's but its owner's because those it was shared with have deleted their accounts.
-const STAY_ALONE: Duration = Duration::from_secs(24 * 3_600);
 
 impl Directory {
     /// Deletes one's own file, for everybody. `None` if it is not there; else the jobs that nobody needs any longer.
@@ -18,12 +15,16 @@ impl Directory {
     /// # Errors
     /// If the database fails.
     pub async fn media_delete(&self, owner: &UserId, id: MediaId, now: Timestamp) -> Result<Option<Vec<ContentId>>> {
-        let tx = self.begin_write().await?;
-        let row = media::Entity::find_by_id(id.to_string()).one(&tx).await?;
-        let Some(row) = row.filter(|row| row.owner == owner.as_str()) else { return Ok(None) };
-        let cancelled = delete(&tx, vec![row], now).await?;
-        tx.commit().await?;
-        Ok(Some(cancelled))
+        let owner = owner.clone();
+        self.changing(AccessChange::File(id), async move |this| {
+            let tx = this.begin_write().await?;
+            let row = media::Entity::find_by_id(id.to_string()).one(&tx).await?;
+            let Some(row) = row.filter(|row| row.owner == owner.as_str()) else { return Ok(None) };
+            let cancelled = delete(&tx, vec![row], now).await?;
+            tx.commit().await?;
+            Ok(Some(cancelled))
+        })
+        .await
     }
 
     /// Deletes at most `limit` files whose time is over. How many they were, and the jobs that nobody needs any longer.
@@ -69,16 +70,31 @@ impl Directory {
         Ok(count)
     }
 
-    /// Deletes everything of this user's: files, what was shared with them, their turns in the queue. The jobs that nobody
-    /// needs any longer.
+    /// What is to go and has not gone yet: files whose time is over, contents that nobody has, blobs that have been doomed for
+    /// longer than `doomed`.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn media_forget(&self, user: &UserId, now: Timestamp) -> Result<Vec<ContentId>> {
-        let tx = self.begin_write().await?;
-        let cancelled = forget_media_of(&tx, user, now).await?;
-        tx.commit().await?;
-        Ok(cancelled)
+    pub async fn media_backlog(&self, now: Timestamp, doomed: Duration) -> Result<[u64; 3]> {
+        let files = media::Entity::find().filter(media::Column::EndsAt.lte(millis(now))).count(&self.db).await?;
+        let orphans = media_content::Entity::find().filter(media_content::Column::OrphanSince.is_not_null());
+        Ok([files, orphans.count(&self.db).await?, blobs::overdue(&self.db, now, doomed).await?])
+    }
+
+    /// Deletes everything of this user's: files, what was shared with them, their turns in the queue. The jobs that nobody
+    /// needs any longer. What was shared with nobody else, and its owner does not keep, goes after `stay`.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn media_forget(&self, user: &UserId, now: Timestamp, stay: Duration) -> Result<Vec<ContentId>> {
+        let user = user.clone();
+        self.changing(AccessChange::All, async move |this| {
+            let tx = this.begin_write().await?;
+            let cancelled = forget_media_of(&tx, &user, now, stay).await?;
+            tx.commit().await?;
+            Ok(cancelled)
+        })
+        .await
     }
 }
 
@@ -87,6 +103,7 @@ pub(crate) async fn forget_media_of(
     tx: &impl ConnectionTrait,
     user: &UserId,
     now: Timestamp,
+    stay: Duration,
 ) -> Result<Vec<ContentId>> {
     let own = media::Entity::find().filter(media::Column::Owner.eq(user.as_str())).all(tx).await?;
     let cancelled = delete(tx, own, now).await?;
@@ -104,7 +121,7 @@ pub(crate) async fn forget_media_of(
         if row.view_once {
             once::end_when_all_have_opened(tx, &row, now).await?;
         } else {
-            share::end_if_idle(tx, &row, now + STAY_ALONE).await?;
+            share::end_if_idle(tx, &row, now + stay).await?;
         }
     }
     media_job::Entity::update_many()

@@ -3,7 +3,7 @@
 use super::{access, add};
 use crate::entity::{media, media_grant};
 use crate::users::millis;
-use crate::{Directory, Result};
+use crate::{AccessChange, Directory, Result};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
 use tertulia_common::{MediaId, Timestamp, UserId};
@@ -35,23 +35,26 @@ impl Directory {
         max: u64,
         now: Timestamp,
     ) -> Result<Shared> {
-        let tx = self.begin_write().await?;
-        let row = access::there(&tx, id, now).await?.filter(|row| row.owner == owner.as_str());
-        let Some(row) = row else { return Ok(Shared::NotFound) };
-        if row.view_once {
-            return Ok(Shared::ViewOnce);
-        }
-        let others: Vec<UserId> = to.iter().filter(|person| *person != owner).cloned().collect();
-        add::grant(&tx, id, &others, reference, now).await?;
-        let grants = media_grant::Entity::find().filter(media_grant::Column::Media.eq(id.to_string()));
-        if grants.count(&tx).await? > max {
-            return Ok(Shared::Full);
-        }
-        if !others.is_empty() && !is_refused(&tx, &row).await? {
-            set_end(&tx, &row.id, None).await?;
-        }
-        tx.commit().await?;
-        Ok(Shared::Done)
+        let (owner, reference) = (owner.clone(), reference.to_owned());
+        let others: Vec<UserId> = to.iter().filter(|person| **person != owner).cloned().collect();
+        self.changing(AccessChange::File(id), async move |this| {
+            let tx = this.begin_write().await?;
+            let row = match own(&tx, &owner, id, now).await? {
+                Ok(row) => row,
+                Err(other) => return Ok(other),
+            };
+            add::grant(&tx, id, &others, &reference, now).await?;
+            let grants = media_grant::Entity::find().filter(media_grant::Column::Media.eq(id.to_string()));
+            if grants.count(&tx).await? > max {
+                return Ok(Shared::Full);
+            }
+            if !others.is_empty() && !is_refused(&tx, &row).await? {
+                set_end(&tx, &row.id, None).await?;
+            }
+            tx.commit().await?;
+            Ok(Shared::Done)
+        })
+        .await
     }
 
     /// Takes a reference back from these people. A file that is then neither shared nor kept goes at `idle_end`.
@@ -67,21 +70,24 @@ impl Directory {
         now: Timestamp,
         idle_end: Timestamp,
     ) -> Result<Shared> {
-        let tx = self.begin_write().await?;
-        let row = access::there(&tx, id, now).await?.filter(|row| row.owner == owner.as_str());
-        let Some(row) = row else { return Ok(Shared::NotFound) };
-        if row.view_once {
-            return Ok(Shared::ViewOnce);
-        }
-        media_grant::Entity::delete_many()
-            .filter(media_grant::Column::Media.eq(&row.id))
-            .filter(media_grant::Column::Reference.eq(reference))
-            .filter(media_grant::Column::User.is_in(from.iter().map(UserId::as_str)))
-            .exec(&tx)
-            .await?;
-        end_if_idle(&tx, &row, idle_end).await?;
-        tx.commit().await?;
-        Ok(Shared::Done)
+        let (owner, from, reference) = (owner.clone(), from.to_vec(), reference.to_owned());
+        self.changing(AccessChange::Grants(id, from.clone()), async move |this| {
+            let tx = this.begin_write().await?;
+            let row = match own(&tx, &owner, id, now).await? {
+                Ok(row) => row,
+                Err(other) => return Ok(other),
+            };
+            media_grant::Entity::delete_many()
+                .filter(media_grant::Column::Media.eq(&row.id))
+                .filter(media_grant::Column::Reference.eq(reference))
+                .filter(media_grant::Column::User.is_in(from.iter().map(UserId::as_str)))
+                .exec(&tx)
+                .await?;
+            end_if_idle(&tx, &row, idle_end).await?;
+            tx.commit().await?;
+            Ok(Shared::Done)
+        })
+        .await
     }
 
     /// Whether its owner keeps a file that nobody else has.
@@ -96,22 +102,25 @@ impl Directory {
         now: Timestamp,
         idle_end: Timestamp,
     ) -> Result<Shared> {
-        let tx = self.begin_write().await?;
-        let row = access::there(&tx, id, now).await?.filter(|row| row.owner == owner.as_str());
-        let Some(mut row) = row else { return Ok(Shared::NotFound) };
-        if row.view_once {
-            return Ok(Shared::ViewOnce);
-        }
-        row.kept = keep;
-        let kept = media::Entity::update_many().col_expr(media::Column::Kept, Expr::value(keep));
-        kept.filter(media::Column::Id.eq(&row.id)).exec(&tx).await?;
-        if !keep {
-            end_if_idle(&tx, &row, idle_end).await?;
-        } else if !is_refused(&tx, &row).await? {
-            set_end(&tx, &row.id, None).await?;
-        }
-        tx.commit().await?;
-        Ok(Shared::Done)
+        let owner = owner.clone();
+        self.changing(AccessChange::File(id), async move |this| {
+            let tx = this.begin_write().await?;
+            let mut row = match own(&tx, &owner, id, now).await? {
+                Ok(row) => row,
+                Err(other) => return Ok(other),
+            };
+            row.kept = keep;
+            let kept = media::Entity::update_many().col_expr(media::Column::Kept, Expr::value(keep));
+            kept.filter(media::Column::Id.eq(&row.id)).exec(&tx).await?;
+            if !keep {
+                end_if_idle(&tx, &row, idle_end).await?;
+            } else if !is_refused(&tx, &row).await? {
+                set_end(&tx, &row.id, None).await?;
+            }
+            tx.commit().await?;
+            Ok(Shared::Done)
+        })
+        .await
     }
 
     /// This user's own handle on the content of a file, other than to be seen once, if they have one.
@@ -136,6 +145,21 @@ impl Directory {
             .await?;
         row.map(|id| id.parse().map_err(|_| crate::Error::Unreadable { what: "media id" })).transpose()
     }
+}
+
+/// One's own file that is there and may be shared.
+async fn own(
+    tx: &impl ConnectionTrait,
+    owner: &UserId,
+    id: MediaId,
+    now: Timestamp,
+) -> Result<std::result::Result<media::Model, Shared>> {
+    let row = access::there(tx, id, now).await?.filter(|row| row.owner == owner.as_str());
+    Ok(match row {
+        None => Err(Shared::NotFound),
+        Some(row) if row.view_once => Err(Shared::ViewOnce),
+        Some(row) => Ok(row),
+    })
 }
 
 /// A file goes at `end` if it is neither shared nor kept, and does not go already.

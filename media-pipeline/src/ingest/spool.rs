@@ -109,8 +109,12 @@ impl Spool {
             if name.to_str().is_some_and(|name| keep.contains(name)) || !entry.file_type()?.is_file() {
                 continue;
             }
-            remove_file(entry.path())?;
-            removed += 1;
+            match remove_file(entry.path()) {
+                Ok(()) => removed += 1,
+                // What the run before has still removed by itself.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(removed)
     }

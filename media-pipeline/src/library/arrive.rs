@@ -1,5 +1,6 @@
 //! How a file becomes somebody's: uploaded, claimed, forwarded.
 
+use super::figures::Doing;
 use super::words::{Caller, FILE_NAME_CHARS_MAX, Intent, LibraryError, MediaView, SHARE_MAX};
 use super::{Inner, rows};
 use crate::ingest::Ingested;
@@ -61,6 +62,7 @@ impl Inner {
         treatment: Treatment,
         ingested: Ingested,
     ) -> Result<MediaFile, LibraryError> {
+        self.figures.uploaded_bytes.inc_by(ingested.bytes);
         if ingested.class.is_processed() {
             self.keep_for_a_job(new, treatment, ingested).await
         } else {
@@ -84,6 +86,8 @@ impl Inner {
         let origin = origin(&ingested, treatment, unknown);
         let added = match self.parts.directory.media_add(&new, &origin).await {
             Ok(added) => added,
+            // Its owner has deleted their account meanwhile: nothing was written, and the input goes with this error.
+            Err(error @ tertulia_directory::Error::UnknownUser) => return Err(error.into()),
             Err(error) => {
                 // Whether it was written is not known: if it was, the job needs its input.
                 let _name = ingested.spooled.keep();
@@ -136,7 +140,7 @@ impl Inner {
             let random = self.random_u64()?;
             if let Some(generation) = self.parts.directory.blob_touch(blob, self.now(), random).await? {
                 self.parts.store.put(BlobKey(blob.key), bytes).await.inspect_err(|error| {
-                    self.figures.store_failed.inc();
+                    self.figures.store_failed(Doing::Put);
                     tracing::warn!(%error, "a blob could not be put");
                 })?;
                 return Ok(BlobPut { blob, generation });

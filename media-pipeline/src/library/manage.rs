@@ -1,11 +1,14 @@
 //! What is done with files that are here: seen, fetched, shared, claimed, opened, deleted.
 
+use super::figures::Doing;
+use super::rows::FileRow;
 use super::words::{
     Caller, Challenge, GRANTS_MAX, Intent, Lease, LibraryError, MediaView, PAGE_MAX, Page, Servable, SignedLink,
     Variant,
 };
-use super::{Library, arrive, rows};
+use super::{Inner, Library, arrive};
 use crate::cache::Keep;
+use crate::quota::Leaving;
 use crate::store::BlobRead;
 use futures_util::StreamExt;
 use futures_util::future::ready;
@@ -97,14 +100,16 @@ impl Library {
     /// [`LibraryError::NotFound`], [`LibraryError::NotReady`], for view-once files [`LibraryError::Forbidden`] and
     /// [`LibraryError::Opened`].
     pub async fn servable(&self, caller: &Caller, id: MediaId, variant: Variant) -> Result<Servable, LibraryError> {
-        let (media, reach) = self.reach(&caller.user, id).await?;
-        if media.view_once {
+        let Inner { parts, access, .. } = &*self.inner;
+        let reached = access.reach(&parts.directory, &caller.user, id, self.inner.now()).await?;
+        let (file, reach) = reached.ok_or(LibraryError::NotFound)?;
+        if file.view_once {
             self.check_lease(caller, id, reach).await?;
             if variant != Variant::Main {
                 return Err(LibraryError::NotFound);
             }
         }
-        rows::servable(media, variant)
+        file.servable(variant)
     }
 
     async fn check_lease(&self, caller: &Caller, id: MediaId, reach: Reach) -> Result<(), LibraryError> {
@@ -125,13 +130,12 @@ impl Library {
     /// [`LibraryError::BadLink`], [`LibraryError::NotFound`].
     pub async fn by_link(&self, link: &SignedLink) -> Result<Servable, LibraryError> {
         let inner = &self.inner;
-        if !inner.config.link_key.is_good(link, inner.now()) {
+        if !inner.config.link_keys.is_good(link, inner.now()) {
             return Err(LibraryError::BadLink);
         }
-        let media = inner.parts.directory.media(link.id, inner.now()).await?;
+        let file = inner.access.file(&inner.parts.directory, link.id, inner.now()).await?;
         // No link to a view-once file was ever signed.
-        let media = media.filter(|media| !media.view_once).ok_or(LibraryError::NotFound)?;
-        rows::servable(media, link.variant)
+        file.filter(|file| !file.view_once).ok_or(LibraryError::NotFound)?.servable(link.variant)
     }
 
     /// Reads what may be served; a range must be cut to its size.
@@ -141,8 +145,10 @@ impl Library {
     pub async fn read(&self, servable: &Servable, range: Option<Range<u64>>) -> Result<BlobRead, LibraryError> {
         let is_kept = servable.is_cacheable && servable.class != Class::Sealed;
         let keep = if is_kept { Keep::Hot } else { Keep::Never };
-        let Some(blob) = self.inner.cache.get(servable.key, servable.bytes, keep).await? else {
-            return Ok(self.inner.parts.store.read(servable.key, range).await?);
+        let Inner { cache, parts, figures, .. } = &*self.inner;
+        let failed = |_: &_| figures.store_failed(Doing::Read);
+        let Some(blob) = cache.get(servable.key, servable.bytes, keep).await.inspect_err(failed)? else {
+            return Ok(parts.store.read(servable.key, range).await.inspect_err(failed)?);
         };
         let size = blob.len() as u64;
         let at = |place: u64| usize::try_from(place).map_or(blob.len(), |place| place.min(blob.len()));
@@ -165,9 +171,9 @@ impl Library {
         if media.view_once {
             return Err(LibraryError::Forbidden);
         }
-        rows::servable(media, variant)?;
+        FileRow::of(media)?.servable(variant)?;
         let config = &self.inner.config;
-        Ok(config.link_key.sign(id, variant, self.inner.now(), ttl.min(config.link_ttl_max)))
+        Ok(config.link_keys.sign(id, variant, self.inner.now(), ttl.min(config.link_ttl_max)))
     }
 
     /// Shares a file with these people. Who is not its owner forwards it: they get a handle of their own on the same bytes,
@@ -271,16 +277,18 @@ impl Library {
         had_a_lease.then_some(()).ok_or(LibraryError::NotFound)
     }
 
-    /// A user deletes their account: everything of theirs goes, uploads under way included.
+    /// A user deletes their account: everything of theirs goes, uploads under way included. None of theirs begins until
+    /// what is returned is dropped: that is when the account has gone.
     ///
     /// # Errors
     /// If the directory fails.
-    pub async fn forget_user(&self, user: &UserId) -> Result<(), LibraryError> {
+    pub async fn forget_user(&self, user: &UserId) -> Result<Leaving, LibraryError> {
         let inner = &self.inner;
+        let leaving = inner.rates.leave(user);
         inner.end_uploads_of(user).await?;
-        let cancelled = inner.parts.directory.media_forget(user, inner.now()).await?;
+        let cancelled = inner.parts.directory.media_forget(user, inner.now(), inner.config.collect.idle).await?;
         inner.cancel_jobs(&cancelled);
-        Ok(())
+        Ok(leaving)
     }
 
     async fn reach(&self, user: &UserId, id: MediaId) -> Result<(MediaFile, Reach), LibraryError> {

@@ -3,7 +3,7 @@
 use super::words::{Made, MediaState, MediaView, Servable, Variant};
 use super::{Inner, LibraryError};
 use crate::store::BlobKey;
-use tertulia_common::UserId;
+use tertulia_common::{Timestamp, UserId};
 use tertulia_directory::{ContentState, Error, MediaBlob, MediaFile, MediaMade, MediaRefusal};
 use tertulia_media_core::{Class, Outcome, Reason, Refusal, Treatment};
 
@@ -110,24 +110,64 @@ fn made_view(made: &MediaMade, view_once: bool) -> Made {
     }
 }
 
-/// What may be sent of a file that is ready.
-pub(crate) fn servable(media: MediaFile, variant: Variant) -> Result<Servable, LibraryError> {
-    let ContentState::Ready(made) = media.content.state else { return Err(LibraryError::NotReady) };
-    let (blob, mime) = match variant {
-        Variant::Main => (Some(made.main), made.mime.as_str()),
-        Variant::ThumbJpeg => (made.thumb_jpeg, "image/jpeg"),
-        Variant::ThumbWebp => (made.thumb_webp, "image/webp"),
-    };
-    let class = class(&made.class)?;
-    // Only what we made is what we say it is; documents come with a type that is safe to name.
-    let mime = if class == Class::Sealed { UNKNOWN_MIME } else { mime };
-    let MediaBlob { key, bytes } = blob.ok_or(LibraryError::NotFound)?;
-    Ok(Servable {
-        key: BlobKey(key),
-        class,
-        mime: mime.to_owned(),
-        bytes,
-        file_name: media.file_name,
-        is_cacheable: !media.view_once,
-    })
+/// Of a file, what it takes to send it. Kept in memory by the thousand.
+#[derive(Clone)]
+pub(crate) struct FileRow {
+    pub(crate) owner: UserId,
+    pub(crate) view_once: bool,
+    pub(crate) ends_at: Option<Timestamp>,
+    file_name: Option<String>,
+    /// `None` while nothing has been made of it, or nothing can be.
+    ready: Option<ReadyRow>,
+}
+
+#[derive(Clone)]
+struct ReadyRow {
+    class: Class,
+    mime: String,
+    main: MediaBlob,
+    thumb_jpeg: Option<MediaBlob>,
+    thumb_webp: Option<MediaBlob>,
+}
+
+impl FileRow {
+    pub(crate) fn of(media: MediaFile) -> Result<Self, Error> {
+        let ready = match media.content.state {
+            ContentState::Ready(made) => Some(ReadyRow {
+                class: made.class.parse().map_err(|()| Error::Unreadable { what: "class" })?,
+                mime: made.mime,
+                main: made.main,
+                thumb_jpeg: made.thumb_jpeg,
+                thumb_webp: made.thumb_webp,
+            }),
+            ContentState::Processing | ContentState::Refused(_) => None,
+        };
+        let MediaFile { owner, view_once, ends_at, file_name, .. } = media;
+        Ok(Self { owner, view_once, ends_at, file_name, ready })
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready.is_some()
+    }
+
+    /// What may be sent of it.
+    pub(crate) fn servable(&self, variant: Variant) -> Result<Servable, LibraryError> {
+        let made = self.ready.as_ref().ok_or(LibraryError::NotReady)?;
+        let (blob, mime) = match variant {
+            Variant::Main => (Some(made.main), made.mime.as_str()),
+            Variant::ThumbJpeg => (made.thumb_jpeg, "image/jpeg"),
+            Variant::ThumbWebp => (made.thumb_webp, "image/webp"),
+        };
+        // Only what we made is what we say it is; documents come with a type that is safe to name.
+        let mime = if made.class == Class::Sealed { UNKNOWN_MIME } else { mime };
+        let MediaBlob { key, bytes } = blob.ok_or(LibraryError::NotFound)?;
+        Ok(Servable {
+            key: BlobKey(key),
+            class: made.class,
+            mime: mime.to_owned(),
+            bytes,
+            file_name: self.file_name.clone(),
+            is_cacheable: !self.view_once,
+        })
+    }
 }

@@ -1,19 +1,21 @@
 //! What the library may use and keep: set by the operator, with defaults.
 
 use crate::cache::CacheLimits;
-use crate::links::LinkKey;
+use crate::ingest::SpoolLimits;
+use crate::links::LinkKeys;
+use crate::tus::TusConfig;
 use std::path::PathBuf;
 use std::time::Duration;
 use tertulia_media_core::Limits;
 
 /// How the library is run.
 #[derive(Clone)]
-#[expect(missing_debug_implementations, reason = "it holds the key of links")]
+#[expect(missing_debug_implementations, reason = "it holds the keys of links")]
 pub struct LibraryConfig {
     /// The folder of uploads on their way and of jobs' inputs and outputs. Nothing else may be in it.
     pub incoming: PathBuf,
-    /// Signs links.
-    pub link_key: LinkKey,
+    /// Sign links.
+    pub link_keys: LinkKeys,
     /// What an upload may be.
     pub limits: Limits,
     /// What a user may have and do.
@@ -22,6 +24,10 @@ pub struct LibraryConfig {
     pub jobs: JobsConfig,
     /// When files go.
     pub collect: CollectConfig,
+    /// Resumable uploads.
+    pub tus: TusConfig,
+    /// What may be on its way.
+    pub spool: SpoolLimits,
     /// How long a link may be good.
     pub link_ttl_max: Duration,
     /// What is kept in memory of what is read often.
@@ -29,16 +35,18 @@ pub struct LibraryConfig {
 }
 
 impl LibraryConfig {
-    /// The defaults, in this folder and with this key.
+    /// The defaults, in this folder and with these keys.
     #[must_use]
-    pub fn new(incoming: PathBuf, link_key: LinkKey) -> Self {
+    pub fn new(incoming: PathBuf, link_keys: LinkKeys) -> Self {
         Self {
             incoming,
-            link_key,
+            link_keys,
             limits: Limits::default(),
             quota: QuotaConfig::default(),
             jobs: JobsConfig::default(),
             collect: CollectConfig::default(),
+            tus: TusConfig::default(),
+            spool: SpoolLimits::default(),
             link_ttl_max: Duration::from_secs(7 * 24 * 3_600),
             cache: CacheLimits::default(),
         }

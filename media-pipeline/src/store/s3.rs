@@ -8,10 +8,12 @@
 mod body;
 mod config;
 mod errors;
+mod examine;
 mod multipart;
 mod sweep;
 
 pub use config::{S3Config, S3ConfigError, SecretKey};
+pub use examine::Examined;
 
 use crate::ingest::Spooled;
 use crate::store::{BlobKey, BlobRead, BlobStore, Listed, StoreError};

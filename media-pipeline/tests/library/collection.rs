@@ -1,9 +1,10 @@
 //! The collection: what is referred to stays, what is not goes after a while, nothing is lost in between.
 
-use crate::world::{DAY, World, caller, collect_all, document, read, upload, user};
+use crate::world::{DAY, World, caller, collect_all, document, picture, read, upload, user};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tertulia_media_core::tus::Metadata;
 use tertulia_media_pipeline::collect::Collected;
 use tertulia_media_pipeline::library::{Intent, Library, LibraryError, Variant};
 use tertulia_media_pipeline::store::{BlobKey, BlobStore, Folder};
@@ -51,16 +52,43 @@ async fn d10_with_an_account_go_its_files_and_what_it_had_under_way() {
     library.share(&caller("bob"), bobs.id, &[user("alice")]).await.unwrap();
     let mut under_way = library.begin(&caller("alice"), document()).await.unwrap();
     under_way.write(b"under way").await.unwrap();
+    let mut for_a_job = library.begin(&caller("alice"), Intent::default()).await.unwrap();
+    for_a_job.write(&picture("under way")).await.unwrap();
 
-    library.forget_user(&user("alice")).await.unwrap();
+    let leaving = library.forget_user(&user("alice")).await.unwrap();
+    assert!(matches!(library.begin(&caller("alice"), document()).await, Err(LibraryError::Slower { .. })));
+    let tus = library.tus().create(&user("alice"), &"phone".parse().unwrap(), 10, Metadata::default()).await;
+    assert!(tus.is_err());
     world.directory.delete_account(&user("alice"), &user("deleted:1")).await.unwrap();
+    drop(leaving);
     assert!(under_way.finish().await.is_err());
+    assert!(for_a_job.finish().await.is_err());
     collect_all(&world, &library).await;
     assert_eq!(world.store.len(), 1);
     assert!(matches!(library.view(&user("bob"), both.id).await, Err(LibraryError::NotFound)));
     let servable = library.servable(&caller("bob"), bobs.id, Variant::Main).await.unwrap();
     assert_eq!(read(&library, &servable, None).await.unwrap(), b"both");
     assert_eq!(world.spooled(), 0);
+    library.close().await;
+}
+
+#[tokio::test]
+async fn d10_a_file_whose_only_viewer_has_gone_stays_as_long_as_any_that_nobody_has() {
+    let mut world = World::new().await;
+    world.config.collect.idle = Duration::from_secs(3_600);
+    let library = world.open().await;
+    let id = upload(&library, "alice", b"for bob", document()).await.unwrap().id;
+    library.share(&caller("alice"), id, &[user("bob")]).await.unwrap();
+    world.pass(DAY);
+    library.collect().await.unwrap();
+    drop(library.forget_user(&user("bob")).await.unwrap());
+    world.directory.delete_account(&user("bob"), &user("deleted:1")).await.unwrap();
+    world.pass(Duration::from_secs(3_599));
+    library.collect().await.unwrap();
+    library.view(&user("alice"), id).await.unwrap();
+    world.pass(Duration::from_secs(1));
+    assert!(matches!(library.view(&user("alice"), id).await, Err(LibraryError::NotFound)));
+    assert_eq!(library.collect().await.unwrap().files, 1);
     library.close().await;
 }
 

@@ -3,6 +3,7 @@
 
 mod claims;
 mod collection;
+mod hot;
 mod jobs;
 mod kills;
 mod sharing;

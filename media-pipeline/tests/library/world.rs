@@ -20,7 +20,7 @@ use tertulia_media_pipeline::jobs::Work;
 use tertulia_media_pipeline::library::{
     Caller, Events, Intent, Library, LibraryConfig, LibraryError, MediaView, Parts, Servable,
 };
-use tertulia_media_pipeline::links::LinkKey;
+use tertulia_media_pipeline::links::LinkKeys;
 use tertulia_media_pipeline::store::{BlobKey, BlobRead, BlobStore, Listed, StoreError};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -71,7 +71,7 @@ impl World {
         for name in ["alice", "bob", "carol"] {
             directory.ensure_user(&user(name), None).await.unwrap();
         }
-        let mut config = LibraryConfig::new(folder.path().join("incoming"), LinkKey::from_bytes([7; 32]));
+        let mut config = LibraryConfig::new(folder.path().join("incoming"), LinkKeys::from_bytes([7; 32]));
         config.jobs.store_retry = Duration::from_millis(5);
         config.collect.every = Duration::from_secs(3_600); // tests collect by themselves
         Self {

@@ -4,6 +4,7 @@
 mod cache;
 mod config;
 mod conformance;
+mod examine;
 mod faults;
 mod folder;
 mod s3;

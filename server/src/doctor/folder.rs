@@ -47,7 +47,7 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     })
 }
 
-fn sync(folder: &Path) -> std::io::Result<Duration> {
+pub(super) fn sync(folder: &Path) -> std::io::Result<Duration> {
     let file = folder.join(format!("doctor.{}", std::process::id()));
     let began = Instant::now();
     let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file).and_then(|mut out| {

@@ -141,10 +141,11 @@ pub(super) async fn delete(State(shared): State<Arc<Shared>>, Bearer(who): Beare
     #[expect(clippy::expect_used, reason = "the prefix and hexadecimal digits are a user id")]
     let stand_in =
         format!("{}{:032x}", tertulia_directory::STAND_IN_PREFIX, random()).parse().expect("it is a user id");
-    // Before the account's rows go: they say what of it is under way. What begins meanwhile goes with the account.
-    if let Some(uploads) = &shared.config.uploads {
-        uploads.library.forget_user(&user).await?;
-    }
+    // Before the account's rows go: they say what of it is under way. Nothing begins until they have gone.
+    let _leaving = match &shared.config.uploads {
+        Some(uploads) => Some(uploads.library.forget_user(&user).await?),
+        None => None,
+    };
     shared.directory.delete_account(&user, &stand_in).await.map_err(|error| internal(&error))?;
     let connected = shared.exchange.devices_of(&user);
     shared.expel(&user, known.into_iter().map(|device| device.id).chain(connected));
