@@ -1,7 +1,7 @@
 //! One pass over bytes that stream in: limit, sniff, hash, spool.
 //!
 //! Invariant: the first byte over a limit ends it, and what was written is gone when an [`Ingest`] is dropped. In flight an
-//! upload holds two blocks of [`BLOCK_BYTES`] and the head of the file, whatever its size.
+//! upload holds three blocks of [`BLOCK_BYTES`] and the head of the file, whatever its size.
 
 mod gate;
 mod spool;

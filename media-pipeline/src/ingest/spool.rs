@@ -2,6 +2,7 @@
 //!
 //! Invariant: a file is removed when the last that holds it is dropped, unless it was kept; a kept file is named in the
 //! directory, and [`Spool::clean`] removes at start whatever is not.
+#![expect(unsafe_code, reason = "no safe interface tells the kernel to begin to write a file out")]
 
 use parking_lot::Mutex;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -12,7 +13,7 @@ use prometheus_client::registry::Registry;
 use std::collections::HashSet;
 use std::fs::{DirBuilder, File, OpenOptions, remove_file};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +23,9 @@ use tertulia_media_core::{Reason, Refusal};
 const NAME_CHARS: usize = 32;
 /// Bytes that are read at once where a file is read again.
 pub(crate) const READ_BYTES: usize = 256 * 1024;
+
+/// Bytes after which the disk is set to work, so that little is left to wait for at the end.
+const WRITE_OUT_BYTES: usize = 1024 * 1024;
 
 /// How much the spool may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +131,7 @@ impl Spool {
         self.room_for(expected)?;
         let hold = self.0.new_hold()?;
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(hold.path());
-        Ok(SpoolFile { file: file.map_err(|error| failed(&error))?, hold })
+        Ok(SpoolFile { file: file.map_err(|error| failed(&error))?, hold, unwritten: 0 })
     }
 
     /// A new file with these bytes.
@@ -156,7 +160,7 @@ impl Spool {
             Ok(Some(file))
         });
         match opened {
-            Ok(file) => Ok(file.map(|file| SpoolFile { file, hold })),
+            Ok(file) => Ok(file.map(|file| SpoolFile { file, hold, unwritten: 0 })),
             Err(error) => {
                 hold.keep();
                 Err(failed(&error))
@@ -257,6 +261,8 @@ impl Drop for Hold {
 pub struct SpoolFile {
     file: File,
     hold: Hold,
+    /// Bytes that the kernel has, and has not been told to write out.
+    unwritten: usize,
 }
 
 impl SpoolFile {
@@ -298,7 +304,13 @@ impl SpoolFile {
     }
 
     pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)
+        self.file.write_all(bytes)?;
+        self.unwritten += bytes.len();
+        if self.unwritten >= WRITE_OUT_BYTES {
+            self.unwritten = 0;
+            begin_to_write_out(&self.file);
+        }
+        Ok(())
     }
 
     /// Reads it from its start, a piece at a time, and leaves the position at its end.
@@ -313,6 +325,12 @@ impl SpoolFile {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Has it write elsewhere, as onto a disk that fails.
+    #[cfg(test)]
+    pub(crate) fn redirect(&mut self, file: File) {
+        self.file = file;
     }
 
     /// Its first bytes, at most `count`. The position is left where it was.
@@ -397,6 +415,12 @@ pub(crate) fn flatten<T>(result: Result<io::Result<T>, tokio::task::JoinError>) 
 pub(crate) fn failed(error: &io::Error) -> Refusal {
     tracing::warn!(kind = %error.kind(), code = error.raw_os_error(), "the spool failed");
     Refusal::from(Reason::StoreUnavailable)
+}
+
+/// Has the kernel begin with what it holds of a file. It reports nothing and waits for nothing: the sync at the end does both.
+fn begin_to_write_out(file: &File) {
+    // SAFETY: touches no memory of ours; the descriptor is open for as long as the file is borrowed.
+    let _unknown_there = unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
 }
 
 fn remove(path: &Path) {

@@ -267,3 +267,21 @@ async fn d1_the_spool_is_bounded_private_and_clean_after_a_crash() {
     let cut = spool.reopen(&name, 2).unwrap().unwrap().finish().await.unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(std::fs::read(cut.path()).unwrap(), b"he");
 }
+
+#[tokio::test]
+async fn d1_a_disk_that_is_full_ends_an_upload_wherever_it_is() {
+    let (folder, spool) = spool();
+    for blocks in [1, 2, 7] {
+        let mut file = spool.create(0).unwrap();
+        file.redirect(std::fs::File::options().write(true).open("/dev/full").unwrap());
+        let mut writer = super::writer::Writer::new(file, Some(crate::hash::Hashes::new()));
+        let mut written = Ok(());
+        for _ in 0..blocks {
+            written = writer.write(&noise(BLOCK_BYTES)).await;
+        }
+        // Two blocks are taken before anybody knows; the third waits for the first.
+        assert!(blocks < 3 || written == Err(Reason::StoreUnavailable.into()), "{blocks} blocks: {written:?}");
+        assert_eq!(writer.finish(None).await.err(), Some(Reason::StoreUnavailable.into()));
+    }
+    wait_until_empty(&folder).await;
+}
