@@ -3,6 +3,7 @@
 //! - [`Server`] starts the program for one test; [`metrics`] sees its counters move.
 //! - [`Client`] is one device's signalling, [`Socket`] a bare WebSocket for what no client would send, [`http`] the rest.
 //! - [`accounts`] registers people and links devices, with a carrier that brings the PINs.
+//! - [`person`] is somebody who sends and fetches files by HTTP; [`media_files`] makes those files.
 //! - [`scene`] is how most tests begin: a call that rings, is accepted, has media.
 //! - [`media`] holds the peers: one on `str0m`, one on `webrtc` (an implementation of its own), and the tone they send.
 //!
@@ -12,7 +13,9 @@ pub mod accounts;
 pub mod client;
 pub mod http;
 pub mod media;
+pub mod media_files;
 pub mod metrics;
+pub mod person;
 pub mod scene;
 pub mod server;
 pub mod socket;
@@ -20,5 +23,6 @@ pub mod token;
 pub mod wait;
 
 pub use client::{Client, Refused};
+pub use person::Person;
 pub use server::Server;
 pub use socket::{Incoming, Socket};

@@ -1,14 +1,20 @@
-//! No secret in any log, at any level, in either format: a whole life of accounts and calls, with all that goes wrong, and
-//! then the log is searched for everything that was secret in it.
+//! No secret in any log, at any level, in either format: a whole life of accounts, calls and files, with all that goes wrong,
+//! and then the log is searched for everything that was secret in it.
 
 use anyhow::{Context, ensure};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit, Mac};
+use reqwest::Method;
 use serde_json::{Value, json};
+use sha2::Digest;
 use std::net::{IpAddr, Ipv4Addr};
 use tertulia_signaling_proto::{Codec, EndReason, MediaKind, Phase};
 use tertulia_tests::accounts::{Account, CARRIER_SECRET, Carrier, phone_number};
 use tertulia_tests::media::{Fleet, Line, Member, Peer};
+use tertulia_tests::media_files::{film, noise, picture};
 use tertulia_tests::token::{Claims, HS_KEY_ID, HS_SECRET, token};
-use tertulia_tests::{Client, Server, Socket};
+use tertulia_tests::{Client, Person, Server, Socket};
 
 const TURN_SECRET: &str = "between the tests' server and their relay";
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -117,6 +123,7 @@ async fn no_secret_is_in_the_log(format: &str) -> anyhow::Result<()> {
     secrets.keep("a name", "Roberto Segundo");
     secrets.keep_account(&bob);
     calling(&server, &laptop, &bob, &mut secrets).await?;
+    sending(&server, &laptop, &bob, &mut secrets).await?;
     refused(&server, &ana, &mut secrets).await?;
     ensure!(ana.unlink(&server, &laptop.device).await?.status == 204);
     ensure!(ana.delete(&server).await?.status == 204);
@@ -240,6 +247,81 @@ async fn connect(
     secrets.keep_sdp(&answer);
     peer.accept_answer(&answer)?;
     fleet.add(peer).await
+}
+
+/// Files in each way they can come, be refused, be had and be claimed.
+async fn sending(server: &Server, ana: &Account, bob: &Account, secrets: &mut Secrets) -> anyhow::Result<()> {
+    for name in ["Alcala", "secreto", "reanudado", "formulario", "reclamado", "demasiado"] {
+        secrets.keep("a file's name", name);
+        secrets.keep("a file's name, as tus has it", STANDARD.encode(name));
+    }
+    secrets.keep("what is in a file", "las palabras de Ana");
+    let (ana, bobs) = (Person::with_token(server, &ana.token), Person::with_token(server, &bob.token));
+    let made = ana.upload("?keep=true&file_name=Alcala.avi", film()?).await?;
+    let words = format!("las palabras de Ana {}", "x".repeat(5_000));
+    ana.upload(&format!("?view_once={}&file_name=secreto.txt", bob.user), words.clone()).await?;
+    // Refused while it comes, by a worker, and by what it says of itself.
+    let jpeg = picture("jpg", 64, 48)?;
+    let (_, sent) = ana.send("?file_name=demasiado.jpg", jpeg[..jpeg.len() / 4].to_vec()).await?;
+    if sent["error"].is_null() {
+        ana.made(&sent).await?;
+    }
+    let post = |query: &str| ana.ask(Method::POST, &format!("/v1/media{query}"));
+    let wrong = post("?file_name=demasiado.bin").header("x-content-sha256", "0".repeat(64)).body(words.clone());
+    ensure!(wrong.send().await?.status() == 422);
+    let mut open = ana.begin("POST", "/v1/media?file_name=demasiado", &[("content-length", "90000")]).await?;
+    open.write(words.as_bytes()).await?;
+    drop(open);
+    ensure!(post("?file_name=demasiado&nonsense=1").send().await?.status() == 400);
+    let form = format!(
+        "--x\r\ncontent-disposition: form-data; name=\"f\"; filename=\"formulario\"\r\n\r\n{words}\r\n--x--\r\n"
+    );
+    for body in [form.clone(), form[..form.len() / 2].to_owned()] {
+        post("").header("content-type", "multipart/form-data; boundary=x").body(body).send().await?;
+    }
+    let metadata = format!("filename {}", STANDARD.encode("reanudado"));
+    let tus = |method: Method, path: &str| ana.ask(method, path).header("tus-resumable", "1.0.0");
+    for (length, bent) in [("5000", ""), ("5000", ",as !!"), ("999999999", "")] {
+        let begun = tus(Method::POST, "/v1/media/tus").header("upload-length", length);
+        let begun = begun.header("upload-metadata", format!("{metadata}{bent}")).send().await?;
+        if let Some(place) = begun.headers().get("location") {
+            let place = place.to_str()?.to_owned();
+            let piece = tus(Method::PATCH, &place).header("content-type", "application/offset+octet-stream");
+            ensure!(piece.header("upload-offset", 0).body(noise(1, 5_000)).send().await?.status() == 204);
+        }
+    }
+    // Links: used, changed, in places where they do not belong.
+    let (status, link) = ana.with(&made, Method::POST, "/link", json!({})).await?;
+    ensure!(status == 201, "{status}: {link}");
+    for field in ["path", "thumbnail_path"] {
+        let path = link[field].as_str().context("a link")?;
+        let (place, signature) = path.split_once("sig=").context("a signature")?;
+        secrets.keep("a link's signature", signature);
+        for (asked, status) in
+            [(path.to_owned(), 200), (format!("{path}0"), 404), (format!("{place}sig=0{signature}"), 404)]
+        {
+            ensure!(server.get(&asked, None).await?.status == status, "{asked}");
+        }
+        server.get(&format!("/v1/nowhere?{signature}"), None).await?;
+    }
+    // Claims: proved, and not.
+    for bytes in [film()?, noise(2, 100)] {
+        let sha256 = sha2::Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        secrets.keep("a file's hash", &sha256);
+        let (status, begun) =
+            bobs.tell(Method::POST, "/v1/media/claims", json!({"sha256": sha256, "size": bytes.len()})).await?;
+        ensure!(status == 201, "{status}: {begun}");
+        let (id, nonce) = (begun["claim_id"].as_str().context("a claim")?, begun["nonce"].as_str().context("a nonce")?);
+        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(&sha2::Sha256::digest([b"proof", &bytes[..]].concat()))?;
+        mac.update(&URL_SAFE_NO_PAD.decode(nonce)?);
+        let proof = URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes());
+        secrets.keep("a claim", id);
+        secrets.keep("a claim's nonce", nonce);
+        secrets.keep("a claim's proof", &proof);
+        bobs.tell(Method::PUT, &format!("/v1/media/claims/{id}"), json!({"proof": proof, "file_name": "reclamado"}))
+            .await?;
+    }
+    Ok(())
 }
 
 /// Tokens that are refused, and secrets in places where they do not belong.

@@ -86,6 +86,7 @@ const DOORS: &[Door] = &[
 ];
 
 /// What fills in a door's placeholders.
+#[derive(Clone)]
 struct Filled {
     link: String,
     code: String,
@@ -240,9 +241,12 @@ async fn a3_another_user_reaches_nothing_of_ones_own() -> anyhow::Result<()> {
 
     // Files: as if there were none, whatever is asked of them.
     let filled = Filled::of(&server, &owner, &tablet.device, &bob.user).await?;
+    let absent = Filled { media: "01a0c458-0d20-7180-b398-874989484820".to_owned(), ..filled.clone() };
     for door in DOORS.iter().filter(|door| door.call.contains("{media_id}")) {
         let answer = filled.knock(&server, door, Some(&mallory.token)).await?;
         ensure!(answer.status == 404, "{}: {answer:?}", door.call);
+        let none = absent.knock(&server, door, Some(&mallory.token)).await?;
+        ensure!((none.status, &none.body) == (404, &answer.body), "{}: {none:?}, {answer:?}", door.call);
     }
     let seen = server.get("/v1/media", Some(&mallory.token)).await?;
     ensure!(seen.json()?["media"].as_array().is_some_and(Vec::is_empty), "{seen:?}");

@@ -3,6 +3,7 @@
 
 mod frames;
 mod http;
+mod media;
 
 use anyhow::ensure;
 use tertulia_signaling_proto::ErrorCode;

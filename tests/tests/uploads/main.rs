@@ -1,83 +1,26 @@
 //! Uploads end to end: real files through the real program, its sandboxed workers included.
 
+mod cdn;
+mod claims;
+mod disk;
+mod fetch;
+mod jobs;
+mod kills;
+mod kinds;
+mod life;
+mod limits;
+mod s3;
+mod send;
+mod tus;
+mod workers;
+
 use anyhow::{Context, ensure};
-use reqwest::{Client as Http, Method, RequestBuilder, Response};
+use disk::incoming;
+use reqwest::{Client as Http, Method, RequestBuilder};
 use serde_json::Value;
-use std::path::Path;
-use std::process::Command;
 use tertulia_signaling_proto::{ErrorCode, MediaState, ServerFrame};
-use tertulia_tests::token::token;
-use tertulia_tests::wait::eventually;
-use tertulia_tests::{Client, Server};
-
-/// A person who speaks HTTP.
-struct Person<'s> {
-    server: &'s Server,
-    http: Http,
-    token: String,
-}
-
-impl<'s> Person<'s> {
-    fn new(server: &'s Server, user: &str) -> Self {
-        Self { server, http: Http::new(), token: token(user) }
-    }
-
-    fn ask(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("http://{}{path}", self.server.http())).bearer_auth(&self.token)
-    }
-
-    async fn send(&self, query: &str, body: Vec<u8>) -> anyhow::Result<(u16, Value)> {
-        let answer = self.ask(Method::POST, &format!("/v1/media{query}")).body(body).send().await?;
-        Ok((answer.status().as_u16(), answer.json().await?))
-    }
-
-    /// What has become of it, once that is known.
-    async fn made(&self, sent: &Value) -> anyhow::Result<Value> {
-        let path = format!("/v1/media/{}/status", sent["media_id"].as_str().context("an id")?);
-        eventually("it is made", || async {
-            let status: Value = self.ask(Method::GET, &path).send().await.ok()?.json().await.ok()?;
-            (status["state"] != "processing").then_some(status)
-        })
-        .await
-    }
-
-    async fn get(&self, media: &Value, rest: &str) -> anyhow::Result<Response> {
-        let id = media["media_id"].as_str().context("an id")?;
-        Ok(self.ask(Method::GET, &format!("/v1/media/{id}{rest}")).send().await?)
-    }
-}
-
-/// A file that FFmpeg makes.
-fn ffmpeg(name: &str, args: &[&str]) -> anyhow::Result<Vec<u8>> {
-    let folder = tempfile::tempdir()?;
-    let file = folder.path().join(name);
-    let made = Command::new("ffmpeg").args(["-nostdin", "-v", "error"]).args(args).arg(&file).output()?;
-    ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    Ok(std::fs::read(file)?)
-}
-
-/// A second of pictures and sound, as an old camera writes them.
-fn film() -> anyhow::Result<Vec<u8>> {
-    let picture = "testsrc2=size=320x240:rate=25:duration=1";
-    let codecs = ["-c:v", "mpeg4", "-c:a", "mp3", "-shortest"];
-    let inputs = ["-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", "sine=440:duration=1"];
-    ffmpeg("film.avi", &[&inputs[..], &codecs].concat())
-}
-
-/// Codecs, as FFmpeg sees them.
-fn codecs(bytes: &[u8]) -> anyhow::Result<String> {
-    let folder = tempfile::tempdir()?;
-    let file = folder.path().join("made");
-    std::fs::write(&file, bytes)?;
-    let probe = ["-v", "error", "-show_entries", "stream=codec_name,width,height", "-of", "csv=p=0"];
-    let seen = Command::new("ffprobe").args(probe).arg(&file).output()?;
-    ensure!(seen.status.success(), "{}", String::from_utf8_lossy(&seen.stderr));
-    Ok(String::from_utf8(seen.stdout)?)
-}
-
-fn files_in(folder: &Path) -> usize {
-    std::fs::read_dir(folder).map_or(0, Iterator::count)
-}
+use tertulia_tests::media_files::{codecs, ffmpeg, film};
+use tertulia_tests::{Client, Person, Server};
 
 #[tokio::test]
 async fn d3_a_film_becomes_what_plays_everywhere_and_its_owner_hears_of_it() -> anyhow::Result<()> {
@@ -129,7 +72,7 @@ async fn d3_a_film_becomes_what_plays_everywhere_and_its_owner_hears_of_it() -> 
     let forged =
         if url.ends_with('0') { format!("{}1", &url[..url.len() - 1]) } else { format!("{}0", &url[..url.len() - 1]) };
     ensure!(Http::new().get(&forged).send().await?.status() == 404, "a changed link opens it");
-    ensure!(files_in(&server.data_dir().join("media/incoming")) == 0, "something was left behind");
+    ensure!(incoming(&server).is_empty(), "something was left behind");
     Ok(())
 }
 
@@ -158,7 +101,7 @@ async fn d2_the_first_byte_over_a_limit_ends_it_with_figures_and_the_other_devic
     ensure!(got.bytes().await? == film, "a document was touched");
     let (status, refused) = alice.send("?as=document", vec![7; 200_001]).await?;
     ensure!(status == 413 && refused["error"]["limit"] == 200_000, "{status}: {refused}");
-    ensure!(files_in(&server.data_dir().join("media/incoming")) == 0, "something was left behind");
+    ensure!(incoming(&server).is_empty(), "something was left behind");
     Ok(())
 }
 
