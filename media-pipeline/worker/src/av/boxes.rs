@@ -10,8 +10,8 @@ use tertulia_media_core::{Reason, Refusal};
 
 /// Bytes of a header (`moov`) that are read: an hour of video needs some two million.
 const HEADER_MAX: u64 = 32 * 1024 * 1024;
-/// Boxes at the top of a file that are looked at. A fragmented file has two for each fragment.
-const TOP_BOXES_MAX: usize = 20_000;
+/// Boxes at the top of a file. A fragmented file has two for each fragment: with one for each picture and sound, 40,000.
+const TOP_BOXES_MAX: usize = 100_000;
 
 /// How Matroska begins, and its outermost element.
 pub(super) const EBML: [u8; 4] = [0x1a, 0x45, 0xdf, 0xa3];
@@ -86,6 +86,10 @@ fn within(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
 /// `Encrypted`, `External`, or `TooComplex` for a header out of all proportion.
 pub(super) fn check(file: &File) -> Result<(), Refusal> {
     let Ok(all) = top(file) else { return Err(Reason::Damaged.into()) };
+    if all.len() == TOP_BOXES_MAX {
+        // What is behind them has not been looked at.
+        return Err(Reason::TooComplex.into());
+    }
     for found in all.iter().filter(|found| &found.kind == b"moov") {
         if found.size > HEADER_MAX {
             return Err(Reason::TooComplex.into());
@@ -158,12 +162,21 @@ fn check_track(track: &[u8]) -> Result<(), Reason> {
     for (_, table) in tables(*b"stbl") {
         for (_, entries) in within(table).filter(|(kind, _)| kind == b"stsd") {
             let is_locked = |kind: &[u8; 4]| matches!(kind, b"encv" | b"enca" | b"drmi" | b"drms");
-            if within(entries.get(8..).unwrap_or_default()).any(|(kind, _)| is_locked(&kind)) {
+            let is_any_locked = |(kind, entry): ([u8; 4], &[u8])| is_locked(&kind) || says_how_it_is_locked(entry);
+            if within(entries.get(8..).unwrap_or_default()).any(is_any_locked) {
                 return Err(Reason::Encrypted);
             }
         }
     }
     Ok(())
+}
+
+/// Whether there is a box of protection (`sinf`, with the name of what it protects) in an entry, whatever the entry calls itself.
+///
+/// Where boxes begin in an entry depends on its kind, so both names are looked for anywhere.
+fn says_how_it_is_locked(entry: &[u8]) -> bool {
+    let has = |name: &[u8; 4]| entry.windows(4).any(|four| four == name);
+    has(b"sinf") && has(b"frma")
 }
 
 pub(super) fn read(file: &File, at: u64, size: u64) -> std::io::Result<Vec<u8>> {

@@ -10,6 +10,8 @@ pub(crate) const VIDEO_PIXELS_MAX: u64 = 4_096 * 2_304;
 pub(crate) const FRAMES_PER_SECOND_MAX: u64 = 120;
 /// Packets of sound, for each second that it may have. AMR has 50, AAC 47 to 94, some AVIs some hundreds.
 pub(crate) const SOUNDS_PER_SECOND_MAX: u64 = 1_000;
+/// Samples a second of a sound, at least: a packet of fewer would become a thousand times as many. Telephones have 8,000.
+pub(crate) const RATE_MIN: u32 = 1_000;
 /// Bytes of one allocation of FFmpeg's.
 const ALLOCATION_MAX: usize = 256 * 1024 * 1024;
 

@@ -8,6 +8,7 @@ mod waveform;
 use super::coder::{Decoder, Encoder, Sounds};
 use super::ff::{Fault, Frame, MILLIS, Packet, Rational, rescale};
 use super::graph::Graph;
+use super::limits::RATE_MIN;
 use super::mux::{Container, Muxer};
 use super::open::{Family, Kind, Source, Track};
 use super::plan::is_low_complexity;
@@ -284,6 +285,9 @@ impl Line {
     fn shape(&mut self, frame: &mut Frame) -> Result<(), Refusal> {
         if frame.samples() == 0 || frame.rate() == 0 {
             return Ok(());
+        }
+        if frame.rate() < RATE_MIN {
+            return Err(Reason::Unsupported.into());
         }
         frame.strip();
         let shape = (frame.format(), frame.rate(), frame.layout());

@@ -3,6 +3,7 @@
 use super::coder::{Decoder, Encoder, Sounds};
 use super::ff::{Fault, Frame, MICROS, Packet, Rational, rescale};
 use super::graph::Graph;
+use super::limits::RATE_MIN;
 use super::pictures::Coded;
 use super::reel::Reel;
 use ffmpeg_next::ffi;
@@ -74,7 +75,7 @@ impl Coder<'_> {
     }
 
     fn take(&mut self, frame: &mut Frame) -> Result<(), Refusal> {
-        if frame.rate() == 0 || frame.channels() == 0 || frame.samples() == 0 {
+        if frame.rate() < RATE_MIN || frame.channels() == 0 || frame.samples() == 0 {
             return Ok(());
         }
         let origin = self.reel.origin_us();

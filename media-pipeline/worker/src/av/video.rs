@@ -117,7 +117,7 @@ impl Making<'_> {
             bytes,
             width: ready.width,
             height: ready.height,
-            duration_ms: u64::try_from(end_us / 1_000).unwrap_or(0),
+            duration_ms: u64::try_from(end_us / 1_000).unwrap_or(0).max(1),
             has_sound: ready.sounds.is_some(),
             is_remuxed: ready.is_copied,
             is_salvaged: is_faulty || is_mute,

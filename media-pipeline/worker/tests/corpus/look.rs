@@ -60,6 +60,11 @@ impl Look {
         text(&stream[name])
     }
 
+    /// Whether the packets of a kind are those of another file.
+    pub(crate) fn has_packets_of(&self, told: &Value, kind: &str) -> bool {
+        hashes(&self.told, kind) == hashes(told, kind)
+    }
+
     /// The pictures, in the order in which they are shown.
     pub(crate) fn pictures(&self) -> Vec<Picture<'_>> {
         self.pictures.chunks_exact(CELLS.0 * CELLS.1 * 3).map(Picture).collect()
@@ -152,9 +157,8 @@ pub(crate) fn assert_playable(look: &Look, made: &Made) {
 }
 
 /// The hashes of the packets of the chosen stream of a kind, in their order, less those at the end that are not to be shown.
-pub(crate) fn packets(path: &Path, kind: &str) -> Vec<String> {
-    let told = probe(path);
-    let of_kind = || streams(&told).filter(|stream| stream["codec_type"] == kind);
+fn hashes(told: &Value, kind: &str) -> Vec<String> {
+    let of_kind = || streams(told).filter(|stream| stream["codec_type"] == kind);
     let chosen = of_kind().find(|stream| stream["disposition"]["default"] == 1).or_else(|| of_kind().next());
     let index = chosen.map(|stream| stream["index"].clone());
     let all = told["packets"].as_array().unwrap().iter();
@@ -163,7 +167,8 @@ pub(crate) fn packets(path: &Path, kind: &str) -> Vec<String> {
     all.into_iter().map(|packet| text(&packet["data_hash"])).collect()
 }
 
-fn probe(path: &Path) -> Value {
+/// What FFprobe tells of a file: streams and packets.
+pub(crate) fn probe(path: &Path) -> Value {
     let output = Command::new("ffprobe")
         .args([
             "-v",

@@ -6,6 +6,7 @@
 
 mod breakage;
 mod cases;
+mod hostile;
 mod look;
 mod pattern;
 mod phones;

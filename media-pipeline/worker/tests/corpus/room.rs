@@ -4,12 +4,13 @@
 
 use crate::pattern::Shape;
 use std::fs::{self, File};
+use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tertulia_media_core::{Class, Job, Limits, Outcome, Refusal};
@@ -18,7 +19,7 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 /// Far longer than anything takes that works.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// Cases, and with them jobs and programs that make or judge media, at once.
 const AT_ONCE: usize = 2;
 
@@ -44,33 +45,54 @@ pub(crate) struct Made {
 }
 
 /// Runs every case of a table, tells of all that fail, and sees that nothing is left.
-pub(crate) fn table<T: Sync>(cases: &[T], name: impl Fn(&T) -> String + Sync, each: impl Fn(&Desk<'_>, &T) + Sync) {
+pub(crate) fn table<T: Clone + Sync>(
+    cases: &[T],
+    name: impl Fn(&T) -> String + Sync,
+    each: impl Fn(&Desk<'_>, &T) + Sync,
+) {
+    table_of(|_| cases.to_vec(), name, each);
+}
+
+/// The same for cases that have to be made first.
+pub(crate) fn table_of<T: Sync>(
+    make: impl FnOnce(&Desk<'_>) -> Vec<T>,
+    name: impl Fn(&T) -> String + Sync,
+    each: impl Fn(&Desk<'_>, &T) + Sync,
+) {
     // What is left can only be counted where nobody else works.
     static ONE: Mutex<()> = Mutex::new(());
     let _alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    // The first runtime of a process opens what it never closes.
+    // The first runtime of a process opens what it never closes, and so does whoever lays a bait.
     drop(Room::runtime());
+    let _bait = bait();
     let descriptors_before = descriptors();
     assert_eq!(children(), Vec::<String>::new(), "the table before has left processes");
     let room = Room::open();
+    let cases = make(&Desk::new(&room, usize::MAX));
     let failed = Mutex::new(Vec::new());
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
-                while let Some((at, case)) =
-                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, cases.get(at)?)))
-                {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(case) = cases.get(at) else { break };
                     let desk = Desk::new(&room, at);
                     if catch_unwind(AssertUnwindSafe(|| each(&desk, case))).is_err() {
                         failed.lock().unwrap_or_else(PoisonError::into_inner).push(name(case));
                     }
+                    fs::remove_dir_all(&desk.folder).unwrap();
                 }
             });
         }
     });
-    room.close(descriptors_before);
-    assert_eq!(failed.into_inner().unwrap(), Vec::<String>::new(), "see above");
+    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let broken = room.close(descriptors_before);
+    assert_eq!(
+        (failed, broken),
+        (Vec::<String>::new(), Vec::new()),
+        "cases that have failed, workers that have broken"
+    );
 }
 
 impl Room {
@@ -81,17 +103,19 @@ impl Room {
     fn open() -> Self {
         let runtime = Self::runtime();
         let program = Program { path: env!("CARGO_BIN_EXE_tertulia-media-worker").into(), args: Vec::new() };
+        let config = PoolConfig { stall: PATIENCE, wall_min: PATIENCE * 4, ..PoolConfig::new(program, AT_ONCE as u32) };
         let pool = runtime.block_on(async {
-            let pool = Pool::start(PoolConfig::new(program, AT_ONCE as u32)).unwrap();
+            let pool = Pool::start(config).unwrap();
             pool.layers().await.unwrap();
             pool
         });
         Self { folder: tempfile::tempdir().unwrap(), runtime, pool }
     }
 
-    fn close(self, descriptors_before: usize) {
+    /// Sees that nothing is left, and tells in which ways workers have broken.
+    fn close(self, descriptors_before: usize) -> Vec<Cause> {
         let Self { folder, runtime, pool } = self;
-        let broken: Vec<_> = Cause::ALL.into_iter().filter(|cause| pool.counters().failures(*cause) > 0).collect();
+        let broken = Cause::ALL.into_iter().filter(|cause| pool.counters().failures(*cause) > 0).collect();
         runtime.block_on(pool.shutdown());
         assert_eq!(children(), Vec::<String>::new(), "processes are left");
         drop((folder, pool, runtime));
@@ -100,7 +124,7 @@ impl Room {
             assert!(start.elapsed() < PATIENCE, "{} descriptors, {descriptors_before} before", descriptors());
             std::thread::sleep(Duration::from_millis(5));
         }
-        assert_eq!(broken, [], "workers have broken");
+        broken
     }
 }
 
@@ -176,6 +200,16 @@ pub(crate) fn sample(name: &str) -> PathBuf {
     let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.cache/samples")).join(name);
     assert!(path.exists(), "{} is missing: `./x test rust` fetches it", path.display());
     path
+}
+
+/// Where nobody comes: what hostile files name.
+pub(crate) fn bait() -> &'static TcpListener {
+    static BAIT: LazyLock<TcpListener> = LazyLock::new(|| {
+        let bait = TcpListener::bind("127.0.0.1:0").unwrap();
+        bait.set_nonblocking(true).unwrap();
+        bait
+    });
+    &BAIT
 }
 
 /// How often each file is cut, and broken.

@@ -1,7 +1,7 @@
 //! Real files: films, photographs and sounds as cameras and telephones have stored them.
 
 use crate::breakage;
-use crate::look::{Look, assert_playable, packets};
+use crate::look::{Look, assert_playable, probe};
 use crate::room::{Desk, sample, table};
 use std::fs;
 use std::io::Cursor;
@@ -10,6 +10,7 @@ use std::process::Command;
 use tertulia_media_core::{Class, Reason};
 
 /// A film: pictures, milliseconds, size as it comes out, whether pictures and sound are copied.
+#[derive(Clone)]
 struct Film(&'static str, usize, u64, (u32, u32), [bool; 2]);
 
 #[test]
@@ -35,8 +36,9 @@ fn d3_films_of_real_cameras_become_playable() {
             assert_eq!(look.pictures().len(), *count);
             assert!(made.outcome.duration_ms.abs_diff(*length) < 60, "{} ms", made.outcome.duration_ms);
             assert_eq!((made.outcome.width, made.outcome.height), *size);
+            let told = probe(&input);
             for (kind, is_copied) in ["video", "audio"].into_iter().zip(is_copied) {
-                assert_eq!(packets(&input, kind) == packets(&made.main, kind), *is_copied, "{kind}");
+                assert_eq!(look.has_packets_of(&told, kind), *is_copied, "{kind}");
             }
             breakage::break_all(desk, Class::Video, &fs::read(&input).unwrap(), name);
         },
@@ -53,6 +55,7 @@ fn d3_films_in_containers_that_are_not_taken_are_refused() {
 }
 
 /// A photograph: size as it comes out, and whether it says where it was taken.
+#[derive(Clone)]
 struct Photograph(&'static str, (u32, u32), bool);
 
 #[test]
@@ -62,9 +65,7 @@ fn d7_photographs_of_real_cameras_come_out_upright_without_their_places() {
         Photograph("IMG-20191006-WA0002.jpg", (1_024, 768), false),
         Photograph("IMG_1054.JPG", (1_280, 960), false),
         Photograph("IMG_20191224_234846.jpg", (2_560, 1_920), true),
-        Photograph("IMG_20200124_231153.jpg", (2_560, 1_920), true),
         Photograph("IMG_20200608_111614.jpg", (2_560, 1_920), true),
-        Photograph("IMG_20200827_231612.jpg", (2_560, 1_920), true),
     ];
     table(
         &photographs,

@@ -63,5 +63,19 @@ fn d3_sizes_rates_and_fields_of_unusual_shapes() {
         case("j.mkv", "-c:v libx264 -pix_fmt yuv420p -c:a pcm_s16le -ar 11025 -ac 1").fates(Copied, Coded),
         case("k.mp4", "-c:v libx264 -pix_fmt yuv420p -c:a aac").shape(32, 240, 25).count(40).copied(),
         case("l.mkv", "-c:v libx264 -pix_fmt yuv420p -c:a aac -ac 1 -ar 44100").shape(176, 144, 50).copied(),
+        case("m.mp4", "-vf select='not(mod(n,7))+not(mod(n,5))' -fps_mode passthrough -c:v libx264 -bf 0 -pix_fmt yuv420p -c:a aac")
+            .count(12)
+            .copied(),
+        case("n.mkv", "-vf select='not(mod(n,7))+not(mod(n,5))' -fps_mode passthrough -c:v mpeg4 -c:a pcm_s16le").count(12),
+    ]);
+}
+
+#[test]
+fn d3_high_dynamic_range_and_wide_colours_become_what_every_screen_shows() {
+    prove_all(&[
+        case("a.mov", "-pix_fmt yuv420p10le -c:v libx265 -preset ultrafast -tag:v hvc1 -c:a aac -x265-params log-level=none:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc").fates(Coded, Copied),
+        case("b.mov", "-pix_fmt yuv420p10le -c:v libx265 -preset ultrafast -tag:v hvc1 -c:a aac -x265-params log-level=none:colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc").fates(Coded, Copied),
+        case("c.mkv", "-pix_fmt yuv420p10le -c:v libx265 -preset ultrafast -c:a libopus -x265-params log-level=none:colorprim=bt2020:transfer=bt2020-10:colormatrix=bt2020nc"),
+        case("d.mp4", "-pix_fmt yuv420p10le -c:v libx264 -preset ultrafast -c:a aac").fates(Coded, Copied),
     ]);
 }
