@@ -3,12 +3,16 @@
 use anyhow::{Context, bail, ensure};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tertulia_tests::wait::in_time;
+use std::time::{Duration, Instant};
+use tertulia_tests::wait::{PATIENCE, in_time};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
+
+/// How often is asked whether the publishers are there.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
 
 /// A session with a room of its own.
 pub(crate) struct Janus {
@@ -17,6 +21,8 @@ pub(crate) struct Janus {
     transactions: u64,
     room: u64,
     feeds: Vec<u64>,
+    /// Whether all of them are known to be up.
+    is_up: bool,
 }
 
 impl Janus {
@@ -26,7 +32,8 @@ impl Janus {
         let tcp = TcpStream::connect(address).await?;
         tcp.set_nodelay(true)?;
         let (ws, _) = tokio_tungstenite::client_async(request, tcp).await?;
-        let mut janus = Self { ws, session: 0, transactions: 0, room: std::process::id().into(), feeds: Vec::new() };
+        let mut janus =
+            Self { ws, session: 0, transactions: 0, room: std::process::id().into(), feeds: Vec::new(), is_up: false };
         janus.session = number(&janus.ask(json!({"janus": "create"})).await?, "/data/id")?;
         Ok(janus)
     }
@@ -44,6 +51,7 @@ impl Janus {
         let join = json!({"request": "join", "ptype": "publisher", "room": self.room, "display": format!("p{index}")});
         let joined = self.message(handle, join, None).await?;
         self.feeds.push(number(&joined, "/plugindata/data/id")?);
+        self.is_up = false;
         let publish = json!({"request": "publish", "audio": !video, "video": video});
         let jsep = json!({"type": "offer", "sdp": offer, "trickle": false});
         sdp(&self.message(handle, publish, Some(jsep)).await?)
@@ -52,6 +60,7 @@ impl Janus {
     /// Asks for every feed; gives the handle and Janus' offer.
     pub(crate) async fn subscribe(&mut self) -> anyhow::Result<(u64, String)> {
         let handle = self.attach().await?;
+        self.published(handle).await?;
         let streams: Vec<Value> = self.feeds.iter().map(|feed| json!({"feed": feed})).collect();
         let join = json!({"request": "join", "ptype": "subscriber", "room": self.room, "streams": streams});
         Ok((handle, sdp(&self.message(handle, join, None).await?)?))
@@ -61,6 +70,25 @@ impl Janus {
     pub(crate) async fn start(&mut self, handle: u64, answer: &str) -> anyhow::Result<()> {
         let jsep = json!({"type": "answer", "sdp": answer, "trickle": false});
         self.message(handle, json!({"request": "start", "room": self.room}), Some(jsep)).await?;
+        Ok(())
+    }
+
+    /// Waits until every feed is listed as published: until its media is up, Janus says that there is no such feed.
+    async fn published(&mut self, handle: u64) -> anyhow::Result<()> {
+        let start = Instant::now();
+        while !self.is_up {
+            ensure!(start.elapsed() < PATIENCE, "the publishers are not up");
+            let list = self.message(handle, json!({"request": "listparticipants", "room": self.room}), None).await?;
+            let people = list.pointer("/plugindata/data/participants").and_then(Value::as_array);
+            let is_up = |feed: &u64| {
+                let is_it = |one: &Value| one["id"].as_u64() == Some(*feed) && one["publisher"] == true;
+                people.is_some_and(|people| people.iter().any(is_it))
+            };
+            self.is_up = self.feeds.iter().all(is_up);
+            if !self.is_up {
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
+        }
         Ok(())
     }
 

@@ -6,6 +6,7 @@ mod calls;
 mod figures;
 mod idle;
 mod janus;
+mod media;
 mod process;
 mod rooms;
 mod shape;
@@ -59,6 +60,11 @@ enum Command {
         #[arg(long, default_value_t = 10)]
         secs: u64,
     },
+    /// Uploads and what becomes of them, beside the FFmpeg command line, libvips, and a server that reads to nowhere.
+    Media {
+        #[command(subcommand)]
+        what: media::What,
+    },
 }
 
 /// Where media runs: Janus ignores loopback, so a fair run of both is on another address.
@@ -74,6 +80,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Janus { pid, ws, load } => rooms::janus(pid, &ws, &load).await?,
         Command::Calls { count } => calls::run(count).await?,
         Command::Idle { sockets, secs } => idle::run(sockets, secs).await?,
+        Command::Media { what } => media::run(what).await?,
     };
     #[expect(clippy::print_stdout, reason = "the row is what it is for")]
     {
