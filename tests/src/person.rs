@@ -46,7 +46,6 @@ impl Person {
     }
 
     /// A request to this path, with the token.
-    #[must_use]
     pub fn ask(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("http://{}{path}", self.to)).bearer_auth(&self.token);
         match &self.device {

@@ -25,7 +25,7 @@ fn is_over(status: u16, said: &Value, code: &str, limit: u64, actual: u64) -> an
 async fn d2_16_mb_of_video_100_mb_of_anything_and_nothing_is_read_in_vain() -> anyhow::Result<()> {
     let server = Server::start().await?;
     let phone = Client::connect(&server, "alice").await?;
-    let limits = phone.welcome().uploads.clone().ok_or_else(|| anyhow::anyhow!("no limits"))?;
+    let limits = phone.welcome().uploads.ok_or_else(|| anyhow::anyhow!("no limits"))?;
     ensure!(limits.video_bytes_max == 16 * MIB && limits.video_seconds_max == 180, "{limits:?}");
     ensure!(limits.file_bytes_max == 100 * MIB, "{limits:?}");
     let alice = Person::new(&server, "alice");
