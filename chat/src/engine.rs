@@ -63,6 +63,9 @@ pub enum Rejected {
     /// Too much waits for the committer: try again a little later.
     #[error("too much waits to be written")]
     Busy,
+    /// The store has no room for more.
+    #[error("there is no room for more messages")]
+    Full,
     /// The engine has ended.
     #[error("the relay is ending")]
     Ended,
@@ -132,6 +135,8 @@ pub struct Counters {
     pub forgotten: AtomicU64,
     /// Acknowledgements of what was never handed out.
     pub bad_acknowledgements: AtomicU64,
+    /// Messages refused since the store had no room.
+    pub full: AtomicU64,
     /// Commands refused since too many waited.
     pub busy: AtomicU64,
     /// Bodies that could not be read.

@@ -7,6 +7,7 @@ pub mod embedded;
 pub mod memory;
 
 use crate::journal::JournalError;
+use crate::vault::VaultError;
 use parking_lot::Mutex;
 use tertulia_chat_core::{BodyRef, Dead, MessageId, Position, Record, Relay};
 use tertulia_common::Timestamp;
@@ -17,6 +18,9 @@ pub enum StoreError {
     /// The journal's reason.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The vault's reason.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// A record that can't be read: written by a newer program, or damaged.
     #[error("a record of the journal can't be read")]
     Record,
@@ -55,6 +59,9 @@ pub trait Store: Send {
     /// # Errors
     /// As [`Self::push`].
     fn commit(&mut self, sync: bool) -> Result<(), StoreError>;
+
+    /// Whether there is no room for much more: what is new is to be refused, before anything of it is decided.
+    fn is_short(&self) -> bool;
 
     /// Nobody waits for these any longer. They can be read until [`Self::tidy`].
     fn release(&mut self, dead: &[Dead]);

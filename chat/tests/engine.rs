@@ -10,8 +10,12 @@ use std::time::Duration;
 use tertulia_chat::engine::{Delivery, Engine, Outlet, Outside, Pace, Reader, Rejected};
 use tertulia_chat::journal::Settings;
 use tertulia_chat::store::{Store, embedded::Embedded, memory::Memory};
-use tertulia_chat_core::{ClientId, ConversationId, Item, Limits, Position, Refusal, Relay, Sent, Seq, Submit, To};
+use tertulia_chat::vault::Kek;
+use tertulia_chat_core::{
+    BodyRef, ClientId, ConversationId, Item, Limits, MessageId, Position, Refusal, Relay, Sent, Seq, Submit, To,
+};
 use tertulia_common::{Timestamp, UserId};
+use zeroize::Zeroizing;
 
 /// How long something may take that must happen. Only a broken engine waits as long.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -107,7 +111,13 @@ impl Server {
     fn send(&self, from: Reader, to: &str, number: u128, text: &str) -> Result<Sent, Rejected> {
         let (tell, told) = mpsc::channel();
         let digest = text.bytes().fold(7, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-        let submit = Submit { to: To::User(user(to)), client_id: ClientId(number), digest, body_bytes: text.len() };
+        let submit = Submit {
+            to: To::User(user(to)),
+            client_id: ClientId(number),
+            digest,
+            body_bytes: text.len(),
+            withheld: false,
+        };
         self.engine.send(from, submit, Bytes::copy_from_slice(text.as_bytes()), move |sent| {
             tell.send(sent).expect("somebody waits");
         });
@@ -136,7 +146,8 @@ fn small() -> Settings {
 }
 
 fn embedded(folder: &Path) -> Server {
-    let (store, relay) = Embedded::open(folder, small(), limits()).expect("a store");
+    let keys = vec![Kek::new(Zeroizing::new([7; 32]))];
+    let (store, relay) = Embedded::open(folder, small(), limits(), keys).expect("a store");
     Server::start(relay, Box::new(store))
 }
 
@@ -298,4 +309,52 @@ fn a_device_that_is_taken_by_another_socket_hears_nothing_any_longer() {
         later.has(&["hello"]);
         assert!(earlier.state.lock().texts.is_empty());
     });
+}
+
+/// Whether a text can be found, or what it was sealed from can be opened, in a copy of the folder.
+fn is_readable(folder: &Path, text: &str) -> bool {
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if std::fs::read(&path).expect("a file").windows(text.len()).any(|part| part == text.as_bytes()) {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+#[test]
+fn m3_a_body_is_never_clear_on_the_disk_and_can_be_opened_by_nobody_once_all_have_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = embedded(folder.path());
+    let (alice, _) = server.attach("alice", "phone");
+    let (bob, phone) = server.attach("bob", "phone");
+    server.send(alice, "bob", 1, "the secret of the house").expect("sent");
+    server.send(alice, "away", 2, "what waits for somebody").expect("sent");
+    phone.has(&["the secret of the house"]);
+    assert!(!is_readable(folder.path(), "secret of the house"));
+    server.engine.acknowledge(bob, phone.upto());
+    // Its bucket is over: the next tidying forgets what is dead in it.
+    server.clock.fetch_add(40_000, Ordering::Relaxed);
+    server.tidy();
+    let keys = || vec![Kek::new(Zeroizing::new([7; 32]))];
+    drop(server);
+    // Whoever has all of the disk and the key: the journal still has the sealed bytes, and no key opens them.
+    let (store, relay) = Embedded::open(folder.path(), small(), limits(), keys()).expect("a store");
+    assert_eq!(relay.live().count(), 1);
+    let bodies = store.bodies();
+    let mut opened = Vec::new();
+    for live in relay.live() {
+        let conversation = ConversationId::direct(&user("alice"), &user("away"));
+        let id = MessageId { conversation, seq: Seq(1) };
+        opened.push(bodies.read(id, live.position, live.sent_at, live.body).expect("what waits can be opened"));
+        let id = MessageId { conversation: ConversationId::direct(&user("alice"), &user("bob")), seq: Seq(1) };
+        let dead = BodyRef { offset: live.body.offset, ..live.body };
+        assert!(bodies.read(id, Position(live.position.0 - 1), live.sent_at, dead).is_err());
+    }
+    assert_eq!(opened, [b"what waits for somebody".to_vec()]);
 }

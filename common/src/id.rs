@@ -172,6 +172,11 @@ uuid_id! {
 }
 
 uuid_id! {
+    /// A device's own name for a message it sends: the same again from the same device is the same message.
+    ClientMessageId
+}
+
+uuid_id! {
     /// One person's handle on an uploaded file: several of them may be on the same bytes.
     MediaId
 }

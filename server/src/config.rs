@@ -6,6 +6,7 @@
 
 mod accounts;
 mod addresses;
+mod chat;
 mod env;
 mod ice;
 mod keys;
@@ -24,6 +25,7 @@ pub(crate) use uploads::WORKER_COMMAND;
 
 use crate::lan::Lan;
 use accounts::Accounts;
+use chat::Chat;
 use anyhow::{Context as _, bail};
 use ice::IceServer;
 use keys::check_keys;
@@ -48,6 +50,7 @@ pub(crate) struct Config {
     pub(crate) calls: Calls,
     pub(crate) signaling: tertulia_signaling::Limits,
     pub(crate) media: Media,
+    pub(crate) chat: Chat,
     pub(crate) uploads: Uploads,
     pub(crate) drain: Drain,
     pub(crate) log: Log,
@@ -116,6 +119,7 @@ impl Config {
                 self.http.listen
             );
         }
+        self.chat.check()?;
         self.uploads.check()?;
         self.signaling.check().map_err(anyhow::Error::msg).context("[signaling]")?;
         let positive = [

@@ -3,6 +3,7 @@
 //! A library so that the fuzz targets reach its parsers; `main.rs` is the program, and only calls it.
 
 mod announce;
+mod chat;
 mod cli;
 mod config;
 mod doctor;

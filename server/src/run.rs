@@ -1,6 +1,7 @@
 //! Build, start, wait, drain: the program's life, and the one place where its parts meet.
 
 use crate::announce::Place;
+use crate::chat::{self, Chat};
 use crate::config::{Config, DrainedCalls, make_private_folder};
 use crate::lan::Issued;
 use crate::listeners::{Doors, Listeners};
@@ -43,6 +44,7 @@ struct Running {
     listeners: Listeners,
     ports: Vec<SocketAddr>,
     media: Option<Media>,
+    chat: Option<Chat>,
     issued: Option<Issued>,
     /// Held while the data folder is ours.
     _lock: File,
@@ -73,7 +75,7 @@ impl Signals {
 /// If it can't start, if a part of it dies, or if it is told twice to end.
 pub(crate) async fn run(config: &Config, ready_file: Option<&Path>) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
-    let running = start(config).await?;
+    let mut running = start(config).await?;
     let place = Place::new(config, running.listeners.addresses, &running.ports);
     place.announce(config, running.issued.as_ref())?;
     if let Some(file) = ready_file {
@@ -85,6 +87,7 @@ pub(crate) async fn run(config: &Config, ready_file: Option<&Path>) -> anyhow::R
             Ok(())
         }
         () = a_thread_dies(&running.sfu) => Err("a media thread has ended"),
+        () = messages_fail(&mut running.chat) => Err("messages can't be kept"),
     };
     let calls = drain_calls(config);
     let bound = match calls {
@@ -111,6 +114,8 @@ async fn start(config: &Config) -> anyhow::Result<Running> {
     let directory = Directory::open(&file).await.with_context(|| file.display().to_string())?;
     let (sfu, sfu_events) = tertulia_sfu::start(config.sfu()?)?;
     let media = Media::open(config, &directory).await?;
+    let chat = chat::open(config).await?;
+    gateway_config.chat = chat.as_ref().map(|chat| Arc::clone(&chat.engine));
     gateway_config.uploads = media.as_ref().map(|media| media.uploads.clone());
     let (gateway, v1) = Gateway::start(gateway_config, directory.clone(), sfu.clone(), sfu_events).await?;
 
@@ -125,11 +130,14 @@ async fn start(config: &Config) -> anyhow::Result<Running> {
     if let Some(media) = &media {
         media.register(&mut registry);
     }
+    if let Some(chat) = &chat {
+        chat.register(&mut registry);
+    }
 
     let operator = operator::router(Arc::clone(&health), registry);
     let listeners = doors.open(config, site::with_site(site::with_authority(v1, issued.as_ref())), operator)?;
     let ports = sfu.addresses();
-    Ok(Running { gateway, sfu, health, listeners, ports, media, issued, _lock: lock })
+    Ok(Running { gateway, sfu, health, listeners, ports, media, chat, issued, _lock: lock })
 }
 
 /// One program at a time owns a data folder: two would each tell half of the people what goes on. One that ends at this
@@ -184,6 +192,15 @@ async fn a_thread_dies(sfu: &Sfu) {
     }
 }
 
+/// Ends when what the relay keeps can't be relied on any longer.
+async fn messages_fail(chat: &mut Option<Chat>) {
+    match chat {
+        // A relay that ends without a word has panicked.
+        Some(chat) => drop((&mut chat.failed).await),
+        None => std::future::pending().await,
+    }
+}
+
 fn drain_calls(config: &Config) -> DrainCalls {
     let bound = Duration::from_millis(config.drain.timeout_ms);
     match config.drain.calls {
@@ -193,7 +210,7 @@ fn drain_calls(config: &Config) -> DrainCalls {
 }
 
 async fn drain(running: Running, calls: DrainCalls) {
-    let Running { gateway, sfu, health, listeners, ports: _, media, issued: _, _lock } = running;
+    let Running { gateway, sfu, health, listeners, ports: _, media, chat, issued: _, _lock } = running;
     health.draining.store(true, Ordering::Relaxed);
     gateway.drain(calls).await;
     let operator = listeners.end_people().await;
@@ -202,6 +219,8 @@ async fn drain(running: Running, calls: DrainCalls) {
     if let Some(media) = media {
         media.close().await;
     }
+    // The last that were taken on are written with it.
+    drop(chat);
     sfu.stop().await;
     operator.end().await;
     if let Err(error) = health.directory.clone().close().await {

@@ -9,11 +9,12 @@ use crate::ice::IceServer;
 use crate::outbox::OutboxLimits;
 use crate::uploads::Uploads;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::Duration;
+use tertulia_chat::engine::Engine;
 use tertulia_signaling_core::Timeouts;
 
 /// What the gateway is told at start.
-#[derive(Debug)]
 pub struct Config {
     /// The API keys whose tokens count.
     pub keys: Keys,
@@ -32,6 +33,8 @@ pub struct Config {
     pub ice_servers: Vec<IceServer>,
     /// Absent: no uploads are taken.
     pub uploads: Option<Uploads>,
+    /// The chat relay. Absent: no messages are relayed.
+    pub chat: Option<Arc<Engine>>,
 }
 
 /// What one client may take: the section `[signaling]` of the configuration.

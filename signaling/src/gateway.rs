@@ -4,6 +4,7 @@
 
 use crate::accounts::Accounts;
 use crate::bucket::Buckets;
+use crate::chat::Chat;
 use crate::clock::{Clock, random};
 use crate::config::Config;
 use crate::doors::Doors;
@@ -59,6 +60,8 @@ pub(crate) struct Shared {
     pub(crate) people: Option<Arc<People>>,
     pub(crate) doors: Arc<Doors>,
     pub(crate) accounts: Accounts,
+    /// Absent: no messages are relayed.
+    pub(crate) chat: Option<Chat>,
     pub(crate) sign_ins: Mutex<Buckets<IpAddr>>,
     pub(crate) opens_by_address: Mutex<Buckets<IpAddr>>,
     pub(crate) requests_by_address: Mutex<Buckets<IpAddr>>,
@@ -88,9 +91,19 @@ impl Shared {
     pub(crate) fn expel(&self, user: &UserId, devices: impl IntoIterator<Item = DeviceId>) {
         self.revocations.fetch_add(1, Ordering::SeqCst);
         for device in devices {
+            if let Some(chat) = &self.chat {
+                chat.close(user, [&device]);
+            }
             self.exchange.expel(&Endpoint { user: user.clone(), device });
         }
         self.people_changed();
+    }
+
+    /// Somebody blocks, or no longer.
+    pub(crate) fn reach_changed(&self) {
+        if let Some(chat) = &self.chat {
+            chat.forget_reach();
+        }
     }
 
     /// Someone has come or gone.
@@ -177,6 +190,7 @@ impl Gateway {
         let accounts = Accounts::new(&config.accounts, &metrics, clock.now());
         let (seen, people_of) = (Arc::clone(&accounts.seen), directory.clone());
         tasks.push(tokio::spawn(async move { seen.run(people_of).await }));
+        let chat = config.chat.clone().map(Chat::new);
         let (draining, closing) = (AtomicBool::new(false), AtomicBool::new(false));
         let instance = format!("{:016x}", random() as u64);
         let shared = Shared {
@@ -191,6 +205,7 @@ impl Gateway {
             people,
             doors,
             accounts,
+            chat,
             sign_ins,
             opens_by_address,
             requests_by_address,

@@ -150,6 +150,7 @@ fn open(
         name,
         rings: caps.rings,
         call_waiting: caps.call_waiting,
+        messages: caps.messages && shared.chat.is_some(),
         codec,
         secret: random().to_le_bytes(),
     };
@@ -163,6 +164,9 @@ fn open(
             Refused::new(translate::too_many(ErrorCode::ServerFull, max), CloseCode::Busy)
         }
     })?;
+    if let Some(chat) = shared.chat.as_ref().filter(|_| opened.session.who.messages) {
+        chat.attach(&shared.hub, &opened.session);
+    }
     Ok((opened.session, opened.link))
 }
 

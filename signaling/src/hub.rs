@@ -149,6 +149,11 @@ impl Hub {
         self.count(session.tell(frame));
     }
 
+    /// Tells a session what is encoded for its codec.
+    pub(crate) fn tell_encoded(&self, session: &Session, frame: Bytes) {
+        self.count(session.tell_encoded(frame));
+    }
+
     /// Answers a request.
     pub(crate) fn answer(&self, session: &Session, id: RequestId, answer: Result<OkFrame, ErrorBody>) {
         let frame = match answer {

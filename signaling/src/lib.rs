@@ -15,6 +15,7 @@ mod accounts;
 pub mod auth;
 mod authenticate;
 mod bucket;
+mod chat;
 mod clock;
 mod config;
 mod devices;

@@ -379,6 +379,10 @@ fn end_label(reason: EndReason) -> Reason {
 fn error_label(code: ErrorCode) -> Code {
     let code = match code {
         ErrorCode::BadFrame => "bad_frame",
+        ErrorCode::UnknownConversation => "unknown_conversation",
+        ErrorCode::ClientIdReused => "client_id_reused",
+        ErrorCode::NoMailbox => "no_mailbox",
+        ErrorCode::MessageNotStored => "message_not_stored",
         ErrorCode::HelloExpected => "hello_expected",
         ErrorCode::RequestIdNotRising => "request_id_not_rising",
         ErrorCode::TokenInvalid => "token_invalid",

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tertulia_directory::CalleeFacts;
 use tertulia_signaling_core::{Reach, Request};
 use tertulia_signaling_proto::{
-    CallConnect, CallInvite, ClientFrame, ErrorBody, ErrorCode, OkFrame, RequestId, Target,
+    CallConnect, CallInvite, ClientFrame, ErrorBody, ErrorCode, MessageRead, MessageSend, OkFrame, RequestId, Target,
 };
 
 /// A request without an answer yet.
@@ -51,7 +51,15 @@ impl Drop for Pending {
 pub(crate) fn run(shared: &Arc<Shared>, session: &Arc<Session>, frame: ClientFrame) {
     let ask = |id, request| shared.exchange.request(session, id, request);
     match frame {
-        ClientFrame::Hello(_) | ClientFrame::Pong(_) | ClientFrame::Ack(_) => {}
+        ClientFrame::Hello(_) | ClientFrame::Pong(_) | ClientFrame::Ack(_) | ClientFrame::MailboxAck(_) => {}
+        ClientFrame::MessageSend(send) => {
+            let id = send.id;
+            refused(shared, session, id, run_send(shared, session, send));
+        }
+        ClientFrame::MessageRead(read) => {
+            let id = read.id;
+            refused(shared, session, id, run_read(shared, session, &read));
+        }
         ClientFrame::CallInvite(invite) => {
             let id = invite.id;
             refused(shared, session, id, run_invite(shared, session, invite));
@@ -109,6 +117,23 @@ fn run_invite(shared: &Arc<Shared>, session: &Arc<Session>, invite: CallInvite) 
             }
         }
     });
+    Ok(())
+}
+
+fn run_send(shared: &Arc<Shared>, session: &Arc<Session>, send: MessageSend) -> Result<(), ErrorBody> {
+    let pending = defer(shared, session, send.id)?;
+    let (shared, session) = (Arc::clone(shared), Arc::clone(session));
+    tokio::spawn(async move {
+        let Some(chat) = &shared.chat else { return pending.answer(Err(ErrorCode::NoMailbox.into())) };
+        chat.send(&shared.directory, shared.clock, &session, send, |answer| pending.answer(answer)).await;
+    });
+    Ok(())
+}
+
+fn run_read(shared: &Arc<Shared>, session: &Arc<Session>, read: &MessageRead) -> Result<(), ErrorBody> {
+    let chat = shared.chat.as_ref().ok_or(ErrorCode::NoMailbox)?;
+    let pending = defer(shared, session, read.id)?;
+    chat.read(session, read, |answer| pending.answer(answer));
     Ok(())
 }
 

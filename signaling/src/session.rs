@@ -3,12 +3,14 @@
 //! Invariant: a request is taken on at most once, by its rising id, and its answer goes into the [`Outbox`], where it
 //! outlives the socket. Of the sockets of a session only the one that came last, the current [`Link`], may read or write.
 
+use crate::chat::Held;
 use crate::outbox::{Gap, Outbox, OutboxLimits, Pushed};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 use subtle::ConstantTimeEq;
+use tertulia_chat::engine::Reader;
 use tertulia_common::{CallId, SessionId};
 use tertulia_registry::Fence;
 use tertulia_signaling_core::Endpoint;
@@ -90,6 +92,8 @@ pub(crate) struct Identity {
     pub(crate) rings: bool,
     /// It can have one call on hold and be in another.
     pub(crate) call_waiting: bool,
+    /// It takes messages.
+    pub(crate) messages: bool,
     pub(crate) codec: Codec,
     pub(crate) secret: [u8; 16],
 }
@@ -124,6 +128,8 @@ pub(crate) struct Session {
     /// How others see the user now.
     name: Mutex<String>,
     state: Mutex<State>,
+    /// Its hold on its device's mailbox, if it takes messages.
+    mailbox: OnceLock<Held>,
 }
 
 impl Session {
@@ -141,7 +147,18 @@ impl Session {
             elsewhere: Vec::new(),
             over: false,
         };
-        Arc::new(Self { name: Mutex::new(who.name.clone()), who, state: Mutex::new(state) })
+        Arc::new(Self { name: Mutex::new(who.name.clone()), who, state: Mutex::new(state), mailbox: OnceLock::new() })
+    }
+
+    /// The session has its device's mailbox, until it is dropped.
+    pub(crate) fn hold(&self, mailbox: Held) {
+        // It asks once: a second hold is given back by its drop.
+        drop(self.mailbox.set(mailbox));
+    }
+
+    /// By whom its mailbox is read.
+    pub(crate) fn reader(&self) -> Option<Reader> {
+        self.mailbox.get().map(Held::reader)
     }
 
     /// How others see the user.

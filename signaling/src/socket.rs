@@ -313,6 +313,13 @@ impl Socket {
             Ok(ClientFrame::Hello(_)) => self.bad_frame(None, ErrorCode::HelloExpected),
             Ok(ClientFrame::Pong(ack)) => self.confirmed(ack, Session::pong),
             Ok(ClientFrame::Ack(ack)) => self.confirmed(ack, Session::acknowledge),
+            Ok(ClientFrame::MailboxAck(ack)) => {
+                self.small_frame()?;
+                if let Some(chat) = &self.shared.chat {
+                    chat.acknowledge(&self.session, ack);
+                }
+                ControlFlow::Continue(())
+            }
             Ok(request) => match request.request_id() {
                 Some(id) => self.request(id, request),
                 None => ControlFlow::Continue(()),

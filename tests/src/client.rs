@@ -122,7 +122,15 @@ impl Client {
         device: &str,
         codec: Codec,
     ) -> anyhow::Result<Self> {
-        Self::connect_able(server, token, user, device, codec, Caps { rings: true, call_waiting: false }).await
+        Self::connect_able(
+            server,
+            token,
+            user,
+            device,
+            codec,
+            Caps { rings: true, call_waiting: false, messages: false },
+        )
+        .await
     }
 
     /// Connects as one of a user's devices that can have one call on hold and be in another.
@@ -130,8 +138,17 @@ impl Client {
     /// # Errors
     /// If the server does not welcome it.
     pub async fn connect_waiting(server: &Server, user: &str, device: &str) -> anyhow::Result<Self> {
-        let caps = Caps { rings: true, call_waiting: true };
+        let caps = Caps { rings: true, call_waiting: true, messages: false };
         Self::connect_able(server, &token(user), user, device, Codec::Json, caps).await
+    }
+
+    /// Connects as one of a user's devices that takes messages.
+    ///
+    /// # Errors
+    /// If the server does not welcome it.
+    pub async fn connect_for_messages(server: &Server, user: &str, device: &str, codec: Codec) -> anyhow::Result<Self> {
+        let caps = Caps { rings: true, call_waiting: false, messages: true };
+        Self::connect_able(server, &token(user), user, device, codec, caps).await
     }
 
     async fn connect_able(

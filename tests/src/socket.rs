@@ -89,7 +89,7 @@ impl Socket {
     /// # Errors
     /// If the socket is gone.
     pub async fn hello(&mut self, token: &str, device: &str, resume: Option<Resume>) -> anyhow::Result<()> {
-        self.hello_as(token, device, resume, Caps { rings: true, call_waiting: false }).await
+        self.hello_as(token, device, resume, Caps { rings: true, call_waiting: false, messages: false }).await
     }
 
     /// Says hello, and what it can do.

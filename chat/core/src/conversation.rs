@@ -77,6 +77,8 @@ pub(crate) struct Kept {
     pub(crate) sent_at: Timestamp,
     pub(crate) sender: DeviceRef,
     pub(crate) body: BodyRef,
+    /// Only for its sender's own devices.
+    pub(crate) withheld: bool,
     /// Devices that have not acknowledged it.
     pub(crate) owed: u32,
 }

@@ -176,11 +176,12 @@ impl Relay {
         let of = &self.conversations[conversation.0 as usize];
         // It may have been given up, or was for nobody.
         let kept = &of.entries[of.at(position)?];
-        let sender = kept.sender;
+        let (sender, withheld) = (kept.sender, kept.withheld);
+        let writer = self.mailboxes[sender.0 as usize].user;
         let item = Item::Entry(self.entry(of, kept));
         let max = self.limits.unacknowledged_max;
         let mut to = Vec::new();
-        for member in of.members.iter().filter(|member| member.gets(position)) {
+        for member in of.members.iter().filter(|member| member.gets(position) && (!withheld || member.user == writer)) {
             for &device in &self.users[member.user.0 as usize].mailboxes {
                 let mailbox = &mut self.mailboxes[device.0 as usize];
                 let Some(reader) = mailbox.reader.filter(|_| mailbox.following && device != sender) else { continue };
@@ -260,7 +261,7 @@ impl Relay {
     pub(crate) fn is_for(&self, kept: &Kept, device: DeviceRef) -> bool {
         let mailbox = &self.mailboxes[device.0 as usize];
         let own = self.mailboxes[kept.sender.0 as usize].user == mailbox.user;
-        kept.sender != device && (!own || kept.position > mailbox.opened)
+        if own { kept.sender != device && kept.position > mailbox.opened } else { !kept.withheld }
     }
 
     fn item(&self, next: Next) -> Item {
@@ -282,6 +283,10 @@ impl Relay {
             position: kept.position,
             id: MessageId { conversation: of.id, seq: kept.seq },
             sender: self.users[sender.0 as usize].id.clone(),
+            to: (of.kind == Kind::Direct).then(|| {
+                let other = of.members.iter().map(|member| member.user).find(|member| *member != sender);
+                self.users[other.unwrap_or(sender).0 as usize].id.clone()
+            }),
             sent_at: kept.sent_at,
             body: kept.body,
         }

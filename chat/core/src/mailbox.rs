@@ -59,6 +59,8 @@ pub struct Entry {
     pub id: MessageId,
     /// Who sent it.
     pub sender: UserId,
+    /// Between two people: to whom.
+    pub to: Option<UserId>,
     /// When.
     pub sent_at: Timestamp,
     /// Where its body is.

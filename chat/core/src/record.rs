@@ -30,6 +30,8 @@ pub enum Record {
         client_id: ClientId,
         /// Tells another body under the same name.
         digest: u64,
+        /// Only for its sender's own devices.
+        withheld: bool,
     },
     /// A device has everything up to there.
     Acknowledged {

@@ -29,6 +29,9 @@ pub struct Submit {
     pub digest: u64,
     /// Its length, in bytes.
     pub body_bytes: usize,
+    /// Whoever it is for does not want to hear of the sender, who is not to learn of that: it gets its place and its answer, and
+    /// goes to the sender's own devices alone.
+    pub withheld: bool,
 }
 
 /// A message that was sent, now or before.
@@ -235,7 +238,7 @@ impl Relay {
         out: &mut Vec<Record>,
     ) -> Sent {
         let position = self.next_position(now);
-        let audience = self.audience(conversation, from, position, out);
+        let audience = self.audience(conversation, from, position, submit.withheld, out);
         for &reader in &audience {
             self.mailboxes[reader.0 as usize].depth += 1;
         }
@@ -248,7 +251,15 @@ impl Relay {
             member.wrote = true;
         }
         into.last_at = position;
-        into.entries.push_back(Kept { position, seq, sent_at: now, sender: from, body: BodyRef::default(), owed });
+        into.entries.push_back(Kept {
+            position,
+            seq,
+            sent_at: now,
+            sender: from,
+            body: BodyRef::default(),
+            withheld: submit.withheld,
+            owed,
+        });
         let id = MessageId { conversation: into.id, seq };
         let Submit { client_id, digest, .. } = *submit;
         let mailbox = &mut self.mailboxes[from.0 as usize];
@@ -264,6 +275,7 @@ impl Relay {
             device: mailbox.device.clone().unwrap_or_else(|| unreachable!("a sender has a device")),
             client_id,
             digest,
+            withheld: submit.withheld,
         });
         self.fresh.push_back(Fresh::Entry { conversation, position });
         for reader in audience {
@@ -314,12 +326,14 @@ impl Relay {
         conversation: ConvRef,
         from: DeviceRef,
         position: Position,
+        withheld: bool,
         out: &mut Vec<Record>,
     ) -> Vec<DeviceRef> {
+        let writer = self.mailboxes[from.0 as usize].user;
         let users: Vec<UserRef> = self.conversations[conversation.0 as usize]
             .members
             .iter()
-            .filter(|member| member.gets(position))
+            .filter(|member| member.gets(position) && (!withheld || member.user == writer))
             .map(|member| member.user)
             .collect();
         let mut audience = Vec::with_capacity(users.len());

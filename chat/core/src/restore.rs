@@ -38,14 +38,14 @@ impl Restoring {
     /// The next record that was durable; `body` says where the store keeps a message's.
     pub fn restore(&mut self, record: Record, body: BodyRef) {
         match record {
-            Record::Message { conversation, seq, position, sent_at, sender, device, client_id, digest } => {
+            Record::Message { conversation, seq, position, sent_at, sender, device, client_id, digest, withheld } => {
                 let sender = self.mailbox(&sender, Some(device));
                 let known = SentRecord { client_id, digest, conversation, seq, sent_at };
                 let max = self.relay.limits.dedup_per_device;
                 self.relay.mailboxes[sender.0 as usize].sent.add(known, max);
                 let of = self.conversation(conversation);
                 let of = &mut self.relay.conversations[of.0 as usize];
-                of.entries.push_back(Kept { position, seq, sent_at, sender, body, owed: 0 });
+                of.entries.push_back(Kept { position, seq, sent_at, sender, body, withheld, owed: 0 });
                 self.reach(position);
             }
             Record::Acknowledged { user, device, upto } => {

@@ -178,3 +178,18 @@ fn one_reader_at_a_time_owns_a_mailbox() {
     assert_eq!(scene.got("bob", "phone"), [body(1)]);
     assert_eq!(scene.acknowledges_as("bob", "phone", earlier, 1), Err(Refusal::DeviceGone));
 }
+
+#[test]
+fn m13_what_is_withheld_goes_to_the_senders_own_devices_and_looks_sent() {
+    let mut scene = Scene::new(Limits::default());
+    scene.connects("alice", "phone").connects("alice", "laptop").connects("bob", "phone");
+    scene.withheld = true;
+    let sent = scene.sends("alice", "phone", "bob", 1).unwrap();
+    assert_eq!(sent.id.seq.0, 1);
+    assert_eq!(scene.got("alice", "laptop"), [body(1)]);
+    scene.leaves("bob", "phone").connects("bob", "phone");
+    assert!(scene.got("bob", "phone").is_empty());
+    scene.dies(usize::MAX);
+    scene.connects("bob", "phone");
+    assert!(scene.got("bob", "phone").is_empty());
+}

@@ -126,6 +126,10 @@ impl Committer<'_> {
                 self.write(relay, None)?;
                 self.tell(reply, opened);
             }
+            Command::Send { reply, .. } if self.store.is_short() => {
+                count(&self.shared.counters.full, 1);
+                self.told.push(Box::new(move || reply(Err(Rejected::Full))));
+            }
             Command::Send { from, submit, body, reply } => {
                 let sent = relay.send(now, from.device, &submit, &mut self.records);
                 self.write(relay, Some((&sent, &body)))?;

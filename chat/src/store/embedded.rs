@@ -1,14 +1,15 @@
 //! The store on the journal: the default, durable, in one folder.
 //!
-//! Everything is a record of the journal. A body follows its record. Room is given back from the oldest segment on: what is
+//! Everything is a record of the journal. A body follows its record, sealed under a key of its own from the vault. Room is given back from the oldest segment on: what is
 //! needed of it is written again at the end, a thing's state as it is now and bodies as they are, and then it is retired. So
 //! the journal is about as large as what lives in it, and starting again reads all of it.
 
 use super::{Bodies, Body, Figures, Store, StoreError};
 use crate::disk::{Disk, RealDisk};
 use crate::journal::{Batch, Durability, Journal, JournalError, Place, Reader, Settings};
+use crate::vault::{BUCKET, Kek, Vault, VaultError};
 use parking_lot::Mutex;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::path::Path;
 use std::sync::Arc;
 use tertulia_chat_core::{BodyRef, Dead, Incomplete, Limits, MessageId, Position, Record, Relay, Restoring};
@@ -33,6 +34,11 @@ pub struct Embedded {
     buffer: Vec<u8>,
     segment_bytes: u64,
     live: u64,
+    vault: Arc<Vault>,
+    /// By bucket of the vault, the messages in it that somebody waits for.
+    waiting: FxHashMap<u64, FxHashSet<u64>>,
+    /// Buckets in which messages have died since they were last forgotten.
+    touched: FxHashSet<u64>,
 }
 
 impl Embedded {
@@ -40,16 +46,28 @@ impl Embedded {
     ///
     /// # Errors
     /// If the folder can't be used, is in use, or what was durable in it can't be read.
-    pub fn open(folder: &Path, settings: Settings, limits: Limits) -> Result<(Self, Relay), StoreError> {
-        let disk = RealDisk::open(folder).map_err(StoreError::Folder)?;
-        Self::open_on(Arc::new(disk), settings, limits)
+    pub fn open(
+        folder: &Path,
+        settings: Settings,
+        limits: Limits,
+        keys: Vec<Kek>,
+    ) -> Result<(Self, Relay), StoreError> {
+        let disk = |name| RealDisk::open(&folder.join(name)).map_err(StoreError::Folder);
+        Self::open_on(Arc::new(disk("journal")?), Arc::new(disk("keys")?), settings, limits, keys)
     }
 
     /// As [`Self::open`], on any disk.
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn open_on(disk: Arc<dyn Disk>, settings: Settings, limits: Limits) -> Result<(Self, Relay), StoreError> {
+    pub fn open_on(
+        disk: Arc<dyn Disk>,
+        vault: Arc<dyn Disk>,
+        settings: Settings,
+        limits: Limits,
+        keys: Vec<Kek>,
+    ) -> Result<(Self, Relay), StoreError> {
+        let vault = Arc::new(Vault::open(vault, keys)?);
         let mut restoring = Restoring::new(limits);
         let mut unreadable = false;
         let segment_bytes = u64::from(settings.segment_bytes);
@@ -62,8 +80,16 @@ impl Embedded {
         }
         let relay = restoring.finish().map_err(|Incomplete(id)| StoreError::Incomplete(Incomplete(id)))?;
         let reader = journal.reader();
-        let live = relay.live().map(|live| u64::from(live.body.len)).sum();
-        Ok((Self { journal, reader, batch: None, buffer: Vec::new(), segment_bytes, live }, relay))
+        let mut live = 0;
+        let mut waiting: FxHashMap<u64, FxHashSet<u64>> = FxHashMap::default();
+        for body in relay.live() {
+            live += u64::from(body.body.len);
+            waiting.entry(bucket(body.sent_at)).or_default().insert(body.position.0);
+        }
+        // What had died when the program ended is forgotten with the first tidying.
+        let touched = vault.buckets().into_iter().collect();
+        let buffer = Vec::new();
+        Ok((Self { journal, reader, batch: None, buffer, segment_bytes, live, vault, waiting, touched }, relay))
     }
 
     /// Whether the journal is too large for what lives in it.
@@ -125,6 +151,24 @@ impl Embedded {
         Ok(true)
     }
 
+    /// Makes the bodies that nobody waits for unreadable. What is still being written to is left for the next time.
+    fn forget(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        // Secrets are made ahead: one that nothing was sealed under goes as well.
+        let unused = self.vault.buckets().into_iter().filter(|known| !self.waiting.contains_key(known));
+        self.touched.extend(unused);
+        let closed: Vec<u64> = self.touched.iter().copied().filter(|touched| *touched < bucket(now)).collect();
+        let live: Vec<(u64, Vec<u64>)> = closed
+            .iter()
+            .map(|bucket| (*bucket, self.waiting.get(bucket).map_or_else(Vec::new, |of| of.iter().copied().collect())))
+            .collect();
+        let buckets: Vec<(u64, &[u64])> = live.iter().map(|(bucket, live)| (*bucket, live.as_slice())).collect();
+        self.vault.forget_all(&buckets)?;
+        for bucket in closed {
+            self.touched.remove(&bucket);
+        }
+        Ok(())
+    }
+
     fn push_raw(&mut self, kind: u8, payload: &[&[u8]]) -> Result<Place, JournalError> {
         let journal = &mut self.journal;
         self.batch.get_or_insert_with(|| journal.batch()).push(kind, payload)
@@ -140,8 +184,14 @@ impl Store for Embedded {
             None => self.push_raw(PLAIN, &[&buffer])?,
             Some(body) => {
                 let len = u16::try_from(buffer.len()).map_err(|_| StoreError::Record)?;
-                let place = self.push_raw(MESSAGE, &[&len.to_le_bytes(), &buffer, body.bytes])?;
+                let Record::Message { conversation, seq, .. } = record else { return Err(StoreError::Record) };
+                let id = MessageId { conversation: *conversation, seq: *seq };
+                let (bucket, number) = (bucket(body.sent_at), body.position.0);
+                let mut sealed = body.bytes.to_vec();
+                self.vault.seal(bucket, number, &about(id), &mut sealed)?;
+                let place = self.push_raw(MESSAGE, &[&len.to_le_bytes(), &buffer, &sealed])?;
                 self.live += u64::from(place.len);
+                self.waiting.entry(bucket).or_default().insert(number);
                 place
             }
         };
@@ -158,19 +208,35 @@ impl Store for Embedded {
         Ok(())
     }
 
+    fn is_short(&self) -> bool {
+        self.journal.is_short()
+    }
+
     fn release(&mut self, dead: &[Dead]) {
         for dead in dead {
             self.live = self.live.saturating_sub(u64::from(dead.body.len));
+            let bucket = bucket(dead.sent_at);
+            self.touched.insert(bucket);
+            if let Some(waiting) = self.waiting.get_mut(&bucket) {
+                waiting.remove(&dead.position.0);
+                if waiting.is_empty() {
+                    self.waiting.remove(&bucket);
+                }
+            }
         }
     }
 
     fn tidy(&mut self, relay: &Mutex<Relay>, now: Timestamp) -> Result<(), StoreError> {
+        self.forget(now)?;
+        if self.journal.is_short() {
+            self.journal.retry();
+        }
         while self.is_spread() && self.give_back(relay, now)? {}
         Ok(())
     }
 
     fn bodies(&self) -> Box<dyn Bodies> {
-        Box::new(Sealed { reader: self.reader.clone() })
+        Box::new(Sealed { reader: self.reader.clone(), vault: Arc::clone(&self.vault) })
     }
 
     fn figures(&self) -> Figures {
@@ -181,10 +247,17 @@ impl Store for Embedded {
 
 struct Sealed {
     reader: Reader,
+    vault: Arc<Vault>,
 }
 
 impl Bodies for Sealed {
-    fn read(&self, _: MessageId, _: Position, _: Timestamp, at: BodyRef) -> Result<Vec<u8>, StoreError> {
+    fn read(
+        &self,
+        message: MessageId,
+        position: Position,
+        sent_at: Timestamp,
+        at: BodyRef,
+    ) -> Result<Vec<u8>, StoreError> {
         let place = Place { segment: at.file, offset: at.offset, len: at.len };
         let mut payload = match self.reader.read(place) {
             Ok(payload) => payload,
@@ -193,8 +266,25 @@ impl Bodies for Sealed {
         };
         let (record, _) = split(&payload).ok_or(StoreError::Record)?;
         payload.drain(..2 + record.len());
-        Ok(payload)
+        match self.vault.unseal(bucket(sent_at), position.0, &about(message), &mut payload) {
+            Ok(()) => Ok(payload),
+            Err(VaultError::Forgotten) => Err(StoreError::Gone),
+            Err(other) => Err(other.into()),
+        }
     }
+}
+
+/// The bucket of the vault that a message belongs to.
+fn bucket(sent_at: Timestamp) -> u64 {
+    sent_at.as_millis() / BUCKET.as_millis() as u64
+}
+
+/// What a sealed body is bound to: that no other is opened in its place.
+fn about(message: MessageId) -> [u8; 24] {
+    let mut about = [0; 24];
+    about[..16].copy_from_slice(&message.conversation.0.to_be_bytes());
+    about[16..].copy_from_slice(&message.seq.0.to_be_bytes());
+    about
 }
 
 /// A message's record and its body.

@@ -29,6 +29,10 @@ impl Store for Memory {
         Ok(())
     }
 
+    fn is_short(&self) -> bool {
+        false
+    }
+
     fn release(&mut self, dead: &[Dead]) {
         self.dead.extend(dead.iter().map(|dead| dead.position));
     }

@@ -79,11 +79,16 @@ pub(crate) fn make_private_folder(folder: &Path) -> std::io::Result<()> {
 
 /// Our own key, made if there is none.
 fn internal_key(folder: &Path) -> anyhow::Result<Vec<u8>> {
-    let file = folder.join("internal.key");
+    own_key(folder, "internal.key")
+}
+
+/// A key of 32 random bytes in the folder, made if there is none.
+pub(super) fn own_key(folder: &Path, name: &str) -> anyhow::Result<Vec<u8>> {
+    let file = folder.join(name);
     make_private_folder(folder).with_context(|| folder.display().to_string())?;
     match std::fs::read(&file) {
         Ok(key) => check_key(&file, key),
-        Err(error) if error.kind() == ErrorKind::NotFound => make_key(folder, &file),
+        Err(error) if error.kind() == ErrorKind::NotFound => make_key(&file),
         Err(error) => Err(error).with_context(|| file.display().to_string()),
     }
 }
@@ -94,16 +99,18 @@ fn check_key(file: &Path, key: Vec<u8>) -> anyhow::Result<Vec<u8>> {
         bail!("others can read {}: chmod 600 it, or delete it to get a new one", file.display());
     }
     if key.len() != INTERNAL_KEY_BYTES {
-        bail!("{} is damaged; delete it to get a new one (tokens signed with it end)", file.display());
+        bail!("{} is damaged; delete it to get a new one (what was signed or sealed with it is lost)", file.display());
     }
     Ok(key)
 }
 
 /// Whole or not at all: written beside, flushed, then linked into place, so that two starts at once agree on one key.
-fn make_key(folder: &Path, file: &Path) -> anyhow::Result<Vec<u8>> {
+fn make_key(file: &Path) -> anyhow::Result<Vec<u8>> {
     let mut key = vec![0; INTERNAL_KEY_BYTES];
     getrandom::fill(&mut key).context("no random numbers")?;
-    let draft = folder.join(format!("internal.key.{}", std::process::id()));
+    let mut draft = file.as_os_str().to_owned();
+    draft.push(format!(".{}", std::process::id()));
+    let draft = std::path::PathBuf::from(draft);
     let written =
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft).and_then(|mut out| {
             out.write_all(&key)?;

@@ -68,6 +68,7 @@ impl Config {
             allowed_origins: self.http.allowed_origins.clone(),
             ice_servers: self.ice()?,
             uploads: None, // opened with the directory, in `run`
+            chat: None,    // as well
         })
     }
 }

@@ -191,6 +191,7 @@ fn the_example_file_shows_every_option_that_has_no_default() {
         "accounts.webhook_secret_file",
         "media.bind_ip",
         "media.advertise",
+        "chat.key_files",
         "uploads.link_key_file",
         "uploads.store.folder",
         "uploads.store.s3.bucket",

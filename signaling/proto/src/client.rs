@@ -1,5 +1,6 @@
 //! What a client sends.
 
+use crate::chat::{MailboxAck, MessageRead, MessageSend};
 use crate::types::{DeclineReason, MediaFlags, MediaKind, RequestId, Target};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,15 @@ pub enum ClientFrame {
     /// device stays in until this one's media is up; then it hears `call.ended {handed_over}`.
     #[serde(rename = "call.join")]
     CallJoin(CallRequest),
+    /// Send a message. Answer: `ok {message}`, once it is durable.
+    #[serde(rename = "message.send")]
+    MessageSend(MessageSend),
+    /// This user has read a conversation up to there; the others see it in `receipts`, the user's other devices too.
+    #[serde(rename = "message.read")]
+    MessageRead(MessageRead),
+    /// This device has kept everything of its mailbox up to there. Not answered.
+    #[serde(rename = "mailbox.ack")]
+    MailboxAck(MailboxAck),
     /// Is the way to the server alive? Answered by `ok` at once; for clients that suspect their network.
     #[serde(rename = "probe")]
     Probe(Probe),
@@ -61,7 +71,9 @@ impl ClientFrame {
     #[must_use]
     pub fn request_id(&self) -> Option<RequestId> {
         match self {
-            Self::Hello(_) | Self::Pong(_) | Self::Ack(_) => None,
+            Self::Hello(_) | Self::Pong(_) | Self::Ack(_) | Self::MailboxAck(_) => None,
+            Self::MessageSend(r) => Some(r.id),
+            Self::MessageRead(r) => Some(r.id),
             Self::CallInvite(r) => Some(r.id),
             Self::CallRinging(r)
             | Self::CallAccept(r)
@@ -134,6 +146,8 @@ impl std::fmt::Debug for Resume {
 pub struct Caps {
     /// It can ring: it takes calls. A back end or a test that only places calls says no.
     pub rings: bool,
+    /// It takes messages: its mailbox is opened, and kept for it while it is away.
+    pub messages: bool,
     /// It can have one call on hold and be in another: it rings while it is in a call. Without, it is busy then.
     pub call_waiting: bool,
 }

@@ -115,6 +115,14 @@ error_codes! {
     TooManyConnections = Limit, "Too many connections.";
     /// There are as many of these as one may have (linked devices, blocked people); `limit` says how many.
     TooMany = Limit, "You can't add more of these. Remove one first.";
+    /// There is no such conversation, or you are not in it.
+    UnknownConversation = Invalid, "There is no such conversation.";
+    /// This `client_id` was used for another message of this device.
+    ClientIdReused = Invalid, "This message's id was used for another one.";
+    /// The device did not say in its `hello` that it takes messages, or this server relays none.
+    NoMailbox = Invalid, "This device takes no messages.";
+    /// The message could not be made durable: send it again, under the same `client_id`.
+    MessageNotStored = Retry, "The message could not be sent. Try again.";
     /// More bytes than this class may have; figures in bytes.
     MediaTooLarge = Limit, "This file is too large.";
     /// A longer video or sound than allowed; figures in milliseconds.

@@ -11,6 +11,7 @@
 //! server replays what came after, the client asks again what was not handled. Nothing is lost, nothing happens twice.
 
 mod account;
+mod chat;
 mod client;
 mod codec;
 mod error;
@@ -22,6 +23,10 @@ mod types;
 pub use account::{
     Blocks, Device, DeviceAccess, Devices, LinkBegin, LinkBegun, LinkCode, LinkFound, LinkState, Lookup, Profile,
     ProfilePatch, Register, Registered, Settings, SettingsPatch, Verify,
+};
+pub use chat::{
+    Content, Drained, Gap, GapReason, MailboxAck, Message, MessageRead, MessageSend, MessageSent, Receipt, Receipts,
+    Recipient,
 };
 pub use client::{
     Ack, CallConnect, CallDecline, CallHold, CallInvite, CallMedia, CallRequest, Caps, ClientFrame, Hello, Probe,

@@ -1,6 +1,7 @@
 //! What the server sends.
 
 use crate::account::{Devices, Settings};
+use crate::chat::{Drained, Gap, Message, MessageSent, Receipts};
 use crate::error::ErrorBody;
 use crate::media::{Media, MediaProgress, MediaRejected, UploadLimits};
 use crate::types::{
@@ -73,6 +74,18 @@ pub enum ServerFrame {
     /// An upload of this user was refused.
     #[serde(rename = "media.rejected")]
     MediaRejected(MediaRejected),
+    /// A message has come.
+    #[serde(rename = "message")]
+    Message(Box<Message>),
+    /// Members of a conversation have received or read more.
+    #[serde(rename = "receipts")]
+    Receipts(Receipts),
+    /// Messages were given up before this device came for them.
+    #[serde(rename = "gap")]
+    Gap(Gap),
+    /// What had waited has been handed out.
+    #[serde(rename = "drained")]
+    Drained(Drained),
     /// Demo only: who has signed in.
     #[serde(rename = "demo.people")]
     DemoPeople(crate::http::DemoPeople),
@@ -180,6 +193,10 @@ pub struct OkFrame {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub slots: Option<Vec<Slot>>,
+    /// `message.send`: where it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub message: Option<MessageSent>,
 }
 
 impl std::fmt::Debug for OkFrame {

@@ -187,9 +187,9 @@ fn listed_device() -> impl Strategy<Value = Device> {
 fn client_frame() -> impl Strategy<Value = ClientFrame> {
     let resume =
         (session(), text(), number()).prop_map(|(session, secret, received)| Resume { session, secret, received });
-    let hello = (text(), option::of(device()), option::of(resume), any::<(bool, bool)>()).prop_map(
-        |(token, device_id, resume, (rings, call_waiting))| {
-            ClientFrame::Hello(Hello { token, device_id, resume, caps: Caps { rings, call_waiting } })
+    let hello = (text(), option::of(device()), option::of(resume), any::<(bool, bool, bool)>()).prop_map(
+        |(token, device_id, resume, (rings, call_waiting, messages))| {
+            ClientFrame::Hello(Hello { token, device_id, resume, caps: Caps { rings, call_waiting, messages } })
         },
     );
     let request = || (id(), call_id()).prop_map(|(id, call_id)| CallRequest { id, call_id });
@@ -306,7 +306,7 @@ fn call_frame() -> impl Strategy<Value = ServerFrame> {
 
 fn server_frame() -> impl Strategy<Value = ServerFrame> {
     let ok = (id(), option::of(call_id()), option::of(text()), option::of(vec(slot(), 0..4)))
-        .prop_map(|(id, call_id, sdp, slots)| ServerFrame::Ok(OkFrame { id, call_id, sdp, slots }));
+        .prop_map(|(id, call_id, sdp, slots)| ServerFrame::Ok(OkFrame { id, call_id, sdp, slots, message: None }));
     prop_oneof![
         welcome(),
         ok,
@@ -369,7 +369,7 @@ fn encoded(codec: Codec, value: &Value) -> Vec<u8> {
 fn unknown_fields_are_ignored_wherever_they_are() {
     let hello = json!({"type": "hello", "token": "t", "new": {"deep": [1, {"er": null}]},
                        "caps": {"rings": true, "flies": 7}});
-    let caps = Caps { rings: true, call_waiting: false };
+    let caps = Caps { rings: true, call_waiting: false, messages: false };
     let expected = ClientFrame::Hello(Hello { token: "t".to_owned(), device_id: None, resume: None, caps });
     let id = "01a0c450-6c00-7415-9265-358979323846";
     let media = json!({"type": "call.media", "id": 1, "call_id": id, "mic": true, "camera": false, "screen": false,

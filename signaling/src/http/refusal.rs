@@ -26,7 +26,10 @@ impl From<ErrorBody> for Refusal {
             ErrorCode::Forbidden | ErrorCode::PrimaryOnly | ErrorCode::AccountOnly | ErrorCode::TlsRequired => {
                 StatusCode::FORBIDDEN
             }
-            ErrorCode::NotFound | ErrorCode::UnknownUser | ErrorCode::UnknownCall => StatusCode::NOT_FOUND,
+            ErrorCode::NotFound
+            | ErrorCode::UnknownUser
+            | ErrorCode::UnknownCall
+            | ErrorCode::UnknownConversation => StatusCode::NOT_FOUND,
             ErrorCode::TooLarge | ErrorCode::MediaTooLarge | ErrorCode::MediaQuota => StatusCode::PAYLOAD_TOO_LARGE,
             ErrorCode::MediaTooLong
             | ErrorCode::MediaTooManyPixels
@@ -52,6 +55,7 @@ impl From<ErrorBody> for Refusal {
             | ErrorCode::PinNotSent
             | ErrorCode::MediaBusy
             | ErrorCode::MediaStoreUnavailable
+            | ErrorCode::MessageNotStored
             | ErrorCode::MediaSandboxUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             ErrorCode::AlreadyInCall
@@ -60,6 +64,8 @@ impl From<ErrorBody> for Refusal {
             | ErrorCode::CallAnsweredElsewhere
             | ErrorCode::MediaNotReady
             | ErrorCode::ClaimOver
+            | ErrorCode::ClientIdReused
+            | ErrorCode::NoMailbox
             | ErrorCode::UploadOffset
             | ErrorCode::TooMany => StatusCode::CONFLICT,
             ErrorCode::BadFrame

@@ -76,6 +76,7 @@ pub(super) async fn block(
         }
         error => internal(&error),
     })?;
+    shared.reach_changed();
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -86,6 +87,7 @@ pub(super) async fn unblock(
 ) -> Result<StatusCode, Refusal> {
     let Path(whom) = whom.map_err(|_| ErrorCode::UnknownUser)?;
     shared.directory.unblock(&user, &whom).await.map_err(|error| internal(&error))?;
+    shared.reach_changed();
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -14,6 +14,7 @@ fn identity() -> Identity {
         name: "Alice".to_owned(),
         rings: true,
         call_waiting: false,
+        messages: false,
         codec: Codec::Json,
         secret: [7; 16],
     }

@@ -52,6 +52,7 @@ pub(crate) fn config() -> Config {
         allowed_origins: Vec::new(),
         ice_servers: Vec::new(),
         uploads: None,
+        chat: None,
     }
 }
 
@@ -104,7 +105,7 @@ impl Server {
     /// A client that can have two calls.
     pub(crate) async fn client_with_call_waiting(&self, user: &str, device: &str) -> Client {
         let mut client = Client::connect(self.address, Codec::Json).await.unwrap();
-        let caps = Caps { rings: true, call_waiting: true };
+        let caps = Caps { rings: true, call_waiting: true, messages: false };
         let (token, device_id) = (token(user), Some(device.parse().unwrap()));
         client.hello_frame(Hello { token, device_id, resume: None, caps }).await.unwrap();
         client

@@ -29,6 +29,12 @@ const OF_ONES_OWN: &[(&str, &str)] = &[
     ("ack", r#"{"received":0}"#),
     ("call.invite", r#"{"to":{"user":"alice"},"media":"voice"}"#),
     ("probe", "{}"),
+    (
+        "message.send",
+        r#"{"client_id":"019f5c7a-2e5d-7000-8000-00000000000a","to":{"user":"alice"},"content":{"type":"text","text":"x"}}"#,
+    ),
+    ("message.read", r#"{"conversation":"4f1c8e6b0a5d42c7b9d3e1f2a6c80794","read_upto":1}"#),
+    ("mailbox.ack", r#"{"seq":1}"#),
 ];
 
 fn every_frame() -> impl Iterator<Item = (&'static str, &'static str)> {

@@ -224,6 +224,8 @@ export type CallsElsewhere = {
 export type Caps = {
   /** It can ring: it takes calls. A back end or a test that only places calls says no. */
   rings: boolean;
+  /** It takes messages: its mailbox is opened, and kept for it while it is away. */
+  messages: boolean;
   /** It can have one call on hold and be in another: it rings while it is in a call. Without, it is busy then. */
   call_waiting: boolean;
 };
@@ -243,7 +245,19 @@ export type ClientFrame =
   | { type: "call.media" } & CallMedia
   | { type: "call.hold" } & CallHold
   | { type: "call.join" } & CallRequest
+  | { type: "message.send" } & MessageSend
+  | { type: "message.read" } & MessageRead
+  | { type: "mailbox.ack" } & MailboxAck
   | { type: "probe" } & Probe;
+
+/** A device's own name for a message it sends: the same again from the same device is the same message. */
+export type ClientMessageId = string;
+
+/** What a message says. */
+export type Content = { type: "text",
+/** Not empty. */
+text: string;
+};
 
 /** Why a device declines. */
 export type DeclineReason = "declined" | "busy";
@@ -315,6 +329,12 @@ export type Drain = {
   deadline_ms: number;
 };
 
+/** What had waited has been handed out. */
+export type Drained = {
+  /** Up to where. */
+  seq: number;
+};
+
 /** Why a call ended. */
 export type EndReason =
   | "hangup"
@@ -379,6 +399,10 @@ export type ErrorCode =
   | "server_full"
   | "too_many_connections"
   | "too_many"
+  | "unknown_conversation"
+  | "client_id_reused"
+  | "no_mailbox"
+  | "message_not_stored"
   | "media_too_large"
   | "media_too_long"
   | "media_too_many_pixels"
@@ -414,6 +438,17 @@ export type ErrorFrame = {
   /** What is wrong. */
   error: ErrorBody;
 };
+
+/** Something was here and was given up: the device was away for too long, or too much waited. */
+export type Gap = {
+  /** Everything up to there that this device had not acknowledged. */
+  seq: number;
+  /** Why. */
+  reason: GapReason;
+};
+
+/** Why messages were given up. */
+export type GapReason = "expired" | "quota";
 
 /** Who is calling. */
 export type Hello = {
@@ -501,6 +536,12 @@ export type LinkState = { "state": "waiting" } | { "state": "seen" } | { "state"
 export type Lookup = {
   /** The phone number. */
   phone: string;
+};
+
+/** This device has kept everything up to there. */
+export type MailboxAck = {
+  /** The `seq` of the last frame that it has kept. */
+  seq: number;
 };
 
 /** A picture, video, sound or file, as its owner and those it is shared with see it. */
@@ -654,6 +695,61 @@ export type MediaState = "processing" | "ready" | "refused";
 /** What an upload is to be treated as: `?as=` of an upload. */
 export type MediaTreatment = "auto" | "voice" | "document" | "sealed";
 
+/** A message has come: somebody's, or one of this user's from another device. */
+export type Message = {
+  /** Its place in mailboxes, for `mailbox.ack`. */
+  seq: number;
+  /** Its conversation. */
+  conversation: string;
+  /** Its place there. */
+  conversation_seq: number;
+  /** Who sent it. */
+  from: UserId;
+  /** To whom. */
+  to: Recipient;
+  /** When, by the server's clock. */
+  sent_at: Timestamp;
+  /** What it says. */
+  content: Content;
+};
+
+/** This user has read a conversation up to there. */
+export type MessageRead = {
+  /** The request's number. */
+  id: RequestId;
+  /** Which conversation. */
+  conversation: string;
+  /** Up to which place. */
+  read_upto: number;
+};
+
+/** Send a message. */
+export type MessageSend = {
+  /** The request's number. */
+  id: RequestId;
+  /**
+   * This device's own name for the message, a UUID. The same again is the same message: answered as before, delivered once.
+   * Only a device's latest 64 are known: it must not have more without an answer.
+   */
+  client_id: ClientMessageId;
+  /** Where to. */
+  to: Recipient;
+  /** What. */
+  content: Content;
+};
+
+/** Where a message stands: in the answer to `message.send`. */
+export type MessageSent = {
+  /** Its conversation. */
+  conversation: string;
+  /** Its place there: 1, 2, 3, … */
+  conversation_seq: number;
+  /** When, by the server's clock. */
+  sent_at: Timestamp;
+  /** It was sent before, by the same `client_id`. */
+  duplicate?: boolean;
+};
+
 /** A request was done. Which of the optional fields are there depends on the request. */
 export type OkFrame = {
   /** Of the request. */
@@ -667,6 +763,8 @@ export type OkFrame = {
   sdp?: string;
   /** `call.connect`: the receive slots of the offer. */
   slots?: Array<Slot>;
+  /** `message.send`: where it stands. */
+  message?: MessageSent;
 };
 
 /** A device that is in a call. */
@@ -759,6 +857,29 @@ export type QualitySummary = {
   interrupted_ms: number;
 };
 
+/** How far one member has come. */
+export type Receipt = {
+  /** Who. Oneself: read on another device. */
+  user: UserId;
+  /** A device of theirs has everything up to here. */
+  delivered_upto: number;
+  /** They have read up to here. */
+  read_upto: number;
+};
+
+/** How far members of a conversation have come. Figures only grow. */
+export type Receipts = {
+  /** The place of the change in mailboxes, for `mailbox.ack`. */
+  seq: number;
+  /** Which conversation. */
+  conversation: string;
+  /** Those that have moved. */
+  receipts: Array<Receipt>;
+};
+
+/** Where a message goes. */
+export type Recipient = { "user": UserId };
+
 /** `POST /v1/register`: asks for a PIN to be sent. The answer is the same whether or not the number has an account. */
 export type Register = {
   /** The phone number, best with its country code: `+34 612 345 678`. */
@@ -829,6 +950,10 @@ export type ServerFrame =
   | { type: "media.progress" } & MediaProgress
   | { type: "media.ready" } & Media
   | { type: "media.rejected" } & MediaRejected
+  | { type: "message" } & Message
+  | { type: "receipts" } & Receipts
+  | { type: "gap" } & Gap
+  | { type: "drained" } & Drained
   | { type: "demo.people" } & DemoPeople;
 
 /** `GET /v1/server`: what a client must know before it signs in. Needs no token. */
@@ -1050,6 +1175,10 @@ export const ERROR_CLASSES: Record<ErrorCode, ErrorClass> = {
   server_full: "limit",
   too_many_connections: "limit",
   too_many: "limit",
+  unknown_conversation: "invalid",
+  client_id_reused: "invalid",
+  no_mailbox: "invalid",
+  message_not_stored: "retry",
   media_too_large: "limit",
   media_too_long: "limit",
   media_too_many_pixels: "limit",
@@ -1111,6 +1240,10 @@ export const ERROR_SENTENCES: Record<ErrorCode, string> = {
   server_full: "The server can't take another call now.",
   too_many_connections: "Too many connections.",
   too_many: "You can't add more of these. Remove one first.",
+  unknown_conversation: "There is no such conversation.",
+  client_id_reused: "This message's id was used for another one.",
+  no_mailbox: "This device takes no messages.",
+  message_not_stored: "The message could not be sent. Try again.",
   media_too_large: "This file is too large.",
   media_too_long: "This is too long.",
   media_too_many_pixels: "This picture has too many pixels.",

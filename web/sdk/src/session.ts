@@ -237,7 +237,7 @@ export class Session extends Emitter<SessionEvents> {
 
   #hello(token: string): ClientFrame {
     const { rings, callWaiting } = this.#options;
-    const hello: Hello = { token, caps: { rings, call_waiting: callWaiting } };
+    const hello: Hello = { token, caps: { rings, call_waiting: callWaiting, messages: false } };
     const device = this.#options.deviceId ?? this.#welcome?.device_id;
     if (device !== undefined) hello.device_id = device;
     if (this.#welcome) {

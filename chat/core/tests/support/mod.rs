@@ -29,6 +29,8 @@ pub struct Scene {
     pub seen: BTreeMap<(String, String), Seen>,
     pub dead: Vec<u32>,
     readers: u64,
+    /// What is sent now is withheld.
+    pub withheld: bool,
 }
 
 /// The body of the message with this number, as the scripts compare it.
@@ -54,6 +56,7 @@ impl Scene {
             seen: BTreeMap::new(),
             dead: Vec::new(),
             readers: 0,
+            withheld: false,
         }
     }
 
@@ -130,7 +133,7 @@ impl Scene {
     fn submits(&mut self, name: &str, on: &str, to: To, number: u32, digest: u64) -> Result<Sent, Refusal> {
         let from = self.at(name, on);
         let mut out = Vec::new();
-        let submit = Submit { to, client_id: ClientId(number.into()), digest, body_bytes: 10 };
+        let submit = Submit { to, client_id: ClientId(number.into()), digest, body_bytes: 10, withheld: self.withheld };
         let sent = self.relay.send(self.now, from, &submit, &mut out)?;
         let body = BodyRef { file: 1, offset: number, len: 10 };
         if let Some(position) = sent.position {

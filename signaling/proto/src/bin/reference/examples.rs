@@ -1,6 +1,6 @@
 //! One example of every frame and HTTP body, as typed values: an example that the types do not allow does not compile.
 
-use crate::uploads;
+use crate::{messages, uploads};
 use serde_json::Value;
 use std::str::FromStr;
 use tertulia_common::{CallId, DeviceId, SessionId, Timestamp, UserId};
@@ -56,12 +56,12 @@ fn request(id: u64) -> CallRequest {
 
 /// Of every frame that clients send.
 pub(crate) fn client() -> Vec<ClientFrame> {
-    vec![
+    let mut frames = vec![
         ClientFrame::Hello(Hello {
             token: TOKEN.to_owned(),
             device_id: Some(device("alice-laptop")),
             resume: Some(Resume { session: session(), secret: "kZ0mX2…".to_owned(), received: 17 }),
-            caps: Caps { rings: true, call_waiting: true },
+            caps: Caps { rings: true, call_waiting: true, messages: true },
         }),
         ClientFrame::Pong(Ack { received: 18 }),
         ClientFrame::Ack(Ack { received: 32 }),
@@ -84,7 +84,9 @@ pub(crate) fn client() -> Vec<ClientFrame> {
         ClientFrame::CallHold(CallHold { id: RequestId(7), call_id: call_id(), on: true }),
         ClientFrame::CallJoin(request(8)),
         ClientFrame::Probe(Probe { id: RequestId(9) }),
-    ]
+    ];
+    frames.extend(messages::client());
+    frames
 }
 
 fn slots() -> Vec<Slot> {
@@ -187,7 +189,13 @@ pub(crate) fn server() -> Vec<ServerFrame> {
     let Participant { user_id, device_id } = bob();
     let mut frames = vec![
         ServerFrame::Welcome(Box::new(welcome())),
-        ServerFrame::Ok(OkFrame { id: RequestId(2), call_id: None, sdp: Some(OFFER.to_owned()), slots: Some(slots()) }),
+        ServerFrame::Ok(OkFrame {
+            id: RequestId(2),
+            call_id: None,
+            sdp: Some(OFFER.to_owned()),
+            slots: Some(slots()),
+            message: None,
+        }),
         ServerFrame::Error(ErrorFrame { id: Some(RequestId(7)), error: rate_limited() }),
         ServerFrame::Ping(Ping { now: Timestamp(AT + 15_000) }),
         ServerFrame::Drain(Drain { deadline_ms: 6_500 }),
@@ -230,6 +238,7 @@ pub(crate) fn server() -> Vec<ServerFrame> {
         ServerFrame::DemoPeople(people()),
     ];
     frames.extend(uploads::frames());
+    frames.extend(messages::server());
     frames
 }
 

@@ -5,6 +5,7 @@
 
 mod examples;
 mod markdown;
+mod messages;
 mod schema;
 mod typescript;
 mod uploads;

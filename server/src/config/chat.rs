@@ -1,0 +1,123 @@
+//! The section `[chat]`: the relay of messages, what may wait in it, and the keys of what it keeps.
+
+use super::Config;
+use super::keys::own_key;
+use anyhow::{Context as _, bail, ensure};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tertulia_chat::engine::Pace;
+use tertulia_chat::journal::Settings;
+use tertulia_chat::vault::Kek;
+use tertulia_chat_core::Limits;
+use zeroize::Zeroizing;
+
+/// Bytes of a key-encryption key.
+const KEY_BYTES: usize = 32;
+/// The key that is made where none is configured.
+const OWN_KEY: &str = "chat.key";
+
+/// Messages.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Chat {
+    pub(crate) enabled: bool,
+    pub(crate) message_bytes_max: usize,
+    pub(crate) mailbox_entries_max: u32,
+    pub(crate) mailboxes_per_user_max: usize,
+    pub(crate) conversations_per_user_max: usize,
+    pub(crate) unacknowledged_max: usize,
+    pub(crate) keep_days: u64,
+    pub(crate) queue_max: usize,
+    pub(crate) segment_bytes: u32,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) key_files: Vec<PathBuf>,
+}
+
+impl Default for Chat {
+    fn default() -> Self {
+        let (limits, pace) = (Limits::default(), Pace::default());
+        Self {
+            enabled: true,
+            message_bytes_max: limits.body_bytes_max / 2,
+            mailbox_entries_max: limits.mailbox_entries_max,
+            mailboxes_per_user_max: limits.devices_per_user_max,
+            conversations_per_user_max: limits.conversations_per_user_max,
+            unacknowledged_max: 128,
+            keep_days: limits.keep.as_secs() / (24 * 3600),
+            queue_max: pace.queue_max,
+            segment_bytes: Settings::default().segment_bytes,
+            key_files: Vec::new(),
+        }
+    }
+}
+
+impl Chat {
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        let positive = [
+            ("chat.message_bytes_max", self.message_bytes_max as u64),
+            ("chat.mailbox_entries_max", self.mailbox_entries_max.into()),
+            ("chat.mailboxes_per_user_max", self.mailboxes_per_user_max as u64),
+            ("chat.conversations_per_user_max", self.conversations_per_user_max as u64),
+            ("chat.unacknowledged_max", self.unacknowledged_max as u64),
+            ("chat.keep_days", self.keep_days),
+            ("chat.queue_max", self.queue_max as u64),
+        ];
+        if let Some((name, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
+            bail!("{name} must be at least 1");
+        }
+        let room = 4 * self.message_bytes_max;
+        ensure!(
+            (self.segment_bytes as usize) > room && self.segment_bytes <= 1 << 30,
+            "chat.segment_bytes must be above {room} (four of the largest messages), and at most 1 GiB"
+        );
+        Ok(())
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            devices_per_user_max: self.mailboxes_per_user_max,
+            mailbox_entries_max: self.mailbox_entries_max,
+            keep: Duration::from_secs(self.keep_days.saturating_mul(24 * 3600)),
+            body_bytes_max: self.message_bytes_max,
+            conversations_per_user_max: self.conversations_per_user_max,
+            unacknowledged_max: self.unacknowledged_max,
+            ..Limits::default()
+        }
+    }
+
+    pub(crate) fn pace(&self) -> Pace {
+        Pace { queue_max: self.queue_max, ..Pace::default() }
+    }
+
+    pub(crate) fn journal(&self) -> Settings {
+        Settings { segment_bytes: self.segment_bytes, ..Settings::default() }
+    }
+}
+
+impl Config {
+    /// Where messages are kept.
+    pub(crate) fn chat_folder(&self) -> PathBuf {
+        self.data.dir.join("chat")
+    }
+
+    /// The keys of what is kept: the first wraps, all unwrap. Without any a key is made in the data folder.
+    pub(crate) fn chat_keys(&self) -> anyhow::Result<Vec<Kek>> {
+        if self.chat.key_files.is_empty() {
+            let own = Zeroizing::new(own_key(&self.data.dir, OWN_KEY)?);
+            return Ok(vec![key(Path::new(OWN_KEY), own)?]);
+        }
+        let read = |file: &PathBuf| {
+            let bytes = std::fs::read(file).with_context(|| format!("key file {}", file.display()))?;
+            key(file, Zeroizing::new(bytes))
+        };
+        self.chat.key_files.iter().map(read).collect()
+    }
+}
+
+fn key(file: &Path, bytes: Zeroizing<Vec<u8>>) -> anyhow::Result<Kek> {
+    let mut key = Zeroizing::new([0; KEY_BYTES]);
+    ensure!(bytes.len() == KEY_BYTES, "key file {}: {} bytes instead of {KEY_BYTES}", file.display(), bytes.len());
+    key.copy_from_slice(&bytes);
+    Ok(Kek::new(key))
+}

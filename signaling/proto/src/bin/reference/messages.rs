@@ -1,0 +1,59 @@
+//! The reference of messages: an example of each frame.
+
+use tertulia_common::{ClientMessageId, Timestamp, UserId};
+use tertulia_signaling_proto::{
+    ClientFrame, Content, Drained, Gap, GapReason, MailboxAck, Message, MessageRead, MessageSend, Receipt, Receipts,
+    Recipient, RequestId, ServerFrame,
+};
+
+const AT: u64 = 1_790_000_600_000;
+const CONVERSATION: &str = "4f1c8e6b0a5d42c7b9d3e1f2a6c80794";
+
+#[expect(clippy::expect_used, reason = "an example is an id")]
+fn user(id: &str) -> UserId {
+    id.parse().expect("an id")
+}
+
+fn text() -> Content {
+    Content::Text { text: "Shall we talk at six?".to_owned() }
+}
+
+/// What clients send.
+pub(crate) fn client() -> Vec<ClientFrame> {
+    vec![
+        ClientFrame::MessageSend(MessageSend {
+            id: RequestId(10),
+            client_id: ClientMessageId::new(Timestamp(AT), 7),
+            to: Recipient::User(user("bob")),
+            content: text(),
+        }),
+        ClientFrame::MessageRead(MessageRead {
+            id: RequestId(11),
+            conversation: CONVERSATION.to_owned(),
+            read_upto: 12,
+        }),
+        ClientFrame::MailboxAck(MailboxAck { seq: 5_012 }),
+    ]
+}
+
+/// What the server sends.
+pub(crate) fn server() -> Vec<ServerFrame> {
+    vec![
+        ServerFrame::Message(Box::new(Message {
+            seq: 5_012,
+            conversation: CONVERSATION.to_owned(),
+            conversation_seq: 12,
+            from: user("bob"),
+            to: Recipient::User(user("alice")),
+            sent_at: Timestamp(AT),
+            content: text(),
+        })),
+        ServerFrame::Receipts(Receipts {
+            seq: 5_014,
+            conversation: CONVERSATION.to_owned(),
+            receipts: vec![Receipt { user: user("bob"), delivered_upto: 13, read_upto: 12 }],
+        }),
+        ServerFrame::Gap(Gap { seq: 4_100, reason: GapReason::Expired }),
+        ServerFrame::Drained(Drained { seq: 5_014 }),
+    ]
+}

@@ -1,0 +1,298 @@
+//! The chat relay as sessions see it: sending, reading, the mailbox of a device that takes messages.
+//!
+//! Invariants: a session that takes messages holds its device's mailbox for as long as it lives ([`Held`]). Whom a message may
+//! go to is asked of the directory, and remembered for a moment ([`Reach`]); what a blocked person writes is withheld, so that
+//! a block does not tell of itself.
+
+use crate::clock::Clock;
+use crate::hub::Hub;
+use crate::session::Session;
+use crate::translate;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+use sha2::{Digest, Sha256};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tertulia_chat::engine::{Delivery, Engine, Outlet, Reader, Rejected};
+use tertulia_chat_core::{
+    ClientId, ConversationId, Entry, GapReason, Item, Position, Receipt, Refusal, Sent, Seq, Submit, To,
+};
+use tertulia_common::{Timestamp, UserId};
+use tertulia_directory::Directory;
+use tertulia_signaling_proto::{
+    Codec, Content, Drained, ErrorBody, ErrorCode, Gap, GapReason as WireGapReason, MailboxAck, Message, MessageRead,
+    MessageSend, MessageSent, OkFrame, Receipt as WireReceipt, Receipts, Recipient, ServerFrame,
+};
+
+/// How long it is remembered that somebody may be written to. A block counts at once on this node, and after this long on others.
+const REACH_FOR: Duration = Duration::from_secs(2);
+/// Pairs of people that are remembered. Raising it costs about 150 bytes each.
+const PAIRS_MAX: usize = 20_000;
+
+/// The relay, with what sessions need beside it.
+pub(crate) struct Chat {
+    engine: Arc<Engine>,
+    reach: Mutex<Reach>,
+}
+
+/// Who was found to be reachable by whom, lately.
+#[derive(Default)]
+struct Reach {
+    /// Until when, and whether it is withheld.
+    pairs: FxHashMap<(UserId, UserId), (Timestamp, bool)>,
+}
+
+/// A session's hold on its device's mailbox.
+pub(crate) struct Held {
+    engine: Arc<Engine>,
+    reader: Reader,
+}
+
+impl Held {
+    pub(crate) fn reader(&self) -> Reader {
+        self.reader
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.engine.detach(self.reader);
+    }
+}
+
+impl std::fmt::Debug for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Held").field(&self.reader).finish()
+    }
+}
+
+/// Where a session hears its mailbox. It does not keep the session alive.
+struct Mail {
+    hub: Arc<Hub>,
+    session: Weak<Session>,
+}
+
+impl Outlet for Mail {
+    fn deliver(&self, delivery: &Arc<Delivery>) {
+        let Some(session) = self.session.upgrade() else { return };
+        let slot = match session.who.codec {
+            Codec::Json => &delivery.slots[0],
+            Codec::Msgpack => &delivery.slots[1],
+        };
+        let encoded = slot.get_or_init(|| encode(delivery, session.who.codec));
+        // Written by a newer program, or damaged: the relay has said so.
+        if !encoded.is_empty() {
+            self.hub.tell_encoded(&session, encoded.clone());
+        }
+    }
+
+    fn drained(&self, upto: Position) {
+        if let Some(session) = self.session.upgrade() {
+            self.hub.tell_session(&session, &ServerFrame::Drained(Drained { seq: upto.0 }));
+        }
+    }
+}
+
+impl Chat {
+    pub(crate) fn new(engine: Arc<Engine>) -> Self {
+        Self { engine, reach: Mutex::default() }
+    }
+
+    /// Opens the mailbox of a session's device and hands it out from now on.
+    pub(crate) fn attach(&self, hub: &Arc<Hub>, session: &Arc<Session>) {
+        let mail = Mail { hub: Arc::clone(hub), session: Arc::downgrade(session) };
+        let (engine, weak, hub) = (Arc::clone(&self.engine), Arc::downgrade(session), Arc::clone(hub));
+        let endpoint = &session.who.endpoint;
+        self.engine.attach(&endpoint.user, &endpoint.device, Arc::new(mail), move |opened| match opened {
+            Ok(reader) => {
+                let held = Held { engine, reader };
+                // If the session is over meanwhile, dropping the hold gives the mailbox back.
+                if let Some(session) = weak.upgrade() {
+                    session.hold(held);
+                }
+            }
+            Err(rejected) => {
+                if let Some(session) = weak.upgrade() {
+                    hub.refuse(&session, None, rejected_to_wire(&rejected));
+                }
+            }
+        });
+    }
+
+    /// The device has kept everything up to there.
+    pub(crate) fn acknowledge(&self, session: &Session, ack: MailboxAck) {
+        if let Some(reader) = session.reader() {
+            self.engine.acknowledge(reader, Position(ack.seq));
+        }
+    }
+
+    /// Devices have lost their access: their mailboxes close.
+    pub(crate) fn close<'a>(&self, user: &UserId, devices: impl IntoIterator<Item = &'a tertulia_common::DeviceId>) {
+        devices.into_iter().for_each(|device| self.engine.close(user, device));
+    }
+
+    /// A person is gone.
+    pub(crate) fn remove(&self, user: &UserId) {
+        self.engine.remove(user);
+        self.forget_reach();
+    }
+
+    /// Blocks have changed, or people have.
+    pub(crate) fn forget_reach(&self) {
+        self.reach.lock().pairs.clear();
+    }
+
+    /// Sends a message; `answer` is called when it is durable, or refused.
+    pub(crate) async fn send(
+        &self,
+        directory: &Directory,
+        clock: Clock,
+        session: &Session,
+        send: MessageSend,
+        answer: impl FnOnce(Result<OkFrame, ErrorBody>) + Send + 'static,
+    ) {
+        let Some(reader) = session.reader() else { return answer(Err(ErrorCode::NoMailbox.into())) };
+        let Recipient::User(to) = send.to;
+        let Some(body) = checked(&send.content) else { return answer(Err(ErrorCode::BadRequest.into())) };
+        let withheld = match self.is_withheld(directory, clock, &session.who.endpoint.user, &to).await {
+            Ok(withheld) => withheld,
+            Err(code) => return answer(Err(code.into())),
+        };
+        let submit = Submit {
+            to: To::User(to),
+            client_id: ClientId(send.client_id.as_u128()),
+            digest: digest(&body),
+            body_bytes: body.len(),
+            withheld,
+        };
+        self.engine.send(reader, submit, body, move |sent| {
+            answer(sent.map(sent_to_wire).map_err(|rejected| rejected_to_wire(&rejected)));
+        });
+    }
+
+    /// The user has read up to there.
+    pub(crate) fn read(
+        &self,
+        session: &Session,
+        read: &MessageRead,
+        answer: impl FnOnce(Result<OkFrame, ErrorBody>) + Send + 'static,
+    ) {
+        let Some(reader) = session.reader() else { return answer(Err(ErrorCode::NoMailbox.into())) };
+        let Ok(conversation) = read.conversation.parse::<ConversationId>() else {
+            return answer(Err(ErrorCode::UnknownConversation.into()));
+        };
+        self.engine.read(reader, conversation, Seq(read.read_upto), move |done| {
+            answer(done.map(|()| OkFrame::default()).map_err(|rejected| rejected_to_wire(&rejected)));
+        });
+    }
+
+    /// Whether what `from` writes to `to` is withheld.
+    async fn is_withheld(
+        &self,
+        directory: &Directory,
+        clock: Clock,
+        from: &UserId,
+        to: &UserId,
+    ) -> Result<bool, ErrorCode> {
+        let (now, pair) = (clock.now(), (from.clone(), to.clone()));
+        let known = self.reach.lock().pairs.get(&pair).copied();
+        if let Some((_, withheld)) = known.filter(|(until, _)| now < *until) {
+            return Ok(withheld);
+        }
+        let facts = directory.callee(to, from).await.map_err(|error| {
+            tracing::error!(%error, "the directory did not say who is written to");
+            ErrorCode::Internal
+        })?;
+        let withheld = facts.ok_or(ErrorCode::UnknownUser)?.blocked;
+        let mut reach = self.reach.lock();
+        if reach.pairs.len() >= PAIRS_MAX {
+            reach.pairs.retain(|_, (until, _)| now < *until);
+        }
+        if reach.pairs.len() < PAIRS_MAX {
+            reach.pairs.insert(pair, (now + REACH_FOR, withheld));
+        }
+        Ok(withheld)
+    }
+}
+
+/// What is stored of a content that makes sense.
+fn checked(content: &Content) -> Option<Bytes> {
+    let sense = match content {
+        Content::Text { text } => !text.trim().is_empty(),
+    };
+    sense.then(|| content.to_bytes().into())
+}
+
+/// Tells one body from another.
+fn digest(body: &[u8]) -> u64 {
+    let mut first = [0; 8];
+    first.copy_from_slice(&Sha256::digest(body)[..8]);
+    u64::from_be_bytes(first)
+}
+
+fn sent_to_wire(sent: Sent) -> OkFrame {
+    let message = MessageSent {
+        conversation: sent.id.conversation.to_string(),
+        conversation_seq: sent.id.seq.0,
+        sent_at: sent.sent_at,
+        duplicate: sent.position.is_none(),
+    };
+    OkFrame { message: Some(message), ..OkFrame::default() }
+}
+
+fn rejected_to_wire(rejected: &Rejected) -> ErrorBody {
+    match rejected {
+        Rejected::Busy | Rejected::Full | Rejected::Ended => ErrorCode::MessageNotStored.into(),
+        Rejected::Refused(refusal) => match refusal {
+            Refusal::NoConversation => ErrorCode::UnknownConversation.into(),
+            Refusal::NotAllowed => ErrorCode::Forbidden.into(),
+            Refusal::BodyTooLong { limit, actual } => {
+                translate::limit(ErrorCode::TooLarge, *limit as u64, *actual as u64)
+            }
+            Refusal::Devices { limit } | Refusal::Conversations { limit } => {
+                translate::too_many(ErrorCode::TooMany, *limit)
+            }
+            Refusal::ClientIdReused => ErrorCode::ClientIdReused.into(),
+            Refusal::NotHandedOut => ErrorCode::BadRequest.into(),
+            Refusal::DeviceGone => ErrorCode::NoMailbox.into(),
+        },
+    }
+}
+
+/// The frame of a delivery; empty if it can't be made.
+fn encode(delivery: &Delivery, codec: Codec) -> Bytes {
+    let frame = match &delivery.item {
+        Item::Entry(entry) => message(entry, &delivery.body),
+        Item::Receipts { position, conversation, receipts } => Some(ServerFrame::Receipts(Receipts {
+            seq: position.0,
+            conversation: conversation.to_string(),
+            receipts: receipts.iter().map(receipt).collect(),
+        })),
+        Item::Gap { upto, reason } => Some(ServerFrame::Gap(Gap {
+            seq: upto.0,
+            reason: match reason {
+                GapReason::Expired => WireGapReason::Expired,
+                GapReason::Quota => WireGapReason::Quota,
+            },
+        })),
+    };
+    frame.map(|frame| codec.encode_server(&frame).into()).unwrap_or_default()
+}
+
+fn message(entry: &Entry, body: &[u8]) -> Option<ServerFrame> {
+    let content = Content::from_bytes(body)?;
+    Some(ServerFrame::Message(Box::new(Message {
+        seq: entry.position.0,
+        conversation: entry.id.conversation.to_string(),
+        conversation_seq: entry.id.seq.0,
+        from: entry.sender.clone(),
+        to: Recipient::User(entry.to.clone()?),
+        sent_at: entry.sent_at,
+        content,
+    })))
+}
+
+fn receipt(receipt: &Receipt) -> WireReceipt {
+    WireReceipt { user: receipt.user.clone(), delivered_upto: receipt.delivered.0, read_upto: receipt.read.0 }
+}
