@@ -6,6 +6,8 @@ mod id;
 mod pii;
 mod time;
 
-pub use id::{CallId, ClientMessageId, DeviceId, ID_BYTES_MAX, IdError, MediaId, PeerId, RoomId, SessionId, ShardId, UserId};
+pub use id::{
+    CallId, ClientMessageId, DeviceId, ID_BYTES_MAX, IdError, MediaId, PeerId, RoomId, SessionId, ShardId, UserId,
+};
 pub use pii::Pii;
 pub use time::Timestamp;

@@ -25,8 +25,8 @@ pub(crate) use uploads::WORKER_COMMAND;
 
 use crate::lan::Lan;
 use accounts::Accounts;
-use chat::Chat;
 use anyhow::{Context as _, bail};
+use chat::Chat;
 use ice::IceServer;
 use keys::check_keys;
 use sections::{ApiKey, Calls, Data, Drain, Media, Operator};

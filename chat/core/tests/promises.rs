@@ -3,6 +3,7 @@
 //! Every message that was confirmed reaches every device that was there, once, in its conversation's order; the same client
 //! id gets the same answer; nothing that was forgotten is handed out; at the end nobody waits for anything.
 
+#[expect(dead_code, reason = "the scripts use the rest")]
 mod support;
 
 use proptest::prelude::*;

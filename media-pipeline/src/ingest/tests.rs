@@ -274,7 +274,7 @@ async fn d1_a_disk_that_is_full_ends_an_upload_wherever_it_is() {
     for blocks in [1, 2, 7] {
         let mut file = spool.create(0).unwrap();
         file.redirect(std::fs::File::options().write(true).open("/dev/full").unwrap());
-        let mut writer = super::writer::Writer::new(file, Some(crate::hash::Hashes::new()));
+        let mut writer = Writer::new(file, Some(Hashes::new()));
         let mut written = Ok(());
         for _ in 0..blocks {
             written = writer.write(&noise(BLOCK_BYTES)).await;

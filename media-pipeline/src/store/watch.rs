@@ -125,7 +125,10 @@ async fn probe(
             (asked.await, true)
         }
     };
-    let found = answer.as_ref().map(|()| ()).map_err(StoreTrouble::from);
+    let found = match &answer {
+        Ok(()) => Ok(()),
+        Err(error) => Err(StoreTrouble::from(error)),
+    };
     // A good answer that came too late says that it is slow: the next one, in a moment, says whether it still is.
     let found = if was_late && found.is_ok() { Err(StoreTrouble::NoAnswer) } else { found };
     say(tell, found, answer.err().as_ref());

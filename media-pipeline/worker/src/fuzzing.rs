@@ -81,7 +81,7 @@ pub fn to_worker(data: &[u8]) {
             assert!(descriptors.is_empty(), "none was sent");
             frame
         });
-        drop(same_as::<ToWorker>(data, taken));
+        same_as::<ToWorker>(data, taken);
     });
 }
 

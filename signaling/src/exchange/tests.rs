@@ -54,7 +54,7 @@ impl World {
             name: user.to_uppercase(),
             rings: true,
             call_waiting: false,
-        messages: false,
+            messages: false,
             codec: Codec::Json,
             secret: [0; 16],
         };

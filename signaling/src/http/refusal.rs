@@ -26,10 +26,9 @@ impl From<ErrorBody> for Refusal {
             ErrorCode::Forbidden | ErrorCode::PrimaryOnly | ErrorCode::AccountOnly | ErrorCode::TlsRequired => {
                 StatusCode::FORBIDDEN
             }
-            ErrorCode::NotFound
-            | ErrorCode::UnknownUser
-            | ErrorCode::UnknownCall
-            | ErrorCode::UnknownConversation => StatusCode::NOT_FOUND,
+            ErrorCode::NotFound | ErrorCode::UnknownUser | ErrorCode::UnknownCall | ErrorCode::UnknownConversation => {
+                StatusCode::NOT_FOUND
+            }
             ErrorCode::TooLarge | ErrorCode::MediaTooLarge | ErrorCode::MediaQuota => StatusCode::PAYLOAD_TOO_LARGE,
             ErrorCode::MediaTooLong
             | ErrorCode::MediaTooManyPixels

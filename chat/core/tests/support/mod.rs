@@ -1,5 +1,5 @@
 //! A relay with a store that loses nothing, and devices that note what they get: the driver of the scripts and properties.
-#![expect(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
+#![expect(unreachable_pub, reason = "shared by the test files")]
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
