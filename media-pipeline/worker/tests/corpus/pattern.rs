@@ -12,6 +12,10 @@ pub(crate) const ONSETS: [f64; 2] = [0.6, 1.2];
 const LASTS: f64 = 0.2;
 /// How long it all is, in seconds.
 pub(crate) const SECONDS: f64 = 1.6;
+/// What is neither black nor white.
+pub(crate) const GREY: u8 = 96;
+/// The same, where it was meant for a screen of high dynamic range: FFmpeg's own filters say so, by PQ and by HLG.
+pub(crate) const GREY_OF_HIGH_RANGE: u8 = 71;
 const BITS: usize = 8;
 const MIDDLE: std::ops::Range<usize> = 7..15;
 
@@ -76,7 +80,7 @@ fn cell(x: usize, y: usize, number: usize, is_lit: bool) -> [u8; 3] {
         return match y {
             1..=3 => grey(number >> (x - MIDDLE.start) & 1 == 1),
             6..=12 => grey(is_lit),
-            _ => [96; 3],
+            _ => [GREY; 3],
         };
     }
     match (x < MIDDLE.start, y < CELLS.1 / 2) {
@@ -129,6 +133,11 @@ impl Picture<'_> {
     pub(crate) fn number(&self) -> usize {
         let is_light = |bit: usize| self.light(MIDDLE.start + bit, 2) > 96;
         (0..BITS).filter(|bit| is_light(*bit)).map(|bit| 1 << bit).sum()
+    }
+
+    /// How light the grey is below the light: [`GREY`], if nothing has changed what numbers mean.
+    pub(crate) fn grey(&self) -> u8 {
+        self.light(CELLS.0 / 2, CELLS.1 - 3)
     }
 
     /// Whether the light is on.

@@ -64,7 +64,6 @@ fn d7_photographs_of_real_cameras_come_out_upright_without_their_places() {
         // From a messenger.
         Photograph("IMG-20191006-WA0002.jpg", (1_024, 768), false),
         Photograph("IMG_1054.JPG", (1_280, 960), false),
-        Photograph("IMG_20191224_234846.jpg", (2_560, 1_920), true),
         Photograph("IMG_20200608_111614.jpg", (2_560, 1_920), true),
     ];
     table(

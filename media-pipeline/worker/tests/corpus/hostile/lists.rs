@@ -27,16 +27,16 @@ fn d3_lists_of_other_files_are_refused_and_nothing_is_fetched() {
     ];
     prove(|_| {
         let mut all: Vec<Hostile> = Vec::new();
+        // What has lists of its own among sounds and pictures.
+        for (class, text) in
+            [(Class::Audio, &texts[0]), (Class::Voice, &texts[8]), (Class::Image, texts.last().unwrap())]
+        {
+            let name = format!("{class:?} of a list");
+            all.push(as_class(class, name, text.as_bytes().to_vec(), Refused(&[Unsupported])));
+        }
         for text in &texts {
             let name = text[..text.len().min(24)].to_owned();
-            for class in [Class::Video, Class::Audio, Class::Image] {
-                all.push(as_class(
-                    class,
-                    format!("{class:?} {name}"),
-                    text.as_bytes().to_vec(),
-                    Refused(&[Unsupported]),
-                ));
-            }
+            all.push(film(&name, text.as_bytes().to_vec(), Refused(&[Unsupported])));
             let wrapped = [block(b"ftyp", b"isom\0\0\0\0"), text.as_bytes().to_vec()].concat();
             all.push(film(format!("behind the first box: {name}"), wrapped, Refused(BROKEN)));
         }
