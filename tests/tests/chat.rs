@@ -102,7 +102,7 @@ async fn m1_m5_m15_a_text_reaches_every_device_of_both_and_its_ticks_come_back()
 
 #[tokio::test]
 async fn m3_m4_what_was_confirmed_survives_kills_in_order_and_comes_once() -> anyhow::Result<()> {
-    let mut server = Server::start().await?;
+    let mut server = Server::builder().set("media.shards", 1).start().await?;
     let mut alice = device(&server, "alice", "phone", Codec::Json).await?;
     // Bob has an account of the demo and no device yet.
     let mut bob = device(&server, "bob", "phone", Codec::Json).await?;
