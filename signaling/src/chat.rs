@@ -24,6 +24,7 @@ use tertulia_signaling_proto::{
     Codec, Content, Drained, ErrorBody, ErrorCode, Gap, GapReason as WireGapReason, MailboxAck, Message, MessageRead,
     MessageSend, MessageSent, OkFrame, Receipt as WireReceipt, Receipts, Recipient, ServerFrame,
 };
+use tokio::sync::oneshot;
 
 /// How long it is remembered that somebody may be written to. A block counts at once on this node, and after this long on others.
 const REACH_FOR: Duration = Duration::from_secs(2);
@@ -99,25 +100,32 @@ impl Chat {
         Self { engine, reach: Mutex::default() }
     }
 
-    /// Opens the mailbox of a session's device and hands it out from now on.
-    pub(crate) fn attach(&self, hub: &Arc<Hub>, session: &Arc<Session>) {
+    /// Opens the mailbox of a session's device and hands it out from now on. Whoever welcomes the session waits for it: what the
+    /// client sends next needs the mailbox.
+    pub(crate) async fn attach(&self, hub: &Arc<Hub>, session: &Arc<Session>) {
+        let (tell, told) = oneshot::channel::<()>();
         let mail = Mail { hub: Arc::clone(hub), session: Arc::downgrade(session) };
         let (engine, weak, hub) = (Arc::clone(&self.engine), Arc::downgrade(session), Arc::clone(hub));
         let endpoint = &session.who.endpoint;
-        self.engine.attach(&endpoint.user, &endpoint.device, Arc::new(mail), move |opened| match opened {
-            Ok(reader) => {
-                let held = Held { engine, reader };
-                // If the session is over meanwhile, dropping the hold gives the mailbox back.
-                if let Some(session) = weak.upgrade() {
-                    session.hold(held);
+        self.engine.attach(&endpoint.user, &endpoint.device, Arc::new(mail), move |opened| {
+            let _told = tell;
+            match opened {
+                Ok(reader) => {
+                    let held = Held { engine, reader };
+                    // If the session is over meanwhile, dropping the hold gives the mailbox back.
+                    if let Some(session) = weak.upgrade() {
+                        session.hold(held);
+                    }
                 }
-            }
-            Err(rejected) => {
-                if let Some(session) = weak.upgrade() {
-                    hub.refuse(&session, None, rejected_to_wire(&rejected));
+                Err(rejected) => {
+                    if let Some(session) = weak.upgrade() {
+                        hub.refuse(&session, None, rejected_to_wire(&rejected));
+                    }
                 }
             }
         });
+        // Dropped without a word only where the relay ends: its requests say so.
+        drop(told.await);
     }
 
     /// The device has kept everything up to there.

@@ -80,6 +80,9 @@ async fn try_greet(shared: &Shared, mut hello: Hello, codec: Codec) -> Result<Gr
         Some(Ok(Resumed { session, link, shown })) => (session, link, Some(shown)),
         Some(Err(_)) | None => {
             let (session, link) = open(shared, &user, hello.device_id.take(), &hello.caps, known.name, codec)?;
+            if let Some(chat) = shared.chat.as_ref().filter(|_| session.who.messages) {
+                chat.attach(&shared.hub, &session).await;
+            }
             (session, link, None)
         }
     };
@@ -164,9 +167,6 @@ fn open(
             Refused::new(translate::too_many(ErrorCode::ServerFull, max), CloseCode::Busy)
         }
     })?;
-    if let Some(chat) = shared.chat.as_ref().filter(|_| opened.session.who.messages) {
-        chat.attach(&shared.hub, &opened.session);
-    }
     Ok((opened.session, opened.link))
 }
 
