@@ -23,7 +23,7 @@ const invite = { type: "call.invite", to: { user: "bob" }, media: "voice" } as c
 test("hello names the token and the device, and asks for no resume at first", async () => {
   const { server } = start();
   const socket = await server.socket(0);
-  const expected = { type: "hello", token: "t0ken", device_id: "ana-1", caps: { rings: true, call_waiting: true } };
+  const expected = { type: "hello", token: "t0ken", device_id: "ana-1", caps: { rings: true, call_waiting: true, messages: false } };
   assert.deepEqual(socket.sent, [expected]);
 });
 
