@@ -18,8 +18,9 @@ impl Relay {
         let surplus = (mailbox.depth - (max - max / 8)) as usize;
         let (nexts, _) = self.above(device, mailbox.acknowledged, self.reached, surplus);
         if let Some(Next::Entry(upto, ..)) = nexts.iter().rfind(|next| matches!(next, Next::Entry(..))) {
-            self.give_up(device, *upto, Some(GapReason::Quota));
-            out.push(self.device_record(device));
+            if self.give_up(device, *upto, Some(GapReason::Quota)) {
+                out.push(self.device_record(device));
+            }
         }
     }
 
@@ -28,8 +29,8 @@ impl Relay {
         let keep = self.limits.keep;
         let mut cut = Position(0);
         while let Some(&(hour, upto)) = self.hours.front() {
-            // The hour that is dated now is not over: what was sent at its end is younger than its beginning.
-            if self.hours.len() == 1 || now.since(hour) <= keep + HOUR {
+            // What was sent at the end of an hour is younger than its beginning.
+            if now.since(hour) <= keep + HOUR {
                 break;
             }
             cut = upto;
@@ -42,9 +43,7 @@ impl Relay {
             let device = DeviceRef(u32::try_from(index).unwrap_or(u32::MAX));
             let mailbox = &self.mailboxes[index];
             if mailbox.open && mailbox.depth > 0 && mailbox.acknowledged < cut {
-                let depth = mailbox.depth;
-                self.give_up(device, cut, Some(GapReason::Expired));
-                if self.mailboxes[index].depth < depth {
+                if self.give_up(device, cut, Some(GapReason::Expired)) {
                     out.push(self.device_record(device));
                 }
             }
@@ -66,8 +65,10 @@ impl Relay {
         // What its user sent elsewhere was for this device alone; what others sent is for the next.
         let (nexts, _) = self.above(device, self.mailboxes[device.0 as usize].acknowledged, self.reached, usize::MAX);
         for next in nexts {
-            let Next::Entry(position, conversation, index) = next else { continue };
-            let sender = self.conversations[conversation.0 as usize].entries.get(index).map(|kept| kept.sender);
+            let Next::Entry(position, conversation, _) = next else { continue };
+            // Looked up by its place: paying for one sheds others, and moves the rest.
+            let of = &self.conversations[conversation.0 as usize];
+            let sender = of.at(position).map(|index| of.entries[index].sender);
             if sender.is_some_and(|sender| self.mailboxes[sender.0 as usize].user == owner) {
                 self.pay(device, conversation, position);
             }
@@ -106,26 +107,33 @@ impl Relay {
         self.users[owner.0 as usize].mailboxes.retain(|of| *of != device);
     }
 
-    fn give_up(&mut self, device: DeviceRef, upto: Position, reason: Option<GapReason>) {
+    /// Gives up what waits up to there. False, and nothing has changed, if nothing did.
+    fn give_up(&mut self, device: DeviceRef, upto: Position, reason: Option<GapReason>) -> bool {
         let mailbox = &self.mailboxes[device.0 as usize];
         let (nexts, _) = self.above(device, mailbox.acknowledged, upto, usize::MAX);
+        let mut any = false;
         for next in nexts {
             if let Next::Entry(position, conversation, _) = next {
                 self.pay(device, conversation, position);
+                any = true;
             }
         }
-        let mailbox = &mut self.mailboxes[device.0 as usize];
-        while mailbox.owed.front().is_some_and(|(position, _)| *position <= upto) {
-            mailbox.owed.pop_front();
+        if !any {
+            return false;
         }
+        let mailbox = &mut self.mailboxes[device.0 as usize];
+        while mailbox.owed.pop(upto).is_some() {}
         mailbox.acknowledged = mailbox.acknowledged.max(upto);
         mailbox.since = mailbox.since.max(upto);
-        mailbox.handed = mailbox.handed.max(upto);
         if let Some(reason) = reason {
             mailbox.gap = Some((upto, reason));
-            // A reader hears of it before anything that comes after.
-            (mailbox.gap_told, mailbox.following) = (false, false);
+            // A reader that was handed all of it has lost nothing; should it go without acknowledging, the next one hears of it.
+            // Another hears of it before anything that comes after.
+            mailbox.gap_told = mailbox.reader.is_some() && mailbox.handed >= upto;
+            mailbox.following &= mailbox.gap_told;
         }
+        mailbox.handed = mailbox.handed.max(upto);
+        true
     }
 }
 

@@ -6,7 +6,7 @@
 
 use crate::conversation::{Conversation, Kept, Kind};
 use crate::id::{ConvRef, DeviceRef, MessageId, Position};
-use crate::mailbox::{Entry, Item, Receipt};
+use crate::mailbox::{Entry, Item, Receipt, receipts_bytes};
 use crate::relay::{Fresh, Relay};
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -57,6 +57,12 @@ impl Next {
             Self::Entry(position, ..) | Self::Receipts(position, _) => position,
         }
     }
+
+    fn conversation(self) -> ConvRef {
+        match self {
+            Self::Entry(_, conversation, _) | Self::Receipts(_, conversation) => conversation,
+        }
+    }
 }
 
 impl Ord for Next {
@@ -89,7 +95,7 @@ impl Relay {
         if mailbox.reader == Some(reader) {
             mailbox.reader = None;
             mailbox.following = false;
-            mailbox.owed = std::collections::VecDeque::new();
+            mailbox.owed.clear();
             mailbox.handed = mailbox.acknowledged;
         }
     }
@@ -98,7 +104,7 @@ impl Relay {
     #[must_use]
     pub fn is_behind(&self, device: DeviceRef, reader: u64) -> bool {
         self.mailboxes.get(device.0 as usize).is_some_and(|mailbox| {
-            mailbox.reader == Some(reader) && !mailbox.following && mailbox.owed.len() < self.limits.unacknowledged_max
+            mailbox.reader == Some(reader) && !mailbox.following && mailbox.owed.has_room(0, &self.limits)
         })
     }
 
@@ -130,18 +136,21 @@ impl Relay {
         if let (Some((upto, reason)), false) = (mailbox.gap, mailbox.gap_told) {
             items.push(Item::Gap { upto, reason });
         }
-        let room = self.limits.unacknowledged_max.saturating_sub(mailbox.owed.len()).min(max);
-        let (nexts, more) = self.above(device, mailbox.handed, self.settled, room);
-        items.extend(nexts.iter().map(|next| self.item(*next)));
+        let (nexts, mut more) = self.above(device, mailbox.handed, self.settled, max);
         let settled = self.settled;
+        for next in nexts {
+            let item = self.item(next);
+            let mailbox = &mut self.mailboxes[device.0 as usize];
+            if !mailbox.owed.has_room(item.bytes(), &self.limits) {
+                more = true;
+                break;
+            }
+            mailbox.handed = next.position();
+            mailbox.owed.push(next.position(), next.conversation(), item.bytes());
+            items.push(item);
+        }
         let mailbox = &mut self.mailboxes[device.0 as usize];
         mailbox.gap_told = true;
-        for next in nexts {
-            mailbox.handed = next.position();
-            if let Next::Entry(position, conversation, _) = next {
-                mailbox.owed.push_back((position, conversation));
-            }
-        }
         if !more {
             mailbox.handed = mailbox.handed.max(settled);
             mailbox.following = true;
@@ -179,7 +188,7 @@ impl Relay {
         let (sender, withheld) = (kept.sender, kept.withheld);
         let writer = self.mailboxes[sender.0 as usize].user;
         let item = Item::Entry(self.entry(of, kept));
-        let max = self.limits.unacknowledged_max;
+        let bytes = item.bytes();
         let mut to = Vec::new();
         for member in of.members.iter().filter(|member| member.gets(position) && (!withheld || member.user == writer)) {
             for &device in &self.users[member.user.0 as usize].mailboxes {
@@ -188,12 +197,12 @@ impl Relay {
                 if position <= mailbox.acknowledged {
                     continue; // it was opened after this was sent
                 }
-                if mailbox.owed.len() >= max {
+                if !mailbox.owed.has_room(bytes, &self.limits) {
                     mailbox.following = false;
                     continue;
                 }
                 mailbox.handed = position;
-                mailbox.owed.push_back((position, conversation));
+                mailbox.owed.push(position, conversation, bytes);
                 to.push((device, reader));
             }
         }
@@ -202,12 +211,18 @@ impl Relay {
 
     fn hand_receipts(&mut self, conversation: ConvRef, position: Position, moved: Vec<Receipt>) -> Handout {
         let of = &self.conversations[conversation.0 as usize];
+        let bytes = receipts_bytes(&moved);
         let mut to = Vec::new();
         for member in of.members.iter().filter(|member| Self::watches(of, member, &moved, &self.users)) {
             for &device in &self.users[member.user.0 as usize].mailboxes {
                 let mailbox = &mut self.mailboxes[device.0 as usize];
                 let Some(reader) = mailbox.reader.filter(|_| mailbox.following) else { continue };
+                if !mailbox.owed.has_room(bytes, &self.limits) {
+                    mailbox.following = false;
+                    continue;
+                }
                 mailbox.handed = mailbox.handed.max(position);
+                mailbox.owed.push(position, conversation, bytes);
                 to.push((device, reader));
             }
         }
@@ -290,19 +305,5 @@ impl Relay {
             sent_at: kept.sent_at,
             body: kept.body,
         }
-    }
-
-    /// Whether a conversation is one of two people, and with whom `user` is in it; themselves for a note to oneself.
-    #[must_use]
-    pub fn other(
-        &self,
-        conversation: crate::ConversationId,
-        user: &tertulia_common::UserId,
-    ) -> Option<tertulia_common::UserId> {
-        let of = &self.conversations[self.by_id.get(&conversation)?.0 as usize];
-        let me = *self.by_user.get(user)?;
-        of.member(me).filter(|_| of.kind == Kind::Direct)?;
-        let other = of.members.iter().map(|member| member.user).find(|member| *member != me).unwrap_or(me);
-        Some(self.users[other.0 as usize].id.clone())
     }
 }

@@ -15,14 +15,15 @@ pub struct Limits {
     /// How many of a device's latest messages are known by their client's id. A client may resend only what is among these:
     /// it must not have more than this many unconfirmed. Raising it costs 40 bytes each in memory and in every snapshot.
     pub dedup_per_device: usize,
-    /// Members of a group.
-    pub members_max: usize,
     /// The longest body, in bytes.
     pub body_bytes_max: usize,
     /// Conversations one user may be in.
     pub conversations_per_user_max: usize,
-    /// Entries a device may have been handed without acknowledging: above, nothing more is handed out until it does.
+    /// Items a device may have been handed without acknowledging: above, nothing more is handed out until it does.
     pub unacknowledged_max: usize,
+    /// And how many bytes they may have together; a single one may have more. What is on its way to a reader has to fit into
+    /// the queue of its socket. Raising it drains a mailbox quicker over a long way.
+    pub unacknowledged_bytes_max: usize,
 }
 
 impl Default for Limits {
@@ -32,10 +33,10 @@ impl Default for Limits {
             mailbox_entries_max: 20_000,
             keep: Duration::from_secs(30 * 24 * 3600),
             dedup_per_device: 64,
-            members_max: 256,
             body_bytes_max: 64 * 1024,
             conversations_per_user_max: 5_000,
             unacknowledged_max: 256,
+            unacknowledged_bytes_max: 32 * 1024,
         }
     }
 }

@@ -9,6 +9,7 @@
 //! that is not **following** is read to from the conversations; one that follows has been handed everything settled, and is
 //! handed what is settled next at once.
 
+use crate::Limits;
 use crate::dedup::Dedup;
 use crate::id::{BodyRef, ConvRef, ConversationId, MessageId, Position, Seq, UserRef};
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,15 @@ impl Item {
             Self::Gap { upto, .. } => *upto,
         }
     }
+
+    /// About how long it is on its way to a reader, beside what every item takes.
+    pub(crate) fn bytes(&self) -> u32 {
+        match self {
+            Self::Entry(entry) => entry.body.len,
+            Self::Receipts { receipts, .. } => receipts_bytes(receipts),
+            Self::Gap { .. } => 0,
+        }
+    }
 }
 
 /// A message in a mailbox.
@@ -78,6 +88,11 @@ pub struct Receipt {
     pub read: Seq,
 }
 
+/// About how long receipts are on their way: each has a user's id.
+pub(crate) fn receipts_bytes(receipts: &[Receipt]) -> u32 {
+    u32::try_from(receipts.len()).unwrap_or(u32::MAX).saturating_mul(96)
+}
+
 /// Why entries were given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum GapReason {
@@ -85,6 +100,40 @@ pub enum GapReason {
     Expired,
     /// Too many waited.
     Quota,
+}
+
+/// What was handed to a reader and not acknowledged, in order: the reader's debt, which its credit bounds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Owed {
+    items: VecDeque<(Position, ConvRef, u32)>,
+    bytes: usize,
+}
+
+impl Owed {
+    /// Whether an item of this length may be added. One may always, or nothing would ever come.
+    pub(crate) fn has_room(&self, bytes: u32, limits: &Limits) -> bool {
+        self.items.is_empty()
+            || (self.items.len() < limits.unacknowledged_max
+                && self.bytes + bytes as usize <= limits.unacknowledged_bytes_max)
+    }
+
+    pub(crate) fn push(&mut self, position: Position, conversation: ConvRef, bytes: u32) {
+        self.items.push_back((position, conversation, bytes));
+        self.bytes += bytes as usize;
+    }
+
+    /// The first item, if it stands no higher than there.
+    pub(crate) fn pop(&mut self, upto: Position) -> Option<(Position, ConvRef)> {
+        self.items.front().filter(|(position, ..)| *position <= upto)?;
+        let (position, conversation, bytes) = self.items.pop_front()?;
+        self.bytes -= bytes as usize;
+        Some((position, conversation))
+    }
+
+    /// Nobody reads any longer.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
 }
 
 /// A device's mailbox.
@@ -101,8 +150,8 @@ pub(crate) struct Mailbox {
     /// It has borne its device's name since then: what its user sent from other devices before is not for it.
     pub(crate) opened: Position,
     pub(crate) handed: Position,
-    /// Entries handed out and not acknowledged, in order.
-    pub(crate) owed: VecDeque<(Position, ConvRef)>,
+    /// Handed out and not acknowledged.
+    pub(crate) owed: Owed,
     /// Entries that wait for it, handed out or not.
     pub(crate) depth: u32,
     /// Who reads it now, by the reader's own number.
@@ -125,7 +174,7 @@ impl Mailbox {
             since,
             opened,
             handed: since,
-            owed: VecDeque::new(),
+            owed: Owed::default(),
             depth: 0,
             reader: None,
             following: false,

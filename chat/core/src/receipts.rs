@@ -36,11 +36,7 @@ impl Relay {
         }
         mailbox.acknowledged = upto;
         let user = mailbox.user;
-        while let Some(&(position, conversation)) = self.mailboxes[device.0 as usize].owed.front() {
-            if position > upto {
-                break;
-            }
-            self.mailboxes[device.0 as usize].owed.pop_front();
+        while let Some((position, conversation)) = self.mailboxes[device.0 as usize].owed.pop(upto) {
             self.delivered(user, conversation, position);
             self.pay(device, conversation, position);
         }

@@ -175,6 +175,8 @@ impl Relay {
         out: &mut Vec<Record>,
     ) -> Result<Sent, Refusal> {
         let mailbox = self.mailboxes.get(from.0 as usize).filter(|mailbox| mailbox.open).ok_or(Refusal::DeviceGone)?;
+        // A mailbox that waits for a first device has none: nobody sends from that.
+        let device = mailbox.device.clone().ok_or(Refusal::DeviceGone)?;
         let sender = mailbox.user;
         let id = match &submit.to {
             To::User(user) => ConversationId::direct(&self.users[sender.0 as usize].id, user),
@@ -192,7 +194,7 @@ impl Relay {
             return Err(Refusal::BodyTooLong { limit, actual: submit.body_bytes });
         }
         let conversation = self.writable(sender, id, &submit.to, out)?;
-        Ok(self.add_entry(now, from, conversation, submit, out))
+        Ok(self.add_entry(now, (from, device), conversation, submit, out))
     }
 
     /// The conversation a message goes to; one of two people begins with its first message.
@@ -232,7 +234,7 @@ impl Relay {
     fn add_entry(
         &mut self,
         now: Timestamp,
-        from: DeviceRef,
+        (from, device): (DeviceRef, DeviceId),
         conversation: ConvRef,
         submit: &Submit,
         out: &mut Vec<Record>,
@@ -271,8 +273,7 @@ impl Relay {
             position,
             sent_at: now,
             sender: self.users[mailbox.user.0 as usize].id.clone(),
-            // Only a mailbox that waits for a first device has none, and nobody sends from that.
-            device: mailbox.device.clone().unwrap_or_else(|| unreachable!("a sender has a device")),
+            device,
             client_id,
             digest,
             withheld: submit.withheld,

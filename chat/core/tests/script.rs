@@ -193,3 +193,116 @@ fn m13_what_is_withheld_goes_to_the_senders_own_devices_and_looks_sent() {
     scene.connects("bob", "phone");
     assert!(scene.got("bob", "phone").is_empty());
 }
+
+#[test]
+fn what_has_waited_for_thirty_days_is_given_up_also_when_nobody_has_written_since() {
+    let mut scene = Scene::new(Limits::default());
+    scene.connects("alice", "phone").connects("bob", "phone").leaves("bob", "phone");
+    scene.sends("alice", "phone", "bob", 1).unwrap();
+    scene.after_hours(24 * 31).expires();
+    assert_eq!(scene.dead(), 1);
+    scene.connects("bob", "phone");
+    assert_eq!(scene.gaps("bob", "phone"), [(1, GapReason::Expired)]);
+}
+
+#[test]
+fn a_device_that_lost_nothing_hears_of_no_gap() {
+    let mut scene = Scene::new(Limits::default());
+    scene.connects("alice", "phone").connects("bob", "phone").connects("carol", "phone");
+    scene.leaves("bob", "phone").leaves("carol", "phone");
+    scene.sends("alice", "phone", "bob", 1).unwrap();
+    scene.after_hours(24 * 31).sends("alice", "phone", "carol", 2).unwrap();
+    scene.expires();
+    scene.connects("carol", "phone");
+    assert_eq!((scene.gaps("carol", "phone"), scene.got("carol", "phone")), (vec![], vec![body(2)]));
+    scene.connects("bob", "phone");
+    assert_eq!(scene.gaps("bob", "phone").len(), 1);
+}
+
+#[test]
+fn what_is_given_up_in_a_readers_hands_is_a_gap_only_if_it_goes_without_acknowledging() {
+    let limits = Limits { mailbox_entries_max: 16, unacknowledged_max: 64, ..Limits::default() };
+    for acknowledges in [true, false] {
+        let mut scene = Scene::new(limits.clone());
+        scene.connects("alice", "phone").connects("bob", "phone");
+        for number in 1..=17 {
+            scene.sends("alice", "phone", "bob", number).unwrap();
+        }
+        assert_eq!(scene.got("bob", "phone"), (1..=17).map(body).collect::<Vec<_>>());
+        if acknowledges {
+            scene.acknowledges("bob", "phone").unwrap();
+        }
+        scene.leaves("bob", "phone").connects("bob", "phone");
+        assert_eq!(scene.gaps("bob", "phone").is_empty(), acknowledges);
+    }
+}
+
+#[test]
+fn closing_the_last_device_keeps_what_others_sent_and_only_that() {
+    let mut scene = Scene::new(Limits::default());
+    scene.connects("alice", "phone").connects("bob", "phone").connects("bob", "laptop");
+    scene.leaves("bob", "laptop");
+    // In turn from both sides: paying for one's own moves the other's.
+    for number in [1, 3, 5] {
+        scene.sends("bob", "phone", "alice", number).unwrap();
+        scene.sends("alice", "phone", "bob", number + 1).unwrap();
+    }
+    scene.acknowledges("alice", "phone").unwrap();
+    scene.closes("bob", "phone");
+    scene.closes("bob", "laptop");
+    scene.connects("bob", "new");
+    assert_eq!(scene.got("bob", "new"), [body(2), body(4), body(6)]);
+    scene.acknowledges("bob", "new").unwrap();
+    assert_eq!(scene.relay.depths().entries, 0);
+    assert_eq!(scene.relay.live().count(), 0);
+}
+
+#[test]
+fn a_reader_owes_no_more_bytes_than_it_may_and_still_gets_a_message_that_is_longer() {
+    // Each body of the scene has ten bytes.
+    let limits = Limits { unacknowledged_bytes_max: 25, ..Limits::default() };
+    let mut scene = Scene::new(limits);
+    scene.connects("alice", "phone").connects("bob", "phone");
+    for number in 1..=3 {
+        scene.sends("alice", "phone", "bob", number).unwrap();
+    }
+    assert_eq!(scene.got("bob", "phone"), [body(1), body(2)]);
+    scene.leaves("bob", "phone").connects("bob", "phone");
+    assert_eq!(scene.got("bob", "phone"), [body(1), body(2)]);
+    scene.acknowledges("bob", "phone").unwrap();
+    scene.reads_on("bob", "phone");
+    assert_eq!(scene.got("bob", "phone"), [body(1), body(2), body(3)]);
+
+    let mut scene = Scene::new(Limits { unacknowledged_bytes_max: 5, ..Limits::default() });
+    scene.connects("alice", "phone").connects("bob", "phone");
+    for number in 1..=2 {
+        scene.sends("alice", "phone", "bob", number).unwrap();
+    }
+    assert_eq!(scene.got("bob", "phone"), [body(1)]);
+    scene.acknowledges("bob", "phone").unwrap();
+    scene.reads_on("bob", "phone");
+    assert_eq!(scene.got("bob", "phone"), [body(1), body(2)]);
+}
+
+#[test]
+fn m5_receipts_of_many_conversations_come_no_faster_than_they_are_acknowledged() {
+    let mut scene = Scene::new(Limits { unacknowledged_max: 4, ..Limits::default() });
+    scene.connects("alice", "phone");
+    let others: Vec<String> = (0..10).map(|number| format!("friend-{number}")).collect();
+    for (number, other) in (1..).zip(&others) {
+        scene.connects(other, "phone");
+        scene.sends("alice", "phone", other, number).unwrap();
+        scene.acknowledges(other, "phone").unwrap();
+    }
+    scene.leaves("alice", "phone");
+    scene.tells_receipts();
+    scene.connects("alice", "phone");
+    let delivered =
+        |scene: &mut Scene| others.iter().filter(|other| scene.ticks("alice", "phone", other).0 == 1).count();
+    assert_eq!(delivered(&mut scene), 4);
+    for told in [8, 10] {
+        scene.acknowledges("alice", "phone").unwrap();
+        scene.reads_on("alice", "phone");
+        assert_eq!(delivered(&mut scene), told);
+    }
+}
