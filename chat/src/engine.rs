@@ -154,10 +154,10 @@ pub(crate) struct Shared {
     next_reader: AtomicU64,
 }
 
-/// A running engine. Dropping it writes what was taken on, and ends its threads.
+/// A running engine. Ending it ([`Self::end`]), or dropping it, writes what was taken on, and ends its threads.
 pub struct Engine {
     shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Engine {
@@ -187,9 +187,9 @@ impl Engine {
             let shared = Arc::clone(&shared);
             std::thread::Builder::new().name("chat-postman".to_owned()).spawn(move || postman::run(&shared))
         };
-        let mut engine = Self { shared, threads: vec![committer] };
+        let engine = Self { shared, threads: Mutex::new(vec![committer]) };
         // If it can't be started, dropping the engine ends the committer.
-        engine.threads.push(postman?);
+        engine.threads.lock().push(postman?);
         Ok(engine)
     }
 
@@ -261,10 +261,15 @@ impl Engine {
         self.ask(Command::Tidy { reply: Box::new(answer) });
     }
 
-    /// Between which two people a conversation is, as one of them sees it.
-    #[must_use]
-    pub fn other(&self, conversation: ConversationId, user: &UserId) -> Option<UserId> {
-        self.shared.relay.lock().other(conversation, user)
+    /// Writes what was taken on, and ends: whoever asks for something from then on hears that it has ended. Waits for the disk.
+    pub fn end(&self) {
+        self.shared.inbox.close();
+        self.shared.calls.close();
+        let threads = std::mem::take(&mut *self.threads.lock());
+        for thread in threads.into_iter().filter(|thread| thread.thread().id() != std::thread::current().id()) {
+            // A thread that panicked has said so.
+            drop(thread.join());
+        }
     }
 
     /// How much waits.
@@ -297,12 +302,7 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.shared.inbox.close();
-        self.shared.calls.close();
-        for thread in self.threads.drain(..) {
-            // A thread that panicked has said so.
-            drop(thread.join());
-        }
+        self.end();
     }
 }
 

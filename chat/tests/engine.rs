@@ -358,3 +358,21 @@ fn m3_a_body_is_never_clear_on_the_disk_and_can_be_opened_by_nobody_once_all_hav
     }
     assert_eq!(opened, [b"what waits for somebody".to_vec()]);
 }
+
+#[test]
+fn an_engine_that_is_ended_has_written_what_it_took_on_and_takes_no_more() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = embedded(folder.path());
+    let (alice, _) = server.attach("alice", "phone");
+    server.send(alice, "bob", 1, "hello").expect("sent");
+    let submit =
+        Submit { to: To::User(user("bob")), client_id: ClientId(2), digest: 2, body_bytes: 1, withheld: false };
+    let (tell, told) = mpsc::channel();
+    server.engine.send(alice, submit, Bytes::from_static(b"2"), move |sent| tell.send(sent).expect("somebody waits"));
+    server.engine.end();
+    assert!(told.recv_timeout(PATIENCE).expect("an answer").is_ok(), "it was taken on");
+    assert_eq!(server.send(alice, "bob", 3, "later"), Err(Rejected::Ended));
+    drop(server);
+    let again = embedded(folder.path());
+    assert_eq!(again.engine.depths().entries, 2);
+}

@@ -74,6 +74,14 @@ impl std::fmt::Debug for Figures {
 }
 
 impl Chat {
+    /// Writes what was taken on, and ends.
+    pub(crate) async fn end(self) {
+        let engine = self.engine;
+        if let Err(error) = tokio::task::spawn_blocking(move || engine.end()).await {
+            tracing::error!(%error, "the relay did not end cleanly");
+        }
+    }
+
     /// Adds the relay's figures to the metrics.
     pub(crate) fn register(&self, registry: &mut Registry) {
         registry.register_collector(Box::new(Figures { engine: Arc::clone(&self.engine), now: clock() }));

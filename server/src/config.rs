@@ -119,7 +119,7 @@ impl Config {
                 self.http.listen
             );
         }
-        self.chat.check()?;
+        self.chat.check(&self.signaling)?;
         self.uploads.check()?;
         self.signaling.check().map_err(anyhow::Error::msg).context("[signaling]")?;
         let positive = [

@@ -219,8 +219,9 @@ async fn drain(running: Running, calls: DrainCalls) {
     if let Some(media) = media {
         media.close().await;
     }
-    // The last that were taken on are written with it.
-    drop(chat);
+    if let Some(chat) = chat {
+        chat.end().await;
+    }
     sfu.stop().await;
     operator.end().await;
     if let Err(error) = health.directory.clone().close().await {

@@ -90,7 +90,12 @@ async fn try_greet(shared: &Shared, mut hello: Hello, codec: Codec) -> Result<Gr
     if shared.revocations() != before
         && let Err(code) = authenticate(shared, &hello.token).await
     {
-        shared.exchange.expel(&session.who.endpoint);
+        let endpoint = &session.who.endpoint;
+        shared.exchange.expel(endpoint);
+        if let Some(chat) = shared.chat.as_ref().filter(|_| code == ErrorCode::TokenInvalid) {
+            // It may have been opened again, after it was closed.
+            chat.close(&endpoint.user, [&endpoint.device]);
+        }
         return Err(refused(code));
     }
     shared.metrics.hello(outcome);

@@ -250,3 +250,23 @@ fn holds(folder: &Path, bytes: &[u8]) -> anyhow::Result<bool> {
     }
     Ok(false)
 }
+
+#[tokio::test]
+async fn m3_a_long_mailbox_of_long_messages_comes_through_one_socket() -> anyhow::Result<()> {
+    let server = Server::start().await?;
+    let mut alice = device(&server, "alice", "phone", Codec::Json).await?;
+    let mut bob = device(&server, "bob", "phone", Codec::Json).await?;
+    drained(&mut bob).await?;
+    drop(bob);
+    // Each byte becomes six in JSON: together far more than a socket's queue holds.
+    let text = "\u{1}".repeat(8_000);
+    for number in 0..60 {
+        send(&mut alice, "bob", number, &format!("{number} {text}")).await?;
+    }
+    let mut bob = device(&server, "bob", "phone", Codec::Json).await?;
+    for number in 0..60 {
+        let heard = hears(&mut bob, &format!("{number} {text}")).await?;
+        acknowledge(&bob, &heard);
+    }
+    drained(&mut bob).await
+}

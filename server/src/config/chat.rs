@@ -17,6 +17,11 @@ const KEY_BYTES: usize = 32;
 /// The key that is made where none is configured.
 const OWN_KEY: &str = "chat.key";
 
+/// Bytes of a frame beside its body: ids, names, times.
+const FRAME_BYTES: usize = 384;
+/// How often longer the worst body is in JSON: each byte of it a `\u0000`.
+const ESCAPED: usize = 6;
+
 /// Messages.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -27,6 +32,7 @@ pub(crate) struct Chat {
     pub(crate) mailboxes_per_user_max: usize,
     pub(crate) conversations_per_user_max: usize,
     pub(crate) unacknowledged_max: usize,
+    pub(crate) unacknowledged_bytes_max: usize,
     pub(crate) keep_days: u64,
     pub(crate) queue_max: usize,
     pub(crate) segment_bytes: u32,
@@ -44,6 +50,7 @@ impl Default for Chat {
             mailboxes_per_user_max: limits.devices_per_user_max,
             conversations_per_user_max: limits.conversations_per_user_max,
             unacknowledged_max: 128,
+            unacknowledged_bytes_max: limits.unacknowledged_bytes_max,
             keep_days: limits.keep.as_secs() / (24 * 3600),
             queue_max: pace.queue_max,
             segment_bytes: Settings::default().segment_bytes,
@@ -53,19 +60,31 @@ impl Default for Chat {
 }
 
 impl Chat {
-    pub(super) fn check(&self) -> anyhow::Result<()> {
+    /// Checks that the settings hold together, also with how much may wait in a socket.
+    pub(super) fn check(&self, socket: &tertulia_signaling::Limits) -> anyhow::Result<()> {
         let positive = [
             ("chat.message_bytes_max", self.message_bytes_max as u64),
             ("chat.mailbox_entries_max", self.mailbox_entries_max.into()),
             ("chat.mailboxes_per_user_max", self.mailboxes_per_user_max as u64),
             ("chat.conversations_per_user_max", self.conversations_per_user_max as u64),
             ("chat.unacknowledged_max", self.unacknowledged_max as u64),
+            ("chat.unacknowledged_bytes_max", self.unacknowledged_bytes_max as u64),
             ("chat.keep_days", self.keep_days),
             ("chat.queue_max", self.queue_max as u64),
         ];
         if let Some((name, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
             bail!("{name} must be at least 1");
         }
+        let (items, bytes) = (self.unacknowledged_max, self.unacknowledged_bytes_max.max(self.message_bytes_max));
+        let handed = items.saturating_mul(FRAME_BYTES).saturating_add(bytes.saturating_mul(ESCAPED));
+        ensure!(
+            handed <= socket.queue_bytes_max as usize && items <= socket.queue_frames_max as usize,
+            "what a device is handed without acknowledging it has to fit into its socket's queue: {items} messages, {handed} \
+             bytes with chat.unacknowledged_bytes_max and chat.message_bytes_max escaped in JSON; signaling.queue_frames_max \
+             is {}, signaling.queue_bytes_max {}",
+            socket.queue_frames_max,
+            socket.queue_bytes_max,
+        );
         let room = 4 * self.message_bytes_max;
         ensure!(
             (self.segment_bytes as usize) > room && self.segment_bytes <= 1 << 30,
@@ -82,6 +101,7 @@ impl Chat {
             body_bytes_max: self.message_bytes_max,
             conversations_per_user_max: self.conversations_per_user_max,
             unacknowledged_max: self.unacknowledged_max,
+            unacknowledged_bytes_max: self.unacknowledged_bytes_max,
             ..Limits::default()
         }
     }
