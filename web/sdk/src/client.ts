@@ -11,6 +11,7 @@ import type { MediaPreferences } from "./media.js";
 import type { VideoCodec } from "./peer.js";
 import type { Socket, Token } from "./opening.js";
 import { Session, type CloseCause, type SessionState } from "./session.js";
+import { MessagesApi, type MessagesOptions } from "./messages/api.js";
 import { MediaApi } from "./uploads.js";
 import type {
   CallElsewhere,
@@ -46,6 +47,8 @@ export interface ConnectOptions {
   videoCodec?: VideoCodec;
   /** Sends Opus with redundancy (RFC 2198): twice the audio bitrate, for networks that lose packets. */
   audioRed?: boolean;
+  /** This device takes messages: `client.messages`. Needs `deviceId`: what it keeps is this user's on this device. */
+  messages?: MessagesOptions;
   /** Devices to open. May be changed at any time; calls placed later go by it. */
   prefer?: MediaPreferences;
   /** Opens the socket; for tests. */
@@ -100,6 +103,8 @@ export class Client extends Emitter<ClientEvents> {
   readonly account: AccountApi;
   /** Pictures, videos, voice notes and files: see `MediaApi`. */
   readonly media: MediaApi;
+  /** Conversations: see `MessagesApi`. Absent without the option of that name. */
+  readonly messages: MessagesApi | undefined;
   readonly #options: ConnectOptions;
   readonly #http: string;
   readonly #session: Session;
@@ -127,13 +132,26 @@ export class Client extends Emitter<ClientEvents> {
     if (url.pathname === "/") url.pathname = "/v1/ws";
     this.#session = new Session({
       url: withProtocol(url, url.protocol.replace("http", "ws")),
-      token: (last) => this.#freshToken(last),
+      token: async (last) => {
+        // What the store can keep decides what is asked for.
+        await this.messages?.ready;
+        return this.#freshToken(last);
+      },
       deviceId: options.deviceId,
       rings: options.rings ?? true,
       callWaiting: options.callWaiting ?? true,
+      messages: () => this.messages?.usable ?? false,
       urgent: () => this.calls.some((call) => call.accepted),
       ...(options.openSocket && { openSocket: options.openSocket }),
     });
+    const session = this.#session;
+    if (options.messages && options.deviceId !== undefined) {
+      this.messages = new MessagesApi(options.messages, options.deviceId, {
+        request: (request) => session.request(request),
+        tell: (frame) => session.tell(frame),
+        serverTime: (localMs) => this.serverTime(localMs),
+      });
+    }
     const bearer = (refused?: TertuliaError) => this.#bearer(refused);
     this.account = new AccountApi(this.#http, bearer);
     this.media = new MediaApi(this.#http, bearer, () => {
@@ -149,6 +167,7 @@ export class Client extends Emitter<ClientEvents> {
     this.#session.on("frame", (frame) => this.#onFrame(frame));
     this.#session.on("closed", (cause) => {
       for (const call of this.calls) call.lost();
+      this.messages?.onClosed();
       this.emit("closed", cause);
     });
   }
@@ -243,6 +262,7 @@ export class Client extends Emitter<ClientEvents> {
   close(): void {
     for (const call of this.calls) call.hangup();
     this.#session.close();
+    this.messages?.close();
   }
 
   /** The token that the session uses; a fresh one where it was refused. */
@@ -279,6 +299,7 @@ export class Client extends Emitter<ClientEvents> {
     this.#ice.told(welcome.ice_servers, welcome.ice_expires_at);
     const anew = this.#instance !== undefined && this.#instance !== welcome.instance;
     this.#instance = welcome.instance;
+    this.messages?.onWelcome(welcome);
     this.emit("welcome", welcome);
     const before = [...this.#calls.values()];
     if (!welcome.resumed) this.#reconcile(welcome.calls);
@@ -336,6 +357,12 @@ export class Client extends Emitter<ClientEvents> {
       case "media.ready":
       case "media.rejected":
         this.#onMedia(frame);
+        break;
+      case "message":
+      case "receipts":
+      case "gap":
+      case "drained":
+        this.messages?.onFrame(frame);
         break;
       case "drain":
         this.emit("drain", frame.deadline_ms);

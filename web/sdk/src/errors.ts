@@ -10,6 +10,10 @@ export type LocalCode =
   | "file_unreadable"
   /** The session ended before the request was answered; whether it was done is not known. */
   | "session_lost"
+  /** There is no room left on this device. */
+  | "storage_full"
+  /** The browser keeps nothing for this page: it is private, or forbids it. */
+  | "storage_unavailable"
   /** The server can't be reached, or what answered is no Tertulia server. */
   | "unreachable";
 
@@ -17,6 +21,8 @@ const LOCAL: Record<LocalCode, [ErrorClass, string]> = {
   closed: ["invalid", "The client is closed."],
   file_unreadable: ["invalid", "The file can't be read any more."],
   session_lost: ["retry", "The connection was lost before the server answered."],
+  storage_full: ["limit", "There is no room left on this device."],
+  storage_unavailable: ["invalid", "This browser keeps nothing for this page."],
   unreachable: ["retry", "The server can't be reached."],
 };
 

@@ -14,6 +14,7 @@ import {
   type ClientFrame,
   type ErrorBody,
   type Hello,
+  type MailboxAck,
   type OkFrame,
   type ServerFrame,
   type Welcome,
@@ -28,6 +29,8 @@ export interface SessionOptions extends OpeningOptions {
   deviceId?: string | undefined;
   rings: boolean;
   callWaiting: boolean;
+  /** Whether this device takes messages: asked when a socket says hello. */
+  messages?: () => boolean;
   /** Whether a call is on: then waits are short. */
   urgent?: () => boolean;
   random?: () => number;
@@ -86,6 +89,8 @@ const REPEATABLE = new Set<Request["type"]>([
   "call.media",
   "call.hold",
   "call.join",
+  "message.send",
+  "message.read",
   "probe",
 ]);
 
@@ -145,6 +150,11 @@ export class Session extends Emitter<SessionEvents> {
       this.#pending.push(pending);
       if (this.#welcomed) this.#sendPending(pending);
     });
+  }
+
+  /** Says something that has no answer. Without a socket it is lost. */
+  tell(frame: { type: "mailbox.ack" } & MailboxAck): void {
+    if (this.#welcomed) this.#send(frame);
   }
 
   /** Something is wrong with the network: asks whether the socket is alive, and replaces it soon if it does not answer. */
@@ -237,7 +247,8 @@ export class Session extends Emitter<SessionEvents> {
 
   #hello(token: string): ClientFrame {
     const { rings, callWaiting } = this.#options;
-    const hello: Hello = { token, caps: { rings, call_waiting: callWaiting, messages: false } };
+    const messages = this.#options.messages?.() ?? false;
+    const hello: Hello = { token, caps: { rings, call_waiting: callWaiting, messages } };
     const device = this.#options.deviceId ?? this.#welcome?.device_id;
     if (device !== undefined) hello.device_id = device;
     if (this.#welcome) {

@@ -1,0 +1,357 @@
+// Messages of this user on this device: what `client.messages` is.
+//
+// What is sent is kept first and sent when it can be; what comes is kept first and acknowledged then. So a page may die at any
+// moment, be offline for days, and lose nothing. Needs IndexedDB; `problem` says so where there is none.
+
+import { Emitter } from "../emitter.js";
+import { TertuliaError } from "../errors.js";
+import type { Content, MailboxAck, OkFrame, Recipient, Welcome } from "../proto.js";
+import type { Request } from "../session.js";
+import { isStorageError } from "./database.js";
+import { Inbox } from "./inbox.js";
+import { Outbox } from "./outbox.js";
+import { MessageStore, type MailboxFrame } from "./store.js";
+import { keyOfUser, type ChatMessage, type Conversation, type KeptMessage, type Lost, type MessagesProblem, type MessageState, type Thread, type Unsent } from "./types.js";
+import { uuid } from "./uuid.js";
+
+/** What the server takes of a text, less what surrounds it: 32 KiB as bytes, and a frame of 64 KiB as it is written in JSON. */
+const TEXT_BYTES_MAX = 32 * 1024 - 256;
+const FRAME_BYTES_MAX = 60 * 1024;
+/** Messages of a thread that are read at once, if nobody says how many. */
+const PAGE = 50;
+
+export interface MessagesOptions {
+  /** Whose. What the server calls this user: messages of somebody else's token are not taken. */
+  userId: string;
+  /** Where messages are kept; for tests. */
+  factory?: IDBFactory;
+  /** Wraps the store; for tests. */
+  wrap?: (store: MessageStore) => MessageStore;
+}
+
+export interface MessagesEvents {
+  /** Conversations, or messages in them, have changed: keys of which. */
+  changed: string[];
+  /** Somebody has written: what is worth a sound. */
+  incoming: ChatMessage & { key: string };
+  /** Messages don't work here now; or they do again. */
+  problem: MessagesProblem | undefined;
+}
+
+/** The session's part. */
+export interface MessagesHost {
+  request(request: Request): Promise<OkFrame>;
+  /** Says something that has no answer; it is lost if there is no socket. */
+  tell(frame: { type: "mailbox.ack" } & MailboxAck): void;
+  serverTime(localMs: number): number;
+}
+
+export class MessagesApi extends Emitter<MessagesEvents> {
+  /** The store is open, or there is none: `problem` says which. */
+  readonly ready: Promise<void>;
+  readonly #host: MessagesHost;
+  readonly #options: MessagesOptions;
+  readonly #deviceId: string;
+  readonly #name: string;
+  #store: MessageStore | undefined;
+  #inbox: Inbox | undefined;
+  #outbox: Outbox | undefined;
+  #channel: BroadcastChannel | undefined;
+  #problem: MessagesProblem | undefined;
+  #closed = false;
+  /** The session that is open is this user's and this device's. */
+  #ours = false;
+  #drained = false;
+  #telling = false;
+
+  /** Made by `connect` with `messages`. */
+  constructor(options: MessagesOptions, deviceId: string, host: MessagesHost) {
+    super();
+    this.#options = options;
+    this.#deviceId = deviceId;
+    this.#host = host;
+    this.#name = `tertulia-messages ${JSON.stringify([options.userId, deviceId])}`;
+    this.ready = this.#open();
+  }
+
+  /** Why messages do not work here, if they don't. */
+  get problem(): MessagesProblem | undefined {
+    return this.#problem;
+  }
+
+  /** Whether there is a store: without, no mailbox is asked for. */
+  get usable(): boolean {
+    return this.#store !== undefined && !this.#closed;
+  }
+
+  /** What had waited at the server is here. */
+  get drained(): boolean {
+    return this.#drained;
+  }
+
+  /** Conversations that have a message, the newest first. */
+  get conversations(): Conversation[] {
+    const all = [...(this.#store?.conversations.values() ?? [])].filter(({ last }) => last);
+    return all.sort((a, b) => (b.last?.at ?? 0) - (a.last?.at ?? 0));
+  }
+
+  conversation(key: string): Conversation | undefined {
+    return this.#store?.conversations.get(key);
+  }
+
+  /** Messages of others that were not read, of all conversations. */
+  get unread(): number {
+    let sum = 0;
+    for (const { unread } of this.#store?.conversations.values() ?? []) sum += unread;
+    return sum;
+  }
+
+  /** Something was given up before it came here: say so, then call `forgetLost`. */
+  get lost(): Lost | undefined {
+    return this.#store?.lost;
+  }
+
+  async forgetLost(): Promise<void> {
+    await this.#store?.forgetLost();
+    this.#told([]);
+  }
+
+  /** The state of a conversation's newest message. */
+  stateOfLast({ id, to, last }: Conversation): MessageState | undefined {
+    if (!last) return undefined;
+    if (last.failed !== undefined) return "failed";
+    if (last.from !== this.#options.userId) return "received";
+    return last.seq === undefined ? "pending" : this.#tick(id, to, last.seq);
+  }
+
+  /**
+   * Sends a text. Resolves when it is kept on this device: from then on it is sent, whatever happens to this page. Rejects
+   * with `too_large`, `bad_request` (nothing in it), `storage_full` or `storage_unavailable`: then it is not.
+   */
+  async send(to: Recipient | string, text: string): Promise<ChatMessage> {
+    const content: Content = { type: "text", text };
+    if (text.trim() === "") throw TertuliaError.of("bad_request");
+    const bytes = new TextEncoder().encode(text).length;
+    const written = new TextEncoder().encode(JSON.stringify(text)).length;
+    if (bytes > TEXT_BYTES_MAX || written > FRAME_BYTES_MAX) throw TertuliaError.of("too_large");
+    const recipient = typeof to === "string" ? { user: to } : to;
+    const entry = await this.#usable().enqueue(recipient, uuid(), content);
+    this.#told([entry.key], true);
+    return this.#unsent(entry);
+  }
+
+  /** Tries one that has failed again. */
+  async retry(n: number): Promise<void> {
+    await this.#usable().retry(n, uuid());
+    this.#told(undefined, true);
+  }
+
+  /** Deletes one that has failed. */
+  async discard(n: number): Promise<void> {
+    await this.#usable().discard(n);
+    this.#told(undefined);
+  }
+
+  /** The newest messages of a conversation and what waits; with `before`, a page before that place; with `from`, all from there on. */
+  async thread(key: string, { before, from, limit = PAGE }: { before?: number; from?: number; limit?: number } = {}): Promise<Thread> {
+    const store = this.#usable();
+    const range = { limit, ...(before !== undefined && { before }), ...(from !== undefined && { from }) };
+    const { kept, unsent, more } = await store.thread(key, range);
+    const conversation = store.conversations.get(key);
+    const messages = [
+      ...kept.map((message) => this.#kept(message, conversation)),
+      ...unsent.map((entry) => this.#unsent(entry)),
+    ];
+    return { messages, more };
+  }
+
+  /** The person has seen the conversation up to there (to its end, if not said). Call it only when they have. */
+  async markRead(key: string, upto?: number): Promise<void> {
+    const store = this.#store;
+    const conversation = store?.conversations.get(key);
+    const place = Math.min(upto ?? LATEST, conversation?.seq ?? 0);
+    if (!store || !conversation || place <= conversation.read) return;
+    if (await store.read(key, place)) this.#told([key]);
+    void this.#tellRead();
+  }
+
+  /** The key of the conversation with somebody, also where nothing was written yet. */
+  keyOf(userId: string): string {
+    return keyOfUser(userId);
+  }
+
+  /** Deletes everything that is kept here: for signing out. */
+  async erase(): Promise<void> {
+    const store = this.#store;
+    this.close();
+    await store?.erase();
+  }
+
+  // ── for the client ──
+
+  onWelcome({ user_id, device_id, resumed }: Welcome): void {
+    this.#ours = user_id === this.#options.userId && device_id === this.#deviceId;
+    if (!this.#ours) {
+      this.#setProblem("unavailable");
+      return;
+    }
+    if (!resumed) this.#drained = false;
+    this.#inbox?.welcomed(resumed);
+    this.#outbox?.start();
+    void this.#tellRead();
+  }
+
+  onFrame(frame: MailboxFrame): void {
+    if (this.#ours) this.#inbox?.take(frame);
+  }
+
+  /** The session is over for good. What is kept can be looked at; what is written another page of this device sends. */
+  onClosed(): void {
+    this.#ours = false;
+    this.#outbox?.stop();
+    this.#inbox?.close();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.onClosed();
+    this.#channel?.close();
+    this.#store?.close();
+  }
+
+  // ── inside ──
+
+  async #open(): Promise<void> {
+    try {
+      const { userId, factory, wrap } = this.#options;
+      const now = () => this.#host.serverTime(Date.now());
+      const opened = await MessageStore.open(this.#name, userId, factory ?? globalThis.indexedDB, now);
+      const store = (this.#store = wrap?.(opened) ?? opened);
+      if (this.#closed) {
+        store.close();
+        return;
+      }
+      const problem = (error: TertuliaError | undefined) => this.#onProblem(error);
+      this.#inbox = new Inbox({
+        store,
+        acknowledge: (seq) => this.#host.tell({ type: "mailbox.ack", seq }),
+        changed: (keys, frames) => this.#onReceived(keys, frames),
+        problem,
+      });
+      this.#outbox = new Outbox({
+        store,
+        name: this.#name,
+        request: (request) => this.#host.request(request),
+        changed: (key) => this.#told([key]),
+        problem,
+      });
+      this.#listen(store);
+      this.emit("changed", [...store.conversations.keys()]);
+    } catch (error) {
+      this.#onProblem(error instanceof TertuliaError ? error : TertuliaError.local("storage_unavailable"));
+    }
+  }
+
+  /** Other pages of this device. */
+  #listen(store: MessageStore): void {
+    if (typeof BroadcastChannel === "undefined") return;
+    const channel = (this.#channel = new BroadcastChannel(this.#name));
+    channel.onmessage = ({ data }: MessageEvent<{ unsent: boolean }>) => {
+      const again = () => !this.#closed && this.emit("changed", [...store.conversations.keys()]);
+      store.reload().then(again, (error: unknown) => this.#onProblem(error as TertuliaError));
+      if (data.unsent) this.#outbox?.wake();
+    };
+    // Only Node knows this: it would keep a program alive.
+    (channel as { unref?: () => void }).unref?.();
+  }
+
+  #told(keys: string[] | undefined, unsent = false): void {
+    if (this.#closed) return;
+    if (unsent) this.#outbox?.wake();
+    this.#channel?.postMessage({ unsent });
+    this.emit("changed", keys ?? [...(this.#store?.conversations.keys() ?? [])]);
+  }
+
+  #onReceived(keys: string[], frames: MailboxFrame[]): void {
+    this.#drained ||= frames.some(({ type }) => type === "drained");
+    this.#told(keys);
+    for (const frame of frames) {
+      if (frame.type !== "message" || frame.from === this.#options.userId || this.#closed) continue;
+      const conversation = [...(this.#store?.conversations.values() ?? [])].find(({ id }) => id === frame.conversation);
+      if (!conversation || frame.conversation_seq <= conversation.read) continue;
+      const { conversation_seq: seq, from, sent_at: at, content } = frame;
+      this.emit("incoming", { ...this.#kept({ key: conversation.key, seq, from, at, content }, conversation), key: conversation.key });
+    }
+    // Read here before its name was known to the server.
+    void this.#tellRead();
+  }
+
+  /** Tells the server what was read here, one conversation after another, until it knows all. */
+  async #tellRead(): Promise<void> {
+    const store = this.#store;
+    if (!store || this.#telling || !this.#ours) return;
+    this.#telling = true;
+    try {
+      for (;;) {
+        const next = [...store.conversations.values()].find(({ id, read, told }) => id !== undefined && read > told);
+        if (next?.id === undefined || !this.#ours) return;
+        await this.#tellOne(store, next.key, next.id, next.read);
+      }
+    } catch {
+      // With the next welcome, or the next thing that is read.
+    } finally {
+      this.#telling = false;
+    }
+  }
+
+  async #tellOne(store: MessageStore, key: string, conversation: string, upto: number): Promise<void> {
+    try {
+      await this.#host.request({ type: "message.read", conversation, read_upto: upto });
+    } catch (error) {
+      // What the server will never know need not be told again.
+      if (!(error instanceof TertuliaError) || error.class !== "invalid" || (error.code as string) === "closed") throw error;
+    }
+    await store.told(key, upto);
+  }
+
+  #onProblem(error: TertuliaError | undefined): void {
+    if (!error) this.#setProblem(undefined);
+    else if (error.code === "no_mailbox") this.#setProblem("no_mailbox");
+    else if (isStorageError(error)) this.#setProblem(error.code === "storage_full" ? "full" : "unavailable");
+  }
+
+  #setProblem(problem: MessagesProblem | undefined): void {
+    if (this.#problem === problem || this.#closed) return;
+    this.#problem = problem;
+    this.emit("problem", problem);
+  }
+
+  #usable(): MessageStore {
+    if (!this.#store || this.#closed) throw TertuliaError.local("storage_unavailable");
+    return this.#store;
+  }
+
+  #kept({ key, seq, from, at, content, clientId }: KeptMessage, conversation: Conversation | undefined): ChatMessage {
+    const own = from === this.#options.userId;
+    const state = own && conversation ? this.#tick(conversation.id, conversation.to, seq) : "received";
+    return { ref: clientId ?? `${key} ${seq}`, seq, from, at, content, state };
+  }
+
+  #unsent({ n, clientId, at, content, failed }: Unsent): ChatMessage {
+    const message = { ref: clientId, from: this.#options.userId, at, content };
+    return failed === undefined ? { ...message, state: "pending" } : { ...message, state: "failed", failed, n };
+  }
+
+  /** How far a sent message has come: as far as all the others have. */
+  #tick(id: string | undefined, to: Recipient, seq: number): MessageState {
+    const me = this.#options.userId;
+    if ("user" in to && to.user === me) return "read";
+    const others = ((id !== undefined && this.#store?.watermarks.get(id)) || []).filter(({ user }) => user !== me);
+    if (others.length === 0) return "sent";
+    if (others.every(({ read }) => read >= seq)) return "read";
+    return others.every(({ delivered }) => delivered >= seq) ? "delivered" : "sent";
+  }
+}
+
+const LATEST = Number.MAX_SAFE_INTEGER;

@@ -1,0 +1,129 @@
+// Sends what waits, one after another, for as long as it takes.
+//
+// Invariants: a message is sent by the name it was kept under, again and again, until the server has answered for good: it
+// has it, or it will never take it. The next one is sent only then: so all stay in their order, whatever fails in between, and
+// one is unconfirmed at a time (the server knows the latest 64 of a device's names again, no more). The server takes 20
+// requests a second; over a usual network one at a time is as quick.
+//
+// Of several pages of one device one sends: the one that has the session. Who is welcomed takes the lock from the one before,
+// as the server takes the device from its session.
+
+import { TertuliaError } from "../errors.js";
+import type { OkFrame } from "../proto.js";
+import type { Request } from "../session.js";
+import { isStorageError } from "./database.js";
+import type { MessageStore } from "./store.js";
+import type { Unsent } from "./types.js";
+
+/** After a failure that may pass. Raising it delays what waits, lowering it presses a server that is in trouble. */
+const AGAIN_MS = 1_000;
+const AGAIN_MAX_MS = 30_000;
+
+export interface OutboxHost {
+  readonly store: Pick<MessageStore, "first" | "sent" | "failed">;
+  /** Of the device: the lock's name. */
+  readonly name: string;
+  request(request: Request): Promise<OkFrame>;
+  /** Something of this conversation has changed. */
+  changed(key: string): void;
+  /** Storage or server say no; or all is well. */
+  problem(error: TertuliaError | undefined): void;
+}
+
+export class Outbox {
+  readonly #host: OutboxHost;
+  #sending = false;
+  #running = false;
+  #wake: (() => void) | undefined;
+  #release: (() => void) | undefined;
+
+  constructor(host: OutboxHost) {
+    this.#host = host;
+  }
+
+  /** The session is open: what waits is sent. */
+  start(): void {
+    this.#takeLock();
+    this.#sending = true;
+    this.wake();
+    if (!this.#running) void this.#run();
+  }
+
+  stop(): void {
+    this.#sending = false;
+    this.#release?.();
+    this.#release = undefined;
+    this.wake();
+  }
+
+  /** There is something to send, or what failed may work now. */
+  wake(): void {
+    this.#wake?.();
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    let wait = AGAIN_MS;
+    while (this.#sending) {
+      // Asked for before the store is: what is put there meanwhile is not missed.
+      const woken = new Promise<void>((resolve) => (this.#wake = resolve));
+      try {
+        const entry = await this.#host.store.first();
+        if (!this.#sending) break;
+        if (entry) await this.#send(entry);
+        else await woken;
+        wait = AGAIN_MS;
+      } catch (error) {
+        if (!(error instanceof TertuliaError)) {
+          this.#running = false;
+          throw error;
+        }
+        if (isStorageError(error) || error.code === "no_mailbox") this.#host.problem(error);
+        const pause = Math.max(error.retryAfterMs ?? 0, wait);
+        await Promise.race([woken, new Promise((resolve) => setTimeout(resolve, pause))]);
+        wait = Math.min(wait * 2, AGAIN_MAX_MS);
+      }
+    }
+    this.#running = false;
+  }
+
+  async #send(entry: Unsent): Promise<void> {
+    const { clientId: client_id, to, content, n, key } = entry;
+    let ok: OkFrame;
+    try {
+      ok = await this.#host.request({ type: "message.send", client_id, to, content });
+    } catch (error) {
+      if (!(error instanceof TertuliaError) || mayPass(error)) throw error;
+      await this.#host.store.failed(n, error.body.code);
+      this.#host.changed(key);
+      return;
+    }
+    if (!ok.message) throw TertuliaError.of("internal");
+    await this.#host.store.sent(entry, ok.message);
+    this.#host.problem(undefined);
+    this.#host.changed(key);
+  }
+
+  #takeLock(): void {
+    const locks = globalThis.navigator?.locks;
+    if (!locks || this.#release) return;
+    let mine = true;
+    const over = new Promise<void>((resolve) => {
+      this.#release = () => {
+        mine = false;
+        resolve();
+      };
+    });
+    const stolen = () => {
+      if (mine) this.stop();
+    };
+    locks.request(`${this.#host.name}-outbox`, { steal: true }, () => over).catch(stolen);
+  }
+}
+
+/** Whether sending it again makes sense. */
+function mayPass({ class: klass, code }: TertuliaError): boolean {
+  // Of a session, not of the message: the next one may have its mailbox, or a fresh token.
+  if (code === "no_mailbox" || (code as string) === "closed" || klass === "reauth") return true;
+  return klass === "retry" || klass === "retry_after" || klass === "resync" || klass === "internal";
+}

@@ -1,0 +1,117 @@
+// What a device keeps of messages, and how a page sees it.
+//
+// A conversation has a key of this device's own (`user:bob`): one can write to somebody before the server has a name for it.
+
+import type { ClientMessageId, Content, ErrorCode, GapReason, Recipient } from "../proto.js";
+
+/** A conversation as a list shows it. */
+export interface Conversation {
+  /** This device's name for it. */
+  key: string;
+  /** The server's. Absent until it is known that the server has it. */
+  id?: string;
+  /** To whom one writes in it. */
+  to: Recipient;
+  /** The highest place that is kept here. */
+  seq: number;
+  /** Up to where this user has read it, on whichever device. */
+  read: number;
+  /** Up to where the server knows that. */
+  told: number;
+  /** Messages of others above `read`. Counted up to `UNREAD_MAX`. */
+  unread: number;
+  /** The newest message, the unsent ones included. */
+  last?: LastMessage;
+}
+
+export interface LastMessage {
+  /** Absent: not sent yet. */
+  seq?: number;
+  from: string;
+  at: number;
+  content: Content;
+  failed?: FailureCode;
+}
+
+/** A message that the server has. */
+export interface KeptMessage {
+  key: string;
+  seq: number;
+  from: string;
+  /** By the server's clock. */
+  at: number;
+  content: Content;
+  /** This device has sent it. */
+  clientId?: ClientMessageId;
+}
+
+/** A message that waits to be sent, or was refused for good. */
+export interface Unsent {
+  /** Its place in the queue. */
+  n: number;
+  key: string;
+  to: Recipient;
+  clientId: ClientMessageId;
+  content: Content;
+  /** By this device's clock, set to the server's. */
+  at: number;
+  failed?: FailureCode;
+}
+
+/** Why a message will not be sent: the server's word. */
+export type FailureCode = ErrorCode;
+
+/** How far somebody has come in a conversation. */
+export interface Watermark {
+  /** The server's name of the conversation. */
+  id: string;
+  user: string;
+  delivered: number;
+  read: number;
+}
+
+/** Where an own message stands; `received` for those of others. */
+export type MessageState = "pending" | "failed" | "sent" | "delivered" | "read" | "received";
+
+/** A message as a conversation shows it. */
+export interface ChatMessage {
+  /** Stays the same while the message is sent: for lists. */
+  ref: string;
+  /** Its place; absent while it is not sent. */
+  seq?: number;
+  from: string;
+  /** When, by the server's clock. */
+  at: number;
+  content: Content;
+  state: MessageState;
+  /** `failed`: why. */
+  failed?: FailureCode;
+  /** `failed`: for `retry` and `discard`. */
+  n?: number;
+}
+
+/** A part of a conversation: its end, or what comes before. */
+export interface Thread {
+  /** By place; then what is not sent. */
+  messages: ChatMessage[];
+  /** There is more before. */
+  more: boolean;
+}
+
+/** Something was given up before it came here. */
+export interface Lost {
+  reason: GapReason;
+  /** When it was noticed, by this device's clock. */
+  at: number;
+}
+
+/**
+ * Why messages do not work here now. `unavailable`: the browser keeps nothing for this page. `full`: it has no room left; what
+ * has come waits at the server. `no_mailbox`: the server takes no messages from this device, there are too many of this person.
+ */
+export type MessagesProblem = "unavailable" | "full" | "no_mailbox";
+
+/** The key of a conversation with one person. */
+export function keyOfUser(userId: string): string {
+  return `user:${userId}`;
+}
