@@ -5,11 +5,13 @@
 //! - [`accounts`] registers people and links devices, with a carrier that brings the PINs.
 //! - [`person`] is somebody who sends and fetches files by HTTP; [`media_files`] makes those files.
 //! - [`scene`] is how most tests begin: a call that rings, is accepted, has media.
+//! - [`chat`] judges histories of messages, and makes them.
 //! - [`media`] holds the peers: one on `str0m`, one on `webrtc` (an implementation of its own), and the tone they send.
 //!
 //! Everything waits for a condition ([`wait`]), never for a time.
 
 pub mod accounts;
+pub mod chat;
 pub mod client;
 pub mod http;
 pub mod media;

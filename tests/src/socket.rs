@@ -5,7 +5,7 @@ use crate::http;
 use crate::wait::in_time;
 use anyhow::{Context, bail};
 use futures_util::{SinkExt, StreamExt};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use tertulia_signaling_proto::{Ack, Caps, ClientFrame, Codec, Hello, Resume, ServerFrame};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
@@ -43,10 +43,18 @@ impl Socket {
     /// # Errors
     /// If the server does not take it.
     pub async fn open_from(server: &Server, codec: Codec, from: Option<IpAddr>) -> anyhow::Result<Self> {
-        let mut request = format!("ws://{}/v1/ws", server.http()).into_client_request()?;
+        Self::open_at(server.http(), codec, from).await
+    }
+
+    /// Opens one to an address where a server is, or will be again.
+    ///
+    /// # Errors
+    /// If nobody there takes it.
+    pub async fn open_at(to: SocketAddr, codec: Codec, from: Option<IpAddr>) -> anyhow::Result<Self> {
+        let mut request = format!("ws://{to}/v1/ws").into_client_request()?;
         let subprotocol = Header::from_static(codec.subprotocol());
         request.headers_mut().insert("sec-websocket-protocol", subprotocol);
-        let tcp = http::connect(server.http(), from).await?;
+        let tcp = http::connect(to, from).await?;
         tcp.set_nodelay(true)?;
         let shake = tokio_tungstenite::client_async(request, tcp);
         let (stream, _) = in_time("the WebSocket handshake", shake).await??;

@@ -1,0 +1,97 @@
+//! Rule 4: places in conversations.
+
+use super::facts::{Facts, Message};
+use super::history::{Device, History, Step, To, What};
+use super::{Fault, Rule};
+use std::collections::{BTreeMap, HashMap};
+
+/// What was sent later stands later, and a conversation is one pair's.
+pub(super) fn judge(facts: &Facts, faults: &mut Vec<Fault>) {
+    let mut whose: HashMap<&str, Vec<&str>> = HashMap::new();
+    for (conversation, places) in &facts.places {
+        let mut latest: Option<&Message> = None;
+        for message in places.values().map(|index| &facts.messages[*index]) {
+            if let Some(latest) = latest.filter(|latest| message.answered.is_some_and(|at| at < latest.sent)) {
+                let seen = format!("before it stands {}, sent after its answer", latest.name());
+                faults.push(fault(Rule::Overtaken, message, seen));
+            }
+            if latest.is_none_or(|latest| latest.sent < message.sent) {
+                latest = Some(message);
+            }
+            let To::User(to) = &message.to else { continue };
+            let mut pair = vec![message.from.user.as_str(), to.as_str()];
+            pair.sort_unstable();
+            if whose.entry(conversation).or_insert_with(|| pair.clone()) != &pair {
+                faults.push(fault(
+                    Rule::PlaceTaken,
+                    message,
+                    format!("{conversation} is of {:?}", whose[&**conversation]),
+                ));
+            }
+        }
+    }
+}
+
+fn fault(rule: Rule, message: &Message, seen: String) -> Fault {
+    Fault { rule, device: None, message: Some(message.name()), at: message.known, seen }
+}
+
+/// What one device sent later on the same socket stands later.
+pub(super) fn overtaken(history: &History, facts: &Facts, device: &Device, faults: &mut Vec<Fault>) {
+    // By conversation: what was sent on this socket, in order.
+    let mut socket: HashMap<&To, Vec<usize>> = HashMap::new();
+    for (at, _, what) in history.of(device) {
+        match what {
+            What::Welcomed | What::Resumed => socket.clear(),
+            What::Sends { name, to, .. } => {
+                let Some(index) = facts.named(device, *name) else { continue };
+                let message = &facts.messages[index];
+                let before = socket.entry(to).or_default();
+                if message.sent == at {
+                    let seq = |message: &Message| message.place.as_ref().map(|(_, seq, _)| *seq);
+                    let passed = before.iter().map(|index| &facts.messages[*index]).find(|earlier| {
+                        let both = seq(earlier).zip(seq(message));
+                        !earlier.refused && both.is_some_and(|(earlier, later)| earlier > later)
+                    });
+                    if let Some(passed) = passed {
+                        let seen = format!("it stands before {}, sent before it on the same socket", passed.name());
+                        faults.push(Fault { device: Some(device.clone()), ..fault(Rule::Overtaken, message, seen) });
+                    }
+                }
+                before.push(index);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Places that no message has. While an answer is outstanding its message may stand there.
+pub(super) fn holes(facts: &Facts, missing: &mut Vec<Fault>) {
+    for (conversation, places) in &facts.places {
+        let last = places.keys().next_back().copied().unwrap_or_default();
+        let holes: Vec<u64> = (1..=last).filter(|seq| !places.contains_key(seq)).collect();
+        if !holes.is_empty() {
+            let seen = format!("{conversation} has {last} places, and nothing at {holes:?}");
+            missing.push(Fault { rule: Rule::Hole, device: None, message: None, at: None, seen });
+        }
+    }
+}
+
+/// How many devices the history speaks of, and what they did: for those who look whether a workload did anything.
+#[must_use]
+pub(super) fn tally(history: &History) -> BTreeMap<&'static str, usize> {
+    let mut tally = BTreeMap::new();
+    for event in &history.events {
+        let kind = match &event.step {
+            Step::Killed => "kills",
+            Step::Device(_, What::Sends { .. }) => "sends",
+            Step::Device(_, What::Heard(_)) => "heard",
+            Step::Device(_, What::Acknowledges { .. }) => "acknowledgements",
+            Step::Device(_, What::Welcomed) => "sessions",
+            Step::Device(_, What::Resumed) => "resumes",
+            _ => continue,
+        };
+        *tally.entry(kind).or_default() += 1;
+    }
+    tally
+}

@@ -1,0 +1,231 @@
+//! A random workload over the real program: people with several devices that come and go, read slowly, send twice, lose
+//! answers, while the program is killed and started again. What it gives is a history for the judge.
+//!
+//! A seed decides what every device does and when the program dies; how that falls together is the machine's.
+
+mod actor;
+
+use super::history::{Device, Event, History, Step};
+use super::{Fault, Policy, faults, missing};
+use crate::Server;
+use crate::socket::Socket;
+use crate::token::token;
+use crate::wait::PATIENCE;
+use actor::{Actor, Shared};
+use anyhow::{Context, bail, ensure};
+use parking_lot::Mutex;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tertulia_common::Timestamp;
+use tertulia_signaling_proto::{Caps, Codec, ServerFrame};
+use tokio::task::JoinSet;
+
+/// What a run is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Decides everything that is left to chance.
+    pub seed: u64,
+    /// People; each has one to three devices.
+    pub people: usize,
+    /// What each device does before it settles.
+    pub steps: usize,
+    /// How often the program is killed meanwhile. Once more it is killed at the end.
+    pub kills: usize,
+}
+
+impl Plan {
+    /// The usual size: some seconds.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self { seed, people: 3, steps: 60, kills: 2 }
+    }
+}
+
+/// How a run went.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What happened.
+    pub history: History,
+    /// How often each kind of thing happened.
+    pub tally: std::collections::BTreeMap<&'static str, usize>,
+}
+
+/// Numbers from a seed: splitmix64.
+#[derive(Clone, Debug)]
+pub(crate) struct Random(u64);
+
+impl Random {
+    fn new(seed: u64, who: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ who.wrapping_mul(0xD1B5_4A32_D192_ED03))
+    }
+
+    /// Below `end`.
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((mixed ^ (mixed >> 31)) % end.max(1) as u64) as usize
+    }
+
+    fn millis(&mut self, end: usize) -> Duration {
+        Duration::from_millis(self.below(end) as u64)
+    }
+}
+
+/// Where everyone writes down what happens.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Recorder(Arc<Mutex<History>>);
+
+impl Recorder {
+    fn note(&self, step: Step) {
+        // The clock is read under the lock, so that times rise with events.
+        let mut history = self.0.lock();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        history.push(Timestamp(now.as_millis() as u64), step);
+    }
+
+    fn history(&self) -> History {
+        self.0.lock().clone()
+    }
+}
+
+/// Runs a workload to its end and judges it.
+///
+/// # Errors
+/// If the promise was broken: the first faults, with what their devices saw last. Or if the run itself failed.
+pub async fn run(plan: Plan) -> anyhow::Result<Outcome> {
+    let recorder = Recorder::default();
+    let ran = drive(plan, &recorder).await;
+    let history = recorder.history();
+    let broken = faults(&history, &Policy::default());
+    if !broken.is_empty() {
+        bail!("seed {}: {}", plan.seed, told(&history, &broken));
+    }
+    if let Err(error) = ran {
+        let missing = missing(&history);
+        return Err(error.context(format!("seed {}: {}", plan.seed, told(&history, &missing))));
+    }
+    let tally = super::places::tally(&history);
+    Ok(Outcome { history, tally })
+}
+
+async fn drive(plan: Plan, recorder: &Recorder) -> anyhow::Result<()> {
+    // Small segments and pages, so that a short run rolls and gives back many.
+    let mut server = Server::builder()
+        .set("media.shards", 1)
+        .set("signaling.requests_per_s", 10_000)
+        .set("signaling.requests_burst", 10_000)
+        .set("chat.message_bytes_max", 1024)
+        .set("chat.segment_bytes", 8192)
+        .set("chat.unacknowledged_max", 8)
+        .start()
+        .await?;
+    let people: Vec<String> =
+        ["alice", "bob", "carol", "dave", "erin"].iter().take(plan.people).map(|name| (*name).to_owned()).collect();
+    for name in &people {
+        register(&server, name).await?;
+    }
+    let mut random = Random::new(plan.seed, 0);
+    let shared = Arc::new(Shared {
+        recorder: recorder.clone(),
+        to: server.http(),
+        people: people.clone(),
+        settling: AtomicBool::new(false),
+        ending: AtomicBool::new(false),
+        working: AtomicUsize::new(0),
+        unsettled: AtomicUsize::new(0),
+        drained: AtomicUsize::new(0),
+    });
+    let mut actors = JoinSet::new();
+    for name in &people {
+        for device in ["phone", "laptop", "tablet"].iter().take(1 + random.below(3)) {
+            let codec = if random.below(2) == 0 { Codec::Json } else { Codec::Msgpack };
+            let random = Random::new(plan.seed, 1 + actors.len() as u64);
+            let actor = Actor::new(Device::new(name, device), codec, random, Arc::clone(&shared));
+            shared.working.fetch_add(1, Ordering::SeqCst);
+            shared.unsettled.fetch_add(1, Ordering::SeqCst);
+            actors.spawn(actor.run(plan.steps));
+        }
+    }
+    let count = actors.len();
+    for _ in 0..plan.kills {
+        tokio::time::sleep(Duration::from_millis(100) + random.millis(600)).await;
+        kill(&mut server, recorder).await?;
+    }
+    until("everyone has done what they had to do", &mut actors, || shared.working.load(Ordering::SeqCst) == 0).await?;
+    shared.settling.store(true, Ordering::SeqCst);
+    let settled = || shared.unsettled.load(Ordering::SeqCst) == 0 && missing(&recorder.history()).is_empty();
+    until("everything is answered, delivered and told", &mut actors, settled).await?;
+    // What was acknowledged, and counts, comes to nobody again.
+    shared.ending.store(true, Ordering::SeqCst);
+    kill(&mut server, recorder).await?;
+    until("everyone is back", &mut actors, || shared.drained.load(Ordering::SeqCst) == count).await?;
+    ensure!(missing(&recorder.history()).is_empty(), "after the last start something is missing");
+    actors.shutdown().await;
+    Ok(())
+}
+
+/// The program dies as by a power cut of its own, and starts where it was.
+async fn kill(server: &mut Server, recorder: &Recorder) -> anyhow::Result<()> {
+    recorder.note(Step::Killed);
+    server.kill()?;
+    server.start_again().await.context("the program did not come back")?;
+    recorder.note(Step::Started);
+    Ok(())
+}
+
+/// Waits for a condition; a device that fails ends it.
+async fn until(
+    what: &str,
+    actors: &mut JoinSet<anyhow::Result<()>>,
+    mut holds: impl FnMut() -> bool,
+) -> anyhow::Result<()> {
+    let start = Instant::now();
+    while !holds() {
+        if let Some(ended) = actors.try_join_next() {
+            ended?.with_context(|| format!("waiting until {what}"))?;
+        }
+        ensure!(start.elapsed() < PATIENCE * 2, "not within {:?}: {what}", PATIENCE * 2);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+/// Makes a person known who has no mailbox yet: what is written to them waits for their first device.
+async fn register(server: &Server, name: &str) -> anyhow::Result<()> {
+    let mut socket = Socket::open(server, Codec::Json).await?;
+    let caps = Caps { rings: false, call_waiting: false, messages: false };
+    socket.hello_as(&token(name), "visitor", None, caps).await?;
+    match socket.next_frame().await? {
+        ServerFrame::Welcome(_) => Ok(()),
+        other => bail!("no welcome but {other:?}"),
+    }
+}
+
+/// The first faults, and around the first what its device saw.
+fn told(history: &History, faults: &[Fault]) -> String {
+    const FAULTS: usize = 8;
+    const EVENTS: usize = 25;
+    let mut text = format!("{} faults", faults.len());
+    for fault in faults.iter().take(FAULTS) {
+        write!(text, "\n  {fault}").ok();
+    }
+    if let Some(Fault { device: Some(device), at: Some(at), .. }) = faults.first() {
+        write!(text, "\n--- {device} before event {at}, and kills").ok();
+        let seen = |(index, event): &(usize, &Event)| {
+            let is_its = match &event.step {
+                Step::Device(who, _) => who == device,
+                Step::Killed | Step::Started => true,
+            };
+            is_its && *index <= *at
+        };
+        let all: Vec<(usize, &Event)> = history.events.iter().enumerate().filter(seen).collect();
+        for (index, event) in &all[all.len().saturating_sub(EVENTS)..] {
+            write!(text, "\n  {index} {:?}", event.step).ok();
+        }
+    }
+    text
+}

@@ -1,0 +1,443 @@
+//! One device of a workload: what a client does with its socket, its outbox and its mailbox.
+//!
+//! It behaves as a client should: it gives a message one name, sends again what was not answered, in order and under the same
+//! name, never has more without an answer than the server remembers, and acknowledges only what it has heard.
+
+use super::{Random, Recorder};
+use crate::chat::history::{Answer, Device, Item, Step, Tick, To, What, Why};
+use crate::socket::{Incoming, Socket};
+use crate::token::token;
+use crate::wait::PATIENCE;
+use anyhow::{bail, ensure};
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use tertulia_common::{ClientMessageId, Timestamp};
+use tertulia_signaling_proto::{
+    Ack, Caps, ClientFrame, Codec, Content, GapReason, MailboxAck, MessageRead, MessageSend, Recipient, RequestId,
+    Resume, ServerFrame,
+};
+
+/// Messages without an answer at once: below the server's `outstanding_max`.
+const OUTBOX_MAX: usize = 12;
+/// Messages after one without an answer: the server knows a device's latest 64 by name.
+const BEHIND_MAX: u128 = 40;
+
+/// What all devices of a run share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) recorder: Recorder,
+    pub(super) to: SocketAddr,
+    pub(super) people: Vec<String>,
+    /// Everybody is to bring what they began to its end.
+    pub(super) settling: AtomicBool,
+    /// The program dies for the last time.
+    pub(super) ending: AtomicBool,
+    /// Devices that still do what they please.
+    pub(super) working: AtomicUsize,
+    /// Devices that have something without an answer.
+    pub(super) unsettled: AtomicUsize,
+    /// Devices that are back after the last start.
+    pub(super) drained: AtomicUsize,
+}
+
+/// A message of one's own.
+#[derive(Clone, Debug)]
+struct Note {
+    name: u128,
+    to: String,
+    body: String,
+}
+
+/// What a request asked.
+#[derive(Clone, Debug)]
+enum Asked {
+    Send(u128),
+    Read(String, u64),
+}
+
+pub(super) struct Actor {
+    me: Device,
+    codec: Codec,
+    random: Random,
+    shared: Arc<Shared>,
+    socket: Option<Socket>,
+    resume: Option<Resume>,
+    /// Counted frames of the session.
+    received: u64,
+    /// Requests of this device, in all its sessions.
+    requests: u64,
+    asked: HashMap<u64, Asked>,
+    /// Messages without an answer, in order.
+    outbox: VecDeque<Note>,
+    /// The latest with an answer.
+    answered: VecDeque<Note>,
+    names: u128,
+    /// Positions heard in this session.
+    heard: Vec<u64>,
+    acknowledged: u64,
+    /// Conversations, and how far they go as this device knows.
+    conversations: Vec<(String, u64)>,
+    drained: bool,
+    /// Reads that were taken since [`Self::settle`] asked.
+    reads_taken: usize,
+}
+
+impl Actor {
+    pub(super) fn new(me: Device, codec: Codec, random: Random, shared: Arc<Shared>) -> Self {
+        Self {
+            me,
+            codec,
+            random,
+            shared,
+            socket: None,
+            resume: None,
+            received: 0,
+            requests: 0,
+            asked: HashMap::new(),
+            outbox: VecDeque::new(),
+            answered: VecDeque::new(),
+            names: 0,
+            heard: Vec::new(),
+            acknowledged: 0,
+            conversations: Vec::new(),
+            drained: false,
+            reads_taken: 0,
+        }
+    }
+
+    fn note(&self, what: What) {
+        self.shared.recorder.note(Step::Device(self.me.clone(), what));
+    }
+
+    /// Does so many things, then settles, then comes back after the last start.
+    pub(super) async fn run(mut self, steps: usize) -> anyhow::Result<()> {
+        for _ in 0..steps {
+            if self.socket.is_none() {
+                let pause = self.random.millis(40);
+                tokio::time::sleep(pause).await;
+                self.connect().await?;
+            }
+            self.step().await;
+            let a_while = self.random.millis(12);
+            self.listen(a_while).await?;
+        }
+        self.shared.working.fetch_sub(1, Ordering::SeqCst);
+        self.settle().await?;
+        (self.socket, self.resume) = (None, None);
+        self.connect().await?;
+        while !self.drained {
+            self.listen(Duration::from_millis(50)).await?;
+            self.acknowledge(true).await;
+            if self.socket.is_none() {
+                self.connect().await?;
+            }
+        }
+        self.shared.drained.fetch_add(1, Ordering::SeqCst);
+        loop {
+            self.listen(Duration::from_secs(1)).await?;
+        }
+    }
+
+    async fn step(&mut self) {
+        match self.random.below(100) {
+            0..45 => self.send_new(1).await,
+            45..52 => self.send_new(4).await,
+            52..62 => self.send_again().await,
+            62..80 => self.acknowledge(false).await,
+            80..88 => self.read().await,
+            88..92 => {
+                let blind = self.random.millis(120);
+                tokio::time::sleep(blind).await;
+            }
+            92..96 => self.socket = None, // goes on with its session
+            _ => (self.socket, self.resume) = (None, None),
+        }
+    }
+
+    /// Brings everything to its end, until the program dies for the last time.
+    async fn settle(&mut self) -> anyhow::Result<()> {
+        let mut settled = false;
+        let mut asked = false;
+        while !self.shared.ending.load(Ordering::SeqCst) {
+            if self.socket.is_none() {
+                self.connect().await?;
+                asked = false;
+            }
+            self.listen(Duration::from_millis(20)).await?;
+            self.acknowledge(true).await;
+            if self.outbox.iter().any(|note| !self.is_outstanding(note.name)) {
+                self.send_outbox().await;
+            }
+            // A request after the last acknowledgement: its answer says that it counts.
+            let goes_on = self.shared.settling.load(Ordering::SeqCst) && self.outbox.is_empty();
+            if goes_on && !asked {
+                self.reads_taken = 0;
+                self.read().await;
+                asked = true;
+            }
+            let done = goes_on && asked && (self.reads_taken > 0 || self.conversations.is_empty());
+            if done && !settled {
+                settled = true;
+                self.shared.unsettled.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+        ensure!(settled, "{} had something without an answer", self.me);
+        Ok(())
+    }
+
+    fn is_outstanding(&self, name: u128) -> bool {
+        self.asked.values().any(|asked| matches!(asked, Asked::Send(of) if *of == name))
+    }
+
+    /// Connects, for as long as it takes the program to be back.
+    async fn connect(&mut self) -> anyhow::Result<()> {
+        let start = Instant::now();
+        loop {
+            self.note(What::Connects);
+            match self.greet().await {
+                Ok(()) => break,
+                Err(error) => ensure!(start.elapsed() < PATIENCE, "{} is not welcome: {error:#}", self.me),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.asked.clear();
+        self.send_outbox().await;
+        Ok(())
+    }
+
+    async fn greet(&mut self) -> anyhow::Result<()> {
+        let mut socket = Socket::open_at(self.shared.to, self.codec, None).await?;
+        let caps = Caps { rings: false, call_waiting: false, messages: true };
+        let resume = self.resume.clone().map(|resume| Resume { received: self.received, ..resume });
+        socket.hello_as(&token(&self.me.user), &self.me.name, resume, caps).await?;
+        let welcome = match socket.next_frame().await? {
+            ServerFrame::Welcome(welcome) => welcome,
+            other => bail!("no welcome but {other:?}"),
+        };
+        if welcome.resumed {
+            self.note(What::Resumed);
+        } else {
+            self.note(What::Welcomed);
+            self.heard.clear();
+            (self.received, self.drained) = (0, false);
+        }
+        // What was acknowledged on the old socket may not have arrived.
+        self.acknowledged = 0;
+        self.resume = Some(Resume { session: welcome.session, secret: welcome.secret, received: 0 });
+        self.socket = Some(socket);
+        Ok(())
+    }
+
+    /// Hears what comes, for a while.
+    async fn listen(&mut self, a_while: Duration) -> anyhow::Result<()> {
+        let end = tokio::time::Instant::now() + a_while;
+        loop {
+            let Some(socket) = &mut self.socket else {
+                // Not only to wait: whoever has no socket must not spin.
+                tokio::time::sleep_until(end.min(tokio::time::Instant::now() + Duration::from_millis(5))).await;
+                return Ok(());
+            };
+            let Ok(next) = tokio::time::timeout_at(end, socket.next_whenever()).await else { return Ok(()) };
+            match next? {
+                Incoming::Frame(frame) => self.hears(*frame).await,
+                Incoming::Closed(_) => self.socket = None,
+            }
+        }
+    }
+
+    async fn hears(&mut self, frame: ServerFrame) {
+        if frame.is_counted() {
+            self.received += 1;
+        }
+        match frame {
+            ServerFrame::Ping(_) => self.say(ClientFrame::Pong(Ack { received: self.received })).await,
+            ServerFrame::Ok(ok) => match (self.asked.remove(&ok.id.0), ok.message) {
+                (Some(Asked::Send(name)), Some(message)) => {
+                    let answer = Answer::Sent {
+                        conversation: message.conversation.clone(),
+                        seq: message.conversation_seq,
+                        sent_at: message.sent_at,
+                        duplicate: message.duplicate,
+                    };
+                    self.note(What::Answered { request: ok.id.0, name, answer });
+                    self.knows(&message.conversation, message.conversation_seq);
+                    self.is_answered(name);
+                }
+                (Some(Asked::Read(conversation, upto)), _) => {
+                    self.note(What::ReadTaken { request: ok.id.0, conversation, upto });
+                    self.reads_taken += 1;
+                }
+                _ => {}
+            },
+            ServerFrame::Error(error) => {
+                let request = error.id.map_or(0, |id| id.0);
+                if let Some(Asked::Send(name)) = self.asked.remove(&request) {
+                    let answer = Answer::Refused(format!("{:?}", error.error.code));
+                    self.note(What::Answered { request, name, answer });
+                }
+            }
+            ServerFrame::Drained(_) => {
+                self.note(What::Drained);
+                self.drained = true;
+            }
+            other => {
+                if let Some(item) = item(other) {
+                    self.hears_item(item);
+                }
+            }
+        }
+    }
+
+    fn hears_item(&mut self, item: Item) {
+        let position = match &item {
+            Item::Message { position, conversation, seq, .. } => {
+                self.knows(conversation, *seq);
+                *position
+            }
+            Item::Receipts { position, .. } => *position,
+            Item::Gap { upto, .. } => *upto,
+        };
+        self.heard.push(position);
+        self.note(What::Heard(item));
+    }
+
+    fn knows(&mut self, conversation: &str, seq: u64) {
+        match self.conversations.iter_mut().find(|(known, _)| known == conversation) {
+            Some((_, last)) => *last = seq.max(*last),
+            None => self.conversations.push((conversation.to_owned(), seq)),
+        }
+    }
+
+    fn is_answered(&mut self, name: u128) {
+        if let Some(at) = self.outbox.iter().position(|note| note.name == name) {
+            self.answered.extend(self.outbox.remove(at));
+            if self.answered.len() > OUTBOX_MAX {
+                self.answered.pop_front();
+            }
+        }
+    }
+
+    /// A frame on the socket, if there is one. That it is broken shows when it is listened to.
+    async fn say(&mut self, frame: ClientFrame) {
+        if let Some(socket) = &mut self.socket {
+            socket.send(&frame).await.ok();
+        }
+    }
+
+    async fn send_new(&mut self, count: usize) {
+        for _ in 0..count {
+            let oldest = self.outbox.front().map_or(self.names, |note| note.name);
+            if self.outbox.len() >= OUTBOX_MAX || self.names - oldest >= BEHIND_MAX {
+                return;
+            }
+            self.names += 1;
+            let to = self.shared.people[self.random.below(self.shared.people.len())].clone();
+            let filling = "x".repeat(self.random.below(200));
+            let body = format!("{}/{}/{} {filling}", self.me.user, self.me.name, self.names);
+            let note = Note { name: self.names, to, body };
+            self.outbox.push_back(note.clone());
+            self.send(note).await;
+        }
+    }
+
+    /// Something that was sent, answered or not.
+    async fn send_again(&mut self) {
+        let known: Vec<Note> = self.answered.iter().chain(&self.outbox).cloned().collect();
+        if !known.is_empty() && self.asked.len() < OUTBOX_MAX {
+            let again = known[self.random.below(known.len())].clone();
+            self.send(again).await;
+        }
+    }
+
+    async fn send_outbox(&mut self) {
+        for note in self.outbox.clone() {
+            if !self.is_outstanding(note.name) {
+                self.send(note).await;
+            }
+        }
+    }
+
+    async fn send(&mut self, note: Note) {
+        let Note { name, to, body } = note;
+        let Ok(user) = to.parse() else { return };
+        self.requests += 1;
+        let request = self.requests;
+        self.note(What::Sends { request, name, to: To::User(to), body: body.clone() });
+        self.asked.insert(request, Asked::Send(name));
+        // Names are the device's own: that two devices use the same ones must not matter.
+        let client_id = ClientMessageId::new(Timestamp(1_790_000_000_000), name);
+        let (id, content) = (RequestId(request), Content::Text { text: body });
+        self.say(ClientFrame::MessageSend(MessageSend { id, client_id, to: Recipient::User(user), content })).await;
+    }
+
+    /// All that was heard, or some of it.
+    async fn acknowledge(&mut self, all: bool) {
+        let Some(&last) = self.heard.last() else { return };
+        let upto = if all || self.random.below(3) > 0 { last } else { self.heard[self.random.below(self.heard.len())] };
+        if upto > self.acknowledged {
+            self.acknowledged = upto;
+            self.note(What::Acknowledges { upto });
+            self.say(ClientFrame::MailboxAck(MailboxAck { seq: upto })).await;
+        }
+    }
+
+    async fn read(&mut self) {
+        if self.conversations.is_empty() || self.asked.len() >= OUTBOX_MAX {
+            return;
+        }
+        let (conversation, last) = self.conversations[self.random.below(self.conversations.len())].clone();
+        let upto = last - self.random.below(2) as u64;
+        self.requests += 1;
+        let request = self.requests;
+        self.note(What::Reads { request, conversation: conversation.clone(), upto });
+        self.asked.insert(request, Asked::Read(conversation.clone(), upto));
+        let id = RequestId(request);
+        self.say(ClientFrame::MessageRead(MessageRead { id, conversation, read_upto: upto })).await;
+    }
+}
+
+/// What a frame of the mailbox says.
+fn item(frame: ServerFrame) -> Option<Item> {
+    match frame {
+        ServerFrame::Message(message) => {
+            let Content::Text { text } = message.content else { return None };
+            let to = match message.to {
+                Recipient::User(to) => To::User(to.as_str().to_owned()),
+                Recipient::Group(group) => To::Group(group.to_string()),
+            };
+            Some(Item::Message {
+                position: message.seq,
+                conversation: message.conversation,
+                seq: message.conversation_seq,
+                from: message.from.as_str().to_owned(),
+                to,
+                sent_at: message.sent_at,
+                body: text,
+            })
+        }
+        ServerFrame::Receipts(receipts) => Some(Item::Receipts {
+            position: receipts.seq,
+            conversation: receipts.conversation,
+            ticks: receipts
+                .receipts
+                .into_iter()
+                .map(|tick| Tick {
+                    user: tick.user.as_str().to_owned(),
+                    delivered: tick.delivered_upto,
+                    read: tick.read_upto,
+                })
+                .collect(),
+        }),
+        ServerFrame::Gap(gap) => Some(Item::Gap {
+            upto: gap.seq,
+            why: match gap.reason {
+                GapReason::Expired => Why::Age,
+                GapReason::Quota => Why::Quota,
+            },
+        }),
+        _ => None,
+    }
+}
