@@ -7,8 +7,13 @@ export async function gateTo(url) {
   const target = new URL(url);
   const open = new Set();
   let shut = false;
+  /** What begins with it is not let through. */
+  let refused;
   const listener = createServer((near) => {
     if (shut) return near.destroy();
+    near.on("data", (bytes) => {
+      if (refused && bytes.toString("latin1").startsWith(`GET ${refused}`)) near.destroy();
+    });
     const far = connect(Number(target.port), target.hostname);
     open.add(near).add(far);
     near.pipe(far).pipe(near);
@@ -25,8 +30,14 @@ export async function gateTo(url) {
       shut = true;
       for (const socket of open) socket.destroy();
     },
+    /** Cuts every connection, and lets none through that asks for this path. */
+    shutTo(path) {
+      refused = path;
+      for (const socket of open) socket.destroy();
+    },
     open() {
       shut = false;
+      refused = undefined;
     },
     close() {
       this.shut();

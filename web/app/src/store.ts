@@ -22,12 +22,15 @@ import {
 } from "@tertulia/sdk";
 import { forgetAccount, saveAccount, type Account } from "./account.js";
 import { Calls } from "./calls.js";
+import { Chats } from "./chats.js";
 import { claimDevice } from "./device.js";
 import { Library } from "./library.js";
 import { FOR_EVER, Mine } from "./mine.js";
+import { placeOfAddress, Route, sharedInAddress, type Place, type View } from "./route.js";
 import { SignIn } from "./sign-in.js";
 import { loadJson } from "./stored.js";
 import { sayError, type Saying } from "./words.js";
+import { sayUnknown } from "./words-chat.js";
 
 export interface Toast {
   id: number;
@@ -40,10 +43,8 @@ export interface Preferences extends MediaPreferences {
   speaker?: string | undefined;
 }
 
-/** What one looks at when no call is on. */
-export type View = "home" | "settings" | "media";
 /** What of its home a narrow page shows. */
-export type Tab = "people" | "recent";
+export type Tab = "chats" | "people" | "recent";
 
 const SEEN = "tertulia.seen";
 const PREFER = "tertulia.prefer";
@@ -68,8 +69,10 @@ export class Store {
   draining = false;
   /** Another page has taken this device's place. */
   displaced = false;
-  view: View = viewOfAddress();
+  view: View = placeOfAddress().view;
   tab: Tab = "people";
+  /** The person has chosen it; before, it is what there is. */
+  #tabChosen = false;
   toasts: Toast[] = [];
   /** For screen readers. */
   announcement = "";
@@ -78,6 +81,8 @@ export class Store {
   readonly calls: Calls;
   readonly mine: Mine;
   readonly library: Library;
+  readonly chats: Chats;
+  readonly #route: Route;
   readonly #listeners = new Set<() => void>();
   #toastId = 0;
   #instance: string | undefined;
@@ -91,12 +96,10 @@ export class Store {
     this.calls = new Calls(this);
     this.mine = new Mine(this);
     this.library = new Library(this);
+    this.chats = new Chats(this);
+    this.chats.show(placeOfAddress().chat);
+    this.#route = new Route((place) => this.#arrive(place));
     void this.library.receive(sharedInAddress());
-    addEventListener("popstate", () => {
-      this.view = viewOfAddress();
-      void this.library.receive(sharedInAddress());
-      this.changed();
-    });
   }
 
   subscribe(listener: () => void): () => void {
@@ -158,11 +161,14 @@ export class Store {
       url: location.origin,
       token: (last) => this.#token(last !== undefined),
       deviceId,
+      messages: { userId: account.userId },
       prefer: this.prefer,
     });
     this.client = client;
     this.connection = client.state;
     this.#listen(client);
+    this.chats.attach(client);
+    void client.messages?.ready.then(() => this.#chooseTab());
     this.changed();
   }
 
@@ -172,23 +178,30 @@ export class Store {
     if (client && account?.deviceId) client.account.unlink(account.deviceId).catch(() => undefined);
     this.#forget();
     this.entry.reset();
-    client?.close();
+    this.#leave(client);
   }
 
   /** Shows another page; the way back is the browser's own. */
   show(view: View): void {
-    if (view === this.view) return;
-    this.view = view;
-    if (view === "home") history.replaceState(null, "", location.pathname);
-    else history.pushState(null, "", `#${view}`);
-    if (view !== "media") void this.library.receive(undefined);
-    this.changed();
+    if (view === this.view && view !== "home") return;
+    this.#route.go({ view, chat: undefined });
   }
 
   showTab(tab: Tab): void {
     this.tab = tab;
+    this.#tabChosen = true;
     this.show("home");
     this.changed();
+  }
+
+  /** Shows a conversation. */
+  openChat(key: string): void {
+    this.#route.go({ view: "home", chat: key });
+  }
+
+  /** Shows the conversation with somebody, a new one perhaps. */
+  chatWith(userId: string): void {
+    this.openChat(`user:${userId}`);
   }
 
   showMedia(): void {
@@ -207,7 +220,7 @@ export class Store {
     const { client } = this;
     if (!(await this.mine.deleteAccount())) return;
     this.#forget();
-    client?.close();
+    this.#leave(client);
     this.entry.reset(undefined, undefined, "Your account is deleted. Thank you for having been here.");
   }
 
@@ -252,6 +265,24 @@ export class Store {
     if (contacts.some((contact) => contact.user_id === person.user_id)) return false;
     const before = (this.history ?? []).filter((record) => record.peer.user_id === person.user_id);
     return before.filter((record) => record.direction === "outgoing" || record.duration_ms > 0).length <= 1;
+  }
+
+  /** How somebody is called here, as far as it is known. */
+  nameOf(userId: string): string {
+    return this.personOf(userId)?.name ?? sayUnknown(userId);
+  }
+
+  /** What is known of somebody: from the list of a demo, the people one knows, and the calls that were. */
+  personOf(userId: string): Person | undefined {
+    if (userId === this.userId) return { user_id: userId, name: `${this.name} (you)` };
+    const is = (person: Person) => person.user_id === userId;
+    const { contacts, blocked } = this.mine;
+    return (
+      this.people.find(is) ??
+      contacts.find(is) ??
+      this.history?.find(({ peer }) => is(peer))?.peer ??
+      blocked?.find(is)
+    );
   }
 
   block(person: Person): void {
@@ -394,7 +425,9 @@ export class Store {
     if (cause.why === "displaced") {
       this.displaced = true;
     } else if (cause.why === "revoked") {
+      const { client } = this;
       this.#forget();
+      this.#leave(client);
       this.entry.reset(undefined, "This device’s access has ended. Sign in to use it again");
     } else if (cause.why === "refused") {
       const way = this.registered ? undefined : this.account?.demo ? "demo" : "token";
@@ -414,9 +447,31 @@ export class Store {
     this.calls.forget();
     this.mine.begin();
     this.library.forget();
+    this.chats.forget();
     this.tab = "people";
-    this.show("home");
+    this.#tabChosen = false;
+    this.#route.reset();
     void this.entry.ask();
+    this.changed();
+  }
+
+  /** Ends the client of someone who has left, and what it keeps of their messages. */
+  #leave(client: Client | undefined): void {
+    client?.messages?.erase().catch(() => undefined);
+    client?.close();
+  }
+
+  #arrive({ view, chat }: Place): void {
+    this.view = view;
+    this.chats.show(chat);
+    void this.library.receive(view === "media" ? sharedInAddress() : undefined);
+    this.changed();
+  }
+
+  /** Who has conversations sees them first. */
+  #chooseTab(): void {
+    if (this.#tabChosen) return;
+    this.tab = this.chats.list.length > 0 ? "chats" : "people";
     this.changed();
   }
 
@@ -433,14 +488,4 @@ export class Store {
 /** A call for this user that nobody answered. */
 export function isMissed(record: CallRecord): boolean {
   return record.direction === "incoming" && (record.reason === "missed" || record.reason === "cancelled");
-}
-
-function viewOfAddress(): View {
-  if (location.hash === "#settings") return "settings";
-  return /^#media(\/|$)/.test(location.hash) ? "media" : "home";
-}
-
-/** A file that someone has shared: its address is `#media/` and its id. */
-function sharedInAddress(): string | undefined {
-  return /^#media\/([\w-]+)$/.exec(location.hash)?.[1];
 }

@@ -1,10 +1,12 @@
-// The page between calls: whom to call, the calls that were, and what goes on elsewhere.
+// The page between calls: the conversations and the one that is open, whom to write to or call, the calls that were, and what goes on elsewhere.
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { CallElsewhere } from "@tertulia/sdk";
 import { canAskToNotify } from "../attention.js";
 import type { Store } from "../store.js";
 import { Avatar } from "./Avatar.js";
+import { ChatList } from "./chat/ChatList.js";
+import { Conversation } from "./chat/Conversation.js";
 import { DisturbButton } from "./DoNotDisturb.js";
 import { Icon, Logo } from "./Icon.js";
 import { Insecure } from "./Insecure.js";
@@ -15,12 +17,13 @@ import { Tabs } from "./Tabs.js";
 export function Home({ store }: { store: Store }) {
   const main = useRef<HTMLElement>(null);
   const { tab } = store;
+  const chat = store.chats.open;
   // After signing in, or after a call, what one was on is gone: keys and screen readers go on from here.
   useEffect(() => {
     if (!main.current?.contains(document.activeElement)) main.current?.focus({ preventScroll: true });
   }, []);
   return (
-    <div class={`home show-${tab}`}>
+    <div class={chat === undefined ? `home lobby show-${tab}` : `home lobby show-${tab} in-chat`}>
       <Header store={store} />
       <main ref={main} tabIndex={-1}>
         {store.connection === "reconnecting" && !store.displaced && (
@@ -35,9 +38,16 @@ export function Home({ store }: { store: Store }) {
         {store.calls.elsewhere.map((call) => (
           <Elsewhere key={call.call_id} store={store} call={call} />
         ))}
-        <div class="columns">
-          <People store={store} />
-          <Recent store={store} shown={tab === "recent"} />
+        <div class="desk">
+          <ChatList store={store} />
+          {chat === undefined ? (
+            <div class="columns">
+              <People store={store} />
+              <Recent store={store} shown={tab === "recent"} />
+            </div>
+          ) : (
+            <Conversation store={store} chat={chat} />
+          )}
         </div>
       </main>
       <Tabs store={store} current={store.tab} />
@@ -52,7 +62,7 @@ function Header({ store }: { store: Store }) {
   const ask = async () => {
     const answer = await Notification.requestPermission();
     setAskable(canAskToNotify());
-    if (answer === "granted") store.toast("You will be notified of calls while this page is in the background");
+    if (answer === "granted") store.toast("You will be notified of calls and messages while this page is in the background");
   };
   return (
     <header class="top">
@@ -66,8 +76,8 @@ function Header({ store }: { store: Store }) {
           <button
             type="button"
             class="round quiet"
-            aria-label="Notify me of calls"
-            title="Notify me of calls"
+            aria-label="Notify me of calls and messages"
+            title="Notify me of calls and messages"
             onClick={() => void ask()}
           >
             <Icon name="bell" />

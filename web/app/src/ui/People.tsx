@@ -1,4 +1,4 @@
-// Whom one can call: in a demo everyone, elsewhere those one knows, and anyone whose number or id one types.
+// Whom one can write to or call: in a demo everyone, elsewhere those one knows, and anyone whose number or id one types.
 
 import { useState } from "preact/hooks";
 import { TertuliaError, type Person } from "@tertulia/sdk";
@@ -6,6 +6,7 @@ import { internationalNumber, likelyRegion, looksLikeNumber, regionOf, spacedNum
 import type { Store } from "../store.js";
 import { sayError } from "../words.js";
 import { Avatar } from "./Avatar.js";
+import { CallButtons } from "./CallButtons.js";
 import { Icon } from "./Icon.js";
 import { Menu } from "./Menu.js";
 import { blockItem } from "./blocking.js";
@@ -30,7 +31,7 @@ export function People({ store }: { store: Store }) {
   return (
     <section class="panel people" aria-labelledby="people-title">
       <div class="panel-head">
-        <h2 id="people-title">{store.demo ? "Who is here" : "Call someone"}</h2>
+        <h2 id="people-title">{store.demo ? "Who is here" : "Talk to someone"}</h2>
         {store.demo && <span class="count">{online === 0 ? "nobody yet" : `${online} online`}</span>}
       </div>
       <label class="search">
@@ -65,11 +66,14 @@ function PersonRow({ store, person }: { store: Store; person: Known }) {
   const blocked = store.mine.isBlocked(id);
   return (
     <li class="row" data-testid={`person-${id}`}>
-      <Avatar id={id} name={name} online={online} />
-      <span class="who">
-        <span class="name">{name}</span>
-        <span class="about">{blocked ? "Blocked" : about(store, person)}</span>
-      </span>
+      <button type="button" class="open-chat" data-testid="write" onClick={() => store.chatWith(id)}>
+        <Avatar id={id} name={name} online={online} />
+        <span class="who">
+          <span class="hidden">Write to </span>
+          <span class="name">{name}</span>
+          <span class="about">{blocked ? "Blocked" : about(store, person)}</span>
+        </span>
+      </button>
       <CallButtons store={store} name={name} onCall={(video) => store.calls.place({ user_id: id, name }, video)} />
       <Menu label={`More about ${name}`} items={blockItem(store, { user_id: id, name })} />
     </li>
@@ -82,51 +86,15 @@ function about(store: Store, { user_id: id, name, online, phone }: Known): strin
   return id === name || store.registered ? "" : id;
 }
 
-interface CallButtonsProps {
-  store: Store;
-  name: string;
-  busy?: boolean;
-  onCall: (video: boolean) => void;
-}
-
-function CallButtons({ store, name, busy = false, onCall }: CallButtonsProps) {
-  return (
-    <>
-      <button
-        type="button"
-        class="round tint"
-        data-testid="call-voice"
-        aria-label={`Call ${name} by voice`}
-        title="Voice call"
-        disabled={store.displaced || busy}
-        onClick={() => onCall(false)}
-      >
-        <Icon name="phone" size={20} />
-      </button>
-      <button
-        type="button"
-        class="round tint"
-        data-testid="call-video"
-        aria-label={`Call ${name} by video`}
-        title="Video call"
-        disabled={store.displaced || busy}
-        onClick={() => onCall(true)}
-      >
-        <Icon name="camera" size={22} />
-      </button>
-    </>
-  );
-}
-
 /** A number that was typed: who has it is asked when it is called, not with every digit. */
 function NumberRow({ store, phone }: { store: Store; phone: string }) {
   const [state, setState] = useState<"new" | "asking" | "nobody">("new");
   const number = spacedNumber(phone);
-  const call = async (video: boolean) => {
+  const find = async (then: (person: Person) => void) => {
     setState("asking");
     try {
       const person = await store.mine.lookUp(phone);
-      if (person) store.calls.place(person, video);
+      if (person) then(person);
       setState(person ? "new" : "nobody");
     } catch (error) {
       setState("new");
@@ -136,14 +104,27 @@ function NumberRow({ store, phone }: { store: Store; phone: string }) {
   return (
     <>
       <div class="row number-row" data-testid="call-number">
-        <span class="sign" aria-hidden="true">
-          <Icon name="phone" size={20} />
-        </span>
-        <span class="who">
-          <span class="name number">{number}</span>
-          <span class="about">{state === "asking" ? "Looking them up…" : "Call this number"}</span>
-        </span>
-        <CallButtons store={store} name={number} busy={state === "asking"} onCall={(video) => void call(video)} />
+        <button
+          type="button"
+          class="open-chat"
+          data-testid="write"
+          disabled={state === "asking"}
+          onClick={() => void find((person) => store.chatWith(person.user_id))}
+        >
+          <span class="sign" aria-hidden="true">
+            <Icon name="chat" size={22} />
+          </span>
+          <span class="who">
+            <span class="name number">{number}</span>
+            <span class="about">{state === "asking" ? "Looking them up…" : "Write to this number, or call it"}</span>
+          </span>
+        </button>
+        <CallButtons
+          store={store}
+          name={number}
+          busy={state === "asking"}
+          onCall={(video) => void find((person) => store.calls.place(person, video))}
+        />
       </div>
       {state === "nobody" && (
         <div class="empty" role="status" data-testid="number-unknown">
@@ -170,12 +151,12 @@ function Nobody({ store, searching }: { store: Store; searching: boolean }) {
     return (
       <p class="empty">
         {searching ? "Nobody you know by that name. " : "Whom would you like to talk to? "}
-        Type their phone number to call them.
+        Type their phone number to write to them or call them.
       </p>
     );
   }
   if (searching) return <p class="empty">Nobody here by that name.</p>;
-  if (!store.demo) return <p class="empty">Type the id of someone who uses this server, and call them.</p>;
+  if (!store.demo) return <p class="empty">Type the id of someone who uses this server, and write to them or call them.</p>;
   return (
     <div class="empty">
       <p>

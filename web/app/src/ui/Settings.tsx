@@ -11,6 +11,7 @@ import { DeleteAccount } from "./DeleteAccount.js";
 import { Devices } from "./Devices.js";
 import { DisturbChoices, useDisturbNot } from "./DoNotDisturb.js";
 import { Icon } from "./Icon.js";
+import { PageHead } from "./PageHead.js";
 
 export function Settings({ store }: { store: Store }) {
   const main = useRef<HTMLElement>(null);
@@ -20,21 +21,7 @@ export function Settings({ store }: { store: Store }) {
   }, []);
   return (
     <div class="home settings" data-testid="settings-page">
-      <header class="top">
-        <h1 class="brand">
-          <button
-            type="button"
-            class="round quiet"
-            data-testid="back"
-            aria-label="Back"
-            title="Back"
-            onClick={() => store.show("home")}
-          >
-            <Icon name="back" />
-          </button>
-          Settings
-        </h1>
-      </header>
+      <PageHead store={store} title="Settings" />
       <main ref={main} tabIndex={-1}>
         <div class="columns">
           <div class="stack">

@@ -1,6 +1,7 @@
 // The bar below a narrow page.
 
 import type { Store, Tab } from "../store.js";
+import { sayCount } from "../words-chat.js";
 import { Icon, type IconName } from "./Icon.js";
 
 interface Props {
@@ -9,14 +10,15 @@ interface Props {
 }
 
 const TABS: { id: Tab; label: string; icon: IconName }[] = [
+  { id: "chats", label: "Chats", icon: "chat" },
   { id: "people", label: "People", icon: "people" },
   { id: "recent", label: "Recent", icon: "clock" },
 ];
 
 export function Tabs({ store, current }: Props) {
-  const unseen = store.unseen;
+  const { unseen, chats } = store;
   return (
-    <nav class={store.limits ? "tabs three" : "tabs"} aria-label="Views">
+    <nav class={store.limits ? "tabs four" : "tabs three"} aria-label="Views">
       {TABS.map(({ id, label, icon }) => (
         <button
           key={id}
@@ -27,6 +29,12 @@ export function Tabs({ store, current }: Props) {
         >
           <Icon name={icon} />
           {label}
+          {id === "chats" && chats.unread > 0 && (
+            <span class="badge">
+              {sayCount(chats.unread)}
+              <span class="hidden"> unread</span>
+            </span>
+          )}
           {id === "recent" && unseen > 0 && (
             <span class="badge">
               {unseen}

@@ -3,7 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Store } from "../../store.js";
 import { Tabs } from "../Tabs.js";
-import { Icon } from "../Icon.js";
+import { PageHead } from "../PageHead.js";
 import { Card } from "./Card.js";
 import { OnceCards } from "./Once.js";
 import { Received } from "./Received.js";
@@ -22,21 +22,7 @@ export function Media({ store }: { store: Store }) {
   }, []);
   return (
     <div class={over ? "home media over" : "home media"} data-testid="media-page">
-      <header class="top">
-        <h1 class="brand">
-          <button
-            type="button"
-            class="round quiet"
-            data-testid="back"
-            aria-label="Back"
-            title="Back"
-            onClick={() => store.show("home")}
-          >
-            <Icon name="back" />
-          </button>
-          Media
-        </h1>
-      </header>
+      <PageHead store={store} title="Media" />
       <main ref={main} tabIndex={-1}>
         {library.received && <Received store={store} received={library.received} />}
         {limits ? (

@@ -1,0 +1,67 @@
+// One message: what it says, when, and how far it has come.
+
+import type { ChatMessage, Content } from "@tertulia/sdk";
+import type { Store } from "../../store.js";
+import { isEmojiOnly, partsOf, sayContent, sayFailure, timeOf } from "../../words-chat.js";
+import { Icon } from "../Icon.js";
+import { Ticks } from "./Ticks.js";
+
+interface Props {
+  store: Store;
+  message: ChatMessage;
+  /** The one before is of the same person, a moment ago. */
+  follows: boolean;
+  /** Who says it, for screen readers. */
+  author: string;
+}
+
+export function Bubble({ store, message, follows, author }: Props) {
+  const { state, at, content } = message;
+  const own = state !== "received";
+  const large = content.type === "text" && isEmojiOnly(content.text);
+  const classes = ["bubble", own ? "own" : "theirs", follows && "follows", large && "large", state === "failed" && "failed"];
+  return (
+    <li class={own ? "said-by me" : "said-by"} data-testid="message" data-state={state}>
+      <div class={classes.filter(Boolean).join(" ")}>
+        <span class="hidden">{author}: </span>
+        <Said content={content} />
+        <span class="meta">
+          <time dateTime={new Date(at).toISOString()}>{timeOf(at)}</time>
+          <Ticks state={state} />
+        </span>
+      </div>
+      {message.failed !== undefined && <Failed store={store} message={message} />}
+    </li>
+  );
+}
+
+function Said({ content }: { content: Content }) {
+  if (content.type !== "text") return <span class="text unknown">{sayContent(content)}</span>;
+  return (
+    <span class="text" dir="auto" data-testid="text">
+      {partsOf(content.text).map(({ text, href }, i) =>
+        href === undefined ? (
+          text
+        ) : (
+          <a key={i} href={href} target="_blank" rel="noopener noreferrer nofollow ugc">
+            {text}
+          </a>
+        ),
+      )}
+    </span>
+  );
+}
+
+function Failed({ store, message }: { store: Store; message: ChatMessage }) {
+  return (
+    <p class="not-sent" data-testid="not-sent">
+      <span>Not sent. {message.failed && sayFailure(message.failed)}.</span>
+      <button type="button" class="mend" data-testid="retry" onClick={() => store.chats.retry(message)}>
+        <Icon name="again" size={16} /> Try again
+      </button>
+      <button type="button" class="mend" data-testid="discard" onClick={() => store.chats.discard(message)}>
+        <Icon name="trash" size={16} /> Delete
+      </button>
+    </p>
+  );
+}

@@ -1,0 +1,72 @@
+// Where one writes: it grows with the text, Enter sends, Shift and Enter begins a line.
+
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import type { Store } from "../../store.js";
+import { Icon } from "../Icon.js";
+
+/** Of a line more it scrolls. */
+const HEIGHT_MAX_PX = 168;
+
+export function Composer({ store, chat, name }: { store: Store; chat: string; name: string }) {
+  const { chats } = store;
+  const field = useRef<HTMLTextAreaElement>(null);
+  const [text, setText] = useState(() => chats.draft(chat));
+  const [busy, setBusy] = useState(false);
+  const type = (typed: string) => {
+    setText(typed);
+    chats.setDraft(chat, typed);
+  };
+  useLayoutEffect(() => {
+    const it = field.current;
+    if (!it) return;
+    it.style.height = "auto";
+    it.style.height = `${Math.min(it.scrollHeight, HEIGHT_MAX_PX)}px`;
+  }, [text]);
+  // Where a keyboard would cover half of the page it comes when it is asked for.
+  useEffect(() => {
+    if (matchMedia("(hover: hover)").matches) field.current?.focus({ preventScroll: true });
+  }, []);
+  const send = async (event?: Event) => {
+    event?.preventDefault();
+    if (busy || text.trim() === "") return;
+    setBusy(true);
+    // What was not taken stays here.
+    if (await chats.send(chat, text.trim())) type("");
+    setBusy(false);
+    field.current?.focus({ preventScroll: true });
+  };
+  const off = chats.problem === "unavailable" || !chats.api?.usable;
+  return (
+    <form class="composer" onSubmit={(event) => void send(event)}>
+      <label class="hidden" for="composer">
+        Message to {name}
+      </label>
+      <textarea
+        id="composer"
+        ref={field}
+        rows={1}
+        dir="auto"
+        data-testid="composer"
+        placeholder={off ? "Messages can’t be used here" : "Message"}
+        value={text}
+        disabled={off}
+        enterkeyhint="send"
+        onInput={(event) => type(event.currentTarget.value)}
+        onKeyDown={(event) => {
+          // While a word is being put together, Enter chooses it.
+          if (event.key === "Enter" && !event.shiftKey && !event.isComposing) void send(event);
+        }}
+      />
+      <button
+        type="submit"
+        class="round send-button"
+        data-testid="send"
+        aria-label="Send"
+        title="Send"
+        disabled={off || busy || text.trim() === ""}
+      >
+        <Icon name="send" size={22} />
+      </button>
+    </form>
+  );
+}
