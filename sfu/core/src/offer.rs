@@ -10,6 +10,8 @@
 
 use crate::error::ConnectError;
 use crate::limits::Limits;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use str0m::IceCreds;
 use str0m::format::Codec;
 use str0m::media::{MediaKind, Mid};
@@ -68,8 +70,10 @@ pub(crate) fn prepare(offer: &str, limits: &Limits) -> Result<Offer, ConnectErro
     push_lines(&mut sdp, &session);
     let mut prepared =
         Offer { sdp, lines: Vec::new(), video_codecs: Vec::new(), wants_red: false, has_transport_feedback: false };
+    let mut meanings = HashMap::new();
     for section in &sections {
         let line = read_line(section, session_direction)?;
+        read_payload_types(section, &mut meanings)?;
         if prepared.lines.iter().any(|other| other.mid == line.mid) {
             return Err(invalid("two lines with one mid"));
         }
@@ -174,6 +178,56 @@ fn codecs_in_order<'a>(section: &'a [&'a str]) -> impl Iterator<Item = &'a str> 
             (number == pt).then(|| codec.split('/').next().unwrap_or(codec))
         })
     })
+}
+
+/// What a payload type stands for, in what two sides have to agree about: its encoding, and of its parameters those that make
+/// it another one.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Meaning {
+    encoding: String,
+    parameters: BTreeSet<String>,
+}
+
+/// Adds what a section says of its payload types.
+///
+/// # Errors
+/// If a type means something else than in a section before: all lines share one transport (RFC 9143 §9.1), where nobody could
+/// tell which is meant. The stack takes it for certain that no offer says so.
+fn read_payload_types(section: &[&str], meanings: &mut HashMap<u8, Meaning>) -> Result<(), ConnectError> {
+    let mut here: HashMap<u8, Meaning> = HashMap::new();
+    for line in section {
+        let (is_map, said) = match (line.strip_prefix("a=rtpmap:"), line.strip_prefix("a=fmtp:")) {
+            (Some(said), _) => (true, said),
+            (_, Some(said)) => (false, said),
+            _ => continue,
+        };
+        let Some((number, said)) = said.split_once(' ') else { continue };
+        let Ok(number) = number.parse() else { continue };
+        let meaning = here.entry(number).or_default();
+        let said = said.trim().to_ascii_lowercase();
+        if !is_map {
+            let parameters = said.split(';').map(str::trim).filter(|parameter| makes_another(parameter));
+            meaning.parameters.extend(parameters.map(str::to_owned));
+        } else if meaning.encoding.is_empty() {
+            meaning.encoding = said;
+        } else if meaning.encoding != said {
+            return Err(invalid("a payload type that means two things"));
+        }
+    }
+    for (number, meaning) in here {
+        match meanings.entry(number) {
+            Entry::Vacant(vacant) => drop(vacant.insert(meaning)),
+            Entry::Occupied(known) if *known.get() == meaning => {}
+            Entry::Occupied(_) => return Err(invalid("a payload type that means two things")),
+        }
+    }
+    Ok(())
+}
+
+/// Whether a format parameter tells one payload type from another of the same codec.
+fn makes_another(parameter: &str) -> bool {
+    let name = parameter.split('=').next().unwrap_or(parameter).trim_end();
+    matches!(name, "apt" | "packetization-mode" | "profile-level-id" | "profile-id" | "profile" | "level-idx" | "tier")
 }
 
 fn add_codecs(codecs: &mut Vec<Codec>, section: &[&str]) {
@@ -284,6 +338,23 @@ mod tests {
         assert!(matches!(refused(&"x".repeat(70_000)), ConnectError::OfferTooLarge { unit: "bytes", .. }));
         let many = (0..40).fold("v=0\r\n".to_owned(), |sdp, i| sdp + &format!("m=audio 9 X 0\r\na=mid:{i}\r\n"));
         assert!(matches!(refused(&many), ConnectError::OfferTooLarge { unit: "lines", limit: 31, actual: 40 }));
+    }
+
+    #[test]
+    fn refuses_a_payload_type_that_means_two_things() {
+        let said = |first: &str, second: &str| {
+            let video = |mid: u8, said: &str| format!("m=video 9 X 102 103\r\na=mid:{mid}\r\n{said}\r\n");
+            prepare(&format!("v=0\r\n{}{}", video(1, first), video(2, second)), &Limits::default())
+        };
+        let h264 = "a=rtpmap:102 H264/90000\r\na=fmtp:102 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
+        assert!(said(h264, h264).is_ok());
+        assert!(said(h264, &h264.replace("H264", "h264")).is_ok());
+        assert!(said(h264, &h264.replace("level-asymmetry-allowed=1", "x-google-start-bitrate=800")).is_ok());
+        for (from, to) in [("42e01f", "42001f"), ("42e01f", "42%01f"), ("mode=1", "mode=0"), ("H264", "VP8")] {
+            let refused = said(h264, &h264.replace(from, to)).unwrap_err();
+            assert!(matches!(refused, ConnectError::OfferInvalid(_)), "{to}: {refused:?}");
+        }
+        assert!(said(&format!("{h264}\r\na=rtpmap:102 VP8/90000"), "").is_err());
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod chat;
 mod client;
 mod codec;
 mod error;
+mod finite;
 mod http;
 mod media;
 mod server;

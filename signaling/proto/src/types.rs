@@ -1,5 +1,6 @@
 //! What frames and HTTP bodies are made of.
 
+use crate::finite;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tertulia_common::{CallId, DeviceId, Timestamp, UserId};
@@ -216,7 +217,7 @@ pub struct ParticipantQuality {
     /// Which device.
     pub device_id: DeviceId,
     /// Round trip between server and participant, in milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "finite::number_or_nothing")]
     #[ts(optional)]
     pub rtt_ms: Option<f32>,
     /// What the server thinks the participant can receive, in bit/s.
@@ -229,7 +230,7 @@ pub struct ParticipantQuality {
     pub down: TrackQuality,
     /// How good the call is for this participant, 1 (bad) to 5 (excellent): a mean opinion score estimated from round
     /// trip, loss and jitter of both directions (E-model, ITU-T G.107, simplified). Absent while nothing was measured.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "finite::number_or_nothing")]
     #[ts(optional)]
     pub score: Option<f32>,
 }
@@ -238,14 +239,19 @@ pub struct ParticipantQuality {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
 pub struct QualitySummary {
     /// The mean of the scores (see `ParticipantQuality`), 1 to 5.
+    #[serde(deserialize_with = "finite::number")]
     pub score: f32,
     /// The lowest of them.
+    #[serde(deserialize_with = "finite::number")]
     pub score_min: f32,
     /// Mean round trip between server and participant, in milliseconds.
+    #[serde(deserialize_with = "finite::number")]
     pub rtt_ms: f32,
     /// Mean loss of both directions, as a fraction from 0 to 1.
+    #[serde(deserialize_with = "finite::number")]
     pub loss: f32,
     /// Mean jitter, in milliseconds.
+    #[serde(deserialize_with = "finite::number")]
     pub jitter_ms: f32,
     /// How often the media of this side was gone.
     pub interruptions: u32,
@@ -261,7 +267,9 @@ pub struct TrackQuality {
     #[ts(type = "number")]
     pub bitrate_bps: u64,
     /// Packets lost, as a fraction from 0 to 1, before retransmission.
+    #[serde(deserialize_with = "finite::number")]
     pub loss: f32,
     /// Interarrival jitter of the audio (RFC 3550 §6.4.1), in milliseconds.
+    #[serde(deserialize_with = "finite::number")]
     pub jitter_ms: f32,
 }
