@@ -58,6 +58,7 @@ scenario("m4_written_without_a_network_it_waits_through_a_reload_and_arrives_onc
   await opensChat(bob, alice);
   await says(alice, "before");
   await seesMessages(bob, ["before received"]);
+  await seesMessages(alice, ["before read"]);
   // The page can still be loaded; its socket can't be opened.
   gate.shutTo("/v1/ws");
   await alice.until("is offline", () => window.tertulia.client.state === "reconnecting");
