@@ -6,8 +6,11 @@ use std::fmt;
 use std::str::FromStr;
 use tertulia_common::Pii;
 
-/// The longest text that is looked at. Numbers have 15 digits at most (ITU-T E.164).
+/// The longest text that is looked at.
 const TEXT_BYTES_MAX: usize = 64;
+
+/// Digits of a number at most, its country code included (ITU-T E.164).
+const DIGITS_MAX: usize = 15;
 
 /// A country, as in `ES`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +64,10 @@ impl PhoneNumber {
         if !number.is_valid() || number.extension().is_some() {
             return None;
         }
-        Some(Self(number.format().mode(Mode::E164).to_string()))
+        let number = number.format().mode(Mode::E164).to_string();
+        // Some countries' plans have room for longer ones than the world's.
+        let digits = number.strip_prefix('+')?;
+        (digits.len() <= DIGITS_MAX).then_some(Self(number))
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -135,6 +141,7 @@ mod tests {
             assert_eq!(parse(text, None), None, "{text}");
         }
         assert_eq!(parse(&"6".repeat(100), Some("ES")), None);
+        assert_eq!(parse("+49805G 698 12234U5", None), None, "one of Germany's with 16 digits");
         assert_eq!(parse(&format!("+34612345678{}", " ".repeat(100)), None), None);
     }
 
