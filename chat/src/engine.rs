@@ -11,14 +11,17 @@
 //! nothing is confirmed after it.
 
 mod committer;
+mod groups;
 mod inbox;
 mod lane;
 mod postman;
 
+pub use groups::{GroupChanged, GroupPage};
 pub use lane::{Delivery, Outlet, SLOTS};
 
 use crate::store::{Bodies, Figures, Store, StoreError};
 use bytes::Bytes;
+use groups::GroupCommand;
 use inbox::Inbox;
 use lane::Lane;
 use parking_lot::Mutex;
@@ -114,6 +117,7 @@ pub(crate) enum Command {
     Remove {
         user: UserId,
     },
+    Groups(GroupCommand),
     /// Carries out what came before, makes it durable and readable no longer than needed, and answers.
     Tidy {
         reply: Reply<()>,
@@ -125,7 +129,9 @@ pub(crate) enum Command {
 pub struct Counters {
     /// Messages given a place.
     pub sent: AtomicU64,
-    /// Messages that were known.
+    /// Changes of groups.
+    pub group_changes: AtomicU64,
+    /// Messages and changes of groups that were known.
     pub duplicates: AtomicU64,
     /// Messages and other requests that were refused.
     pub refused: AtomicU64,
@@ -328,6 +334,12 @@ impl Shared {
     }
 }
 
+impl From<GroupCommand> for Command {
+    fn from(command: GroupCommand) -> Self {
+        Self::Groups(command)
+    }
+}
+
 impl Command {
     /// Answers a command that is not carried out.
     fn refuse(self, why: &Rejected) {
@@ -335,6 +347,7 @@ impl Command {
             Self::Open { reply, .. } => reply(Err(why.clone())),
             Self::Send { reply, .. } => reply(Err(why.clone())),
             Self::Read { reply, .. } | Self::Tidy { reply } => reply(Err(why.clone())),
+            Self::Groups(command) => command.refuse(why),
             Self::Acknowledge { .. } | Self::Detach { .. } | Self::Close { .. } | Self::Remove { .. } => {}
         }
     }
@@ -342,7 +355,7 @@ impl Command {
     /// What must be carried out however much waits: a device that was unlinked must not come back, and acknowledgements make
     /// room.
     fn is_owed(&self) -> bool {
-        !matches!(self, Self::Open { .. } | Self::Send { .. } | Self::Read { .. })
+        !matches!(self, Self::Open { .. } | Self::Send { .. } | Self::Read { .. } | Self::Groups(_))
     }
 }
 

@@ -14,6 +14,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tertulia_chat::engine::{Engine, Outside};
 use tertulia_chat::store::embedded::Embedded;
 use tertulia_common::Timestamp;
+use tertulia_signaling::ChatConfig;
 use tokio::sync::oneshot;
 
 /// The relay, and the word that it has failed.
@@ -74,6 +75,14 @@ impl std::fmt::Debug for Figures {
 }
 
 impl Chat {
+    /// What the gateway is told.
+    ///
+    /// # Errors
+    /// If the key of invitations can't be read or made.
+    pub(crate) fn for_gateway(&self, config: &Config) -> anyhow::Result<ChatConfig> {
+        Ok(ChatConfig { engine: Arc::clone(&self.engine), groups: config.groups()? })
+    }
+
     /// Writes what was taken on, and ends.
     pub(crate) async fn end(self) {
         let engine = self.engine;
@@ -110,7 +119,12 @@ impl Collector for Figures {
         }
         for (name, help, value) in [
             ("tertulia_messages_sent", "Messages made durable", &counters.sent),
-            ("tertulia_messages_duplicate", "Messages that had been sent before", &counters.duplicates),
+            ("tertulia_group_changes", "Changes of groups", &counters.group_changes),
+            (
+                "tertulia_messages_duplicate",
+                "Messages and changes of groups that had been made before",
+                &counters.duplicates,
+            ),
             ("tertulia_messages_handed", "Copies of messages and receipts handed to devices", &counters.handed),
             ("tertulia_messages_forgotten", "Messages that nobody waits for any longer", &counters.forgotten),
             ("tertulia_messages_refused", "Requests about messages that were refused", &counters.refused),

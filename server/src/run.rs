@@ -115,7 +115,7 @@ async fn start(config: &Config) -> anyhow::Result<Running> {
     let (sfu, sfu_events) = tertulia_sfu::start(config.sfu()?)?;
     let media = Media::open(config, &directory).await?;
     let chat = chat::open(config).await?;
-    gateway_config.chat = chat.as_ref().map(|chat| Arc::clone(&chat.engine));
+    gateway_config.chat = chat.as_ref().map(|chat| chat.for_gateway(config)).transpose()?;
     gateway_config.uploads = media.as_ref().map(|media| media.uploads.clone());
     let (gateway, v1) = Gateway::start(gateway_config, directory.clone(), sfu.clone(), sfu_events).await?;
 

@@ -4,11 +4,17 @@
 //! go to is asked of the directory, and remembered for a moment ([`Reach`]); what a blocked person writes is withheld, so that
 //! a block does not tell of itself.
 
+mod groups;
+
+pub use groups::GroupsConfig;
+pub(crate) use groups::{about as new_group, edit as group_edit, group_to_wire, invite_hash, role_from_wire};
+
 use crate::clock::Clock;
 use crate::hub::Hub;
 use crate::session::Session;
 use crate::translate;
 use bytes::Bytes;
+use groups::Groups;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use sha2::{Digest, Sha256};
@@ -16,13 +22,13 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tertulia_chat::engine::{Delivery, Engine, Outlet, Reader, Rejected};
 use tertulia_chat_core::{
-    ClientId, ConversationId, Entry, GapReason, Item, Position, Receipt, Refusal, Sent, Seq, Submit, To,
+    ClientId, ConversationId, Entry, Event, GapReason, Item, Position, Receipt, Refusal, Sent, Seq, Submit, To,
 };
 use tertulia_common::{Timestamp, UserId};
 use tertulia_directory::Directory;
 use tertulia_signaling_proto::{
     Codec, Content, Drained, ErrorBody, ErrorCode, Gap, GapReason as WireGapReason, MailboxAck, Message, MessageRead,
-    MessageSend, MessageSent, OkFrame, Receipt as WireReceipt, Receipts, Recipient, ServerFrame,
+    MessageSend, MessageSent, OkFrame, Receipt as WireReceipt, Receipts, ReceiptsOfAll, Recipient, ServerFrame,
 };
 use tokio::sync::oneshot;
 
@@ -35,6 +41,22 @@ const PAIRS_MAX: usize = 20_000;
 pub(crate) struct Chat {
     engine: Arc<Engine>,
     reach: Mutex<Reach>,
+    pub(crate) groups: Groups,
+}
+
+/// The relay, and what people may do with it.
+#[derive(Clone)]
+pub struct ChatConfig {
+    /// The relay.
+    pub engine: Arc<Engine>,
+    /// Groups.
+    pub groups: GroupsConfig,
+}
+
+impl std::fmt::Debug for ChatConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChatConfig").field("groups", &self.groups).finish_non_exhaustive()
+    }
 }
 
 /// Who was found to be reachable by whom, lately.
@@ -96,8 +118,8 @@ impl Outlet for Mail {
 }
 
 impl Chat {
-    pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, reach: Mutex::default() }
+    pub(crate) fn new(config: ChatConfig) -> Self {
+        Self { engine: config.engine, reach: Mutex::default(), groups: Groups::new(config.groups) }
     }
 
     /// Opens the mailbox of a session's device and hands it out from now on. Whoever welcomes the session waits for it: what the
@@ -161,14 +183,13 @@ impl Chat {
         answer: impl FnOnce(Result<OkFrame, ErrorBody>) + Send + 'static,
     ) {
         let Some(reader) = session.reader() else { return answer(Err(ErrorCode::NoMailbox.into())) };
-        let Recipient::User(to) = send.to;
         let Some(body) = checked(&send.content) else { return answer(Err(ErrorCode::BadRequest.into())) };
-        let withheld = match self.is_withheld(directory, clock, &session.who.endpoint.user, &to).await {
-            Ok(withheld) => withheld,
+        let (to, withheld) = match self.way(directory, clock, &session.who.endpoint.user, send.to).await {
+            Ok(way) => way,
             Err(code) => return answer(Err(code.into())),
         };
         let submit = Submit {
-            to: To::User(to),
+            to,
             client_id: ClientId(send.client_id.as_u128()),
             digest: digest(&body),
             body_bytes: body.len(),
@@ -177,6 +198,26 @@ impl Chat {
         self.engine.send(reader, submit, body, move |sent| {
             answer(sent.map(sent_to_wire).map_err(|rejected| rejected_to_wire(&rejected)));
         });
+    }
+
+    /// Where a message goes, and whether it is withheld. In a group members hear each other, blocked or not.
+    async fn way(
+        &self,
+        directory: &Directory,
+        clock: Clock,
+        from: &UserId,
+        to: Recipient,
+    ) -> Result<(To, bool), ErrorCode> {
+        match to {
+            Recipient::User(to) => {
+                let withheld = self.is_withheld(directory, clock, from, &to).await?;
+                Ok((To::User(to), withheld))
+            }
+            Recipient::Group(group) => {
+                let group = group.parse().map_err(|_| ErrorCode::UnknownConversation)?;
+                Ok((To::Group(group), false))
+            }
+        }
     }
 
     /// The user has read up to there.
@@ -228,6 +269,8 @@ impl Chat {
 fn checked(content: &Content) -> Option<Bytes> {
     let sense = match content {
         Content::Text { text } => !text.trim().is_empty(),
+        // The server's own words.
+        Content::System(_) => false,
     };
     sense.then(|| content.to_bytes().into())
 }
@@ -261,6 +304,10 @@ fn rejected_to_wire(rejected: &Rejected) -> ErrorBody {
             Refusal::Devices { limit } | Refusal::Conversations { limit } => {
                 translate::too_many(ErrorCode::TooMany, *limit)
             }
+            Refusal::NotAddable => ErrorCode::NotAddable.into(),
+            Refusal::NoMember => ErrorCode::UnknownUser.into(),
+            Refusal::GroupFull { limit } => translate::too_many(ErrorCode::TooMany, *limit),
+            Refusal::NoInvite => ErrorCode::InviteOver.into(),
             Refusal::ClientIdReused => ErrorCode::ClientIdReused.into(),
             Refusal::NotHandedOut => ErrorCode::BadRequest.into(),
             Refusal::DeviceGone => ErrorCode::NoMailbox.into(),
@@ -272,10 +319,11 @@ fn rejected_to_wire(rejected: &Rejected) -> ErrorBody {
 fn encode(delivery: &Delivery, codec: Codec) -> Bytes {
     let frame = match &delivery.item {
         Item::Entry(entry) => message(entry, &delivery.body),
-        Item::Receipts { position, conversation, receipts } => Some(ServerFrame::Receipts(Receipts {
+        Item::Receipts { position, conversation, receipts, everyone } => Some(ServerFrame::Receipts(Receipts {
             seq: position.0,
             conversation: conversation.to_string(),
             receipts: receipts.iter().map(receipt).collect(),
+            all: everyone.map(|all| ReceiptsOfAll { delivered_upto: all.delivered.0, read_upto: all.read.0 }),
         })),
         Item::Gap { upto, reason } => Some(ServerFrame::Gap(Gap {
             seq: upto.0,
@@ -289,13 +337,20 @@ fn encode(delivery: &Delivery, codec: Codec) -> Bytes {
 }
 
 fn message(entry: &Entry, body: &[u8]) -> Option<ServerFrame> {
-    let content = Content::from_bytes(body)?;
+    let content = match entry.is_event {
+        true => Content::System(groups::event_to_wire(Event::from_bytes(body)?)),
+        false => Content::from_bytes(body)?,
+    };
+    let to = match &entry.to {
+        Some(user) => Recipient::User(user.clone()),
+        None => Recipient::Group(entry.id.conversation.to_string()),
+    };
     Some(ServerFrame::Message(Box::new(Message {
         seq: entry.position.0,
         conversation: entry.id.conversation.to_string(),
         conversation_seq: entry.id.seq.0,
         from: entry.sender.clone(),
-        to: Recipient::User(entry.to.clone()?),
+        to,
         sent_at: entry.sent_at,
         content,
     })))

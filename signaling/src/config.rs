@@ -2,6 +2,7 @@
 //!
 //! Invariant: everything that a client can make grow has its limit here, by name, with what moving it costs.
 
+use crate::ChatConfig;
 use crate::accounts::AccountsConfig;
 use crate::auth::Keys;
 use crate::bucket::Rate;
@@ -9,9 +10,7 @@ use crate::ice::IceServer;
 use crate::outbox::OutboxLimits;
 use crate::uploads::Uploads;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 use std::time::Duration;
-use tertulia_chat::engine::Engine;
 use tertulia_signaling_core::Timeouts;
 
 /// What the gateway is told at start.
@@ -34,7 +33,7 @@ pub struct Config {
     /// Absent: no uploads are taken.
     pub uploads: Option<Uploads>,
     /// The chat relay. Absent: no messages are relayed.
-    pub chat: Option<Arc<Engine>>,
+    pub chat: Option<ChatConfig>,
 }
 
 /// What one client may take: the section `[signaling]` of the configuration.

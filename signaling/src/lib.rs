@@ -52,6 +52,7 @@ pub mod fuzzing {
 pub use accounts::{
     AccountLimits, AccountsConfig, PhoneSignIn, PinSender, Region, UnknownRegion, Webhook, WebhookError,
 };
+pub use chat::{ChatConfig, GroupsConfig};
 pub use config::{Config, Limits};
 pub use gateway::{DrainCalls, Gateway};
 pub use ice::{IceAccess, IceServer};

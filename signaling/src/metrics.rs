@@ -98,11 +98,13 @@ pub(crate) enum Hit {
     Blocks,
     DevicesSeen,
     History,
+    GroupChanges,
+    GroupJoins,
     Call(Limit),
 }
 
 impl Hit {
-    const ALL: [Self; 35] = [
+    const ALL: [Self; 37] = [
         Self::Sockets,
         Self::SocketsPerAddress,
         Self::Sessions,
@@ -133,6 +135,8 @@ impl Hit {
         Self::Blocks,
         Self::DevicesSeen,
         Self::History,
+        Self::GroupChanges,
+        Self::GroupJoins,
         Self::Call(Limit::Calls),
         Self::Call(Limit::CallsPerCallee),
         Self::Call(Limit::LegsPerCall),
@@ -172,6 +176,8 @@ impl Hit {
             Self::Blocks => "blocks",
             Self::DevicesSeen => "devices_seen",
             Self::History => "history_queue",
+            Self::GroupChanges => "group_changes",
+            Self::GroupJoins => "group_joins",
             Self::Call(Limit::Calls) => "calls",
             Self::Call(Limit::CallsPerCallee) => "calls_per_callee",
             Self::Call(Limit::LegsPerCall) => "legs_per_call",
@@ -380,6 +386,8 @@ fn error_label(code: ErrorCode) -> Code {
     let code = match code {
         ErrorCode::BadFrame => "bad_frame",
         ErrorCode::UnknownConversation => "unknown_conversation",
+        ErrorCode::NotAddable => "not_addable",
+        ErrorCode::InviteOver => "invite_over",
         ErrorCode::ClientIdReused => "client_id_reused",
         ErrorCode::NoMailbox => "no_mailbox",
         ErrorCode::MessageNotStored => "message_not_stored",

@@ -1,5 +1,6 @@
 //! A conversation: its members, its entries that somebody still waits for, and how far everyone has come.
 
+use crate::group::{Everyone, Group};
 use crate::id::{BodyRef, ConversationId, DeviceRef, Position, Seq, UserRef};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -42,6 +43,11 @@ pub(crate) struct Member {
     pub(crate) moved: bool,
     /// They have written something: whom receipts are for.
     pub(crate) wrote: bool,
+    /// Times before that they were a member of a group, while a device of theirs waits for something of then: above the first,
+    /// up to the second.
+    pub(crate) earlier: Vec<(Position, Position)>,
+    /// The conversation's last place when they came: nobody waits for them to have what was before.
+    pub(crate) since: Seq,
 }
 
 impl Member {
@@ -56,17 +62,29 @@ impl Member {
             told: (Seq(0), Seq(0)),
             moved: false,
             wrote: false,
+            earlier: Vec::new(),
+            since: Seq(0),
         }
     }
 
     /// Whether an entry at this position is theirs.
     pub(crate) fn gets(&self, position: Position) -> bool {
-        position > self.from && self.until.is_none_or(|until| position <= until)
+        let now = position > self.from && self.until.is_none_or(|until| position <= until);
+        now || self.earlier.iter().any(|(from, until)| position > *from && position <= *until)
     }
 
     pub(crate) fn is_in(&self) -> bool {
         self.until.is_none()
     }
+}
+
+/// Who made an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Author {
+    /// A message: the device that sent it, which does not get it.
+    Device(DeviceRef),
+    /// A change of the group: who made it. All their devices get it, too.
+    Change(UserRef),
 }
 
 /// An entry that is kept because a device still waits for it.
@@ -75,7 +93,7 @@ pub(crate) struct Kept {
     pub(crate) position: Position,
     pub(crate) seq: Seq,
     pub(crate) sent_at: Timestamp,
-    pub(crate) sender: DeviceRef,
+    pub(crate) author: Author,
     pub(crate) body: BodyRef,
     /// Only for its sender's own devices.
     pub(crate) withheld: bool,
@@ -97,6 +115,10 @@ pub(crate) struct Conversation {
     pub(crate) receipts_at: Position,
     /// Somebody's figures have moved.
     pub(crate) moved: bool,
+    /// What makes it a group.
+    pub(crate) group: Option<Box<Group>>,
+    /// How far everybody had come at `receipts_at`.
+    pub(crate) everyone: Everyone,
 }
 
 impl Conversation {
@@ -111,6 +133,8 @@ impl Conversation {
             last_at: Position(0),
             receipts_at: Position(0),
             moved: false,
+            group: None,
+            everyone: Everyone::default(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Giving up: quotas, age, devices and people that go.
 
+use crate::conversation::Author;
+use crate::group::Made;
 use crate::handout::Next;
 use crate::id::{DeviceRef, Position};
 use crate::mailbox::{GapReason, Mailbox};
@@ -17,10 +19,11 @@ impl Relay {
         }
         let surplus = (mailbox.depth - (max - max / 8)) as usize;
         let (nexts, _) = self.above(device, mailbox.acknowledged, self.reached, surplus);
-        if let Some(Next::Entry(upto, ..)) = nexts.iter().rfind(|next| matches!(next, Next::Entry(..))) {
-            if self.give_up(device, *upto, Some(GapReason::Quota)) {
-                out.push(self.device_record(device));
-            }
+        let last = nexts.iter().rfind(|next| matches!(next, Next::Entry(..)));
+        if let Some(Next::Entry(upto, ..)) = last
+            && self.give_up(device, *upto, Some(GapReason::Quota))
+        {
+            out.push(self.device_record(device));
         }
     }
 
@@ -42,10 +45,9 @@ impl Relay {
         for index in 0..self.mailboxes.len() {
             let device = DeviceRef(u32::try_from(index).unwrap_or(u32::MAX));
             let mailbox = &self.mailboxes[index];
-            if mailbox.open && mailbox.depth > 0 && mailbox.acknowledged < cut {
-                if self.give_up(device, cut, Some(GapReason::Expired)) {
-                    out.push(self.device_record(device));
-                }
+            let waits = mailbox.open && mailbox.depth > 0 && mailbox.acknowledged < cut;
+            if waits && self.give_up(device, cut, Some(GapReason::Expired)) {
+                out.push(self.device_record(device));
             }
         }
     }
@@ -68,8 +70,9 @@ impl Relay {
             let Next::Entry(position, conversation, _) = next else { continue };
             // Looked up by its place: paying for one sheds others, and moves the rest.
             let of = &self.conversations[conversation.0 as usize];
-            let sender = of.at(position).map(|index| of.entries[index].sender);
-            if sender.is_some_and(|sender| self.mailboxes[sender.0 as usize].user == owner) {
+            let author = of.at(position).map(|index| of.entries[index].author);
+            let Some(Author::Device(sender)) = author else { continue };
+            if self.mailboxes[sender.0 as usize].user == owner {
                 self.pay(device, conversation, position);
             }
         }
@@ -88,13 +91,15 @@ impl Relay {
         out.push(self.device_record(waiting));
     }
 
-    /// A person is gone: their mailboxes, and what waits in them.
-    pub fn remove(&mut self, user: &UserId, out: &mut Vec<Record>) {
-        let Some(&owner) = self.by_user.get(user) else { return };
+    /// A person is gone: they leave their groups, by the entries that are given; their mailboxes go, and what waits in them.
+    pub fn remove(&mut self, now: Timestamp, user: &UserId, out: &mut Vec<Record>) -> Vec<Made> {
+        let Some(&owner) = self.by_user.get(user) else { return Vec::new() };
+        let made = self.leave_all(now, owner, out);
         for device in self.users[owner.0 as usize].mailboxes.clone() {
             out.push(self.closed(device));
             self.end(device);
         }
+        made
     }
 
     fn end(&mut self, device: DeviceRef) {

@@ -4,9 +4,10 @@
 //! before readers are looked up ([`Relay::settle`] comes after [`Relay::send`]), and a reader is registered before it reads
 //! ([`Relay::attach`] comes before [`Relay::take`]).
 
-use crate::conversation::{Conversation, Kept, Kind};
-use crate::id::{ConvRef, DeviceRef, MessageId, Position};
-use crate::mailbox::{Entry, Item, Receipt, receipts_bytes};
+use crate::conversation::{Author, Conversation, Kept, Kind};
+use crate::group::Everyone;
+use crate::id::{ConvRef, DeviceRef, MessageId, Position, UserRef};
+use crate::mailbox::{Entry, Item, Least, Receipt, receipts_bytes};
 use crate::relay::{Fresh, Relay};
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -137,9 +138,9 @@ impl Relay {
             items.push(Item::Gap { upto, reason });
         }
         let (nexts, mut more) = self.above(device, mailbox.handed, self.settled, max);
-        let settled = self.settled;
+        let (settled, user) = (self.settled, self.mailboxes[device.0 as usize].user);
         for next in nexts {
-            let item = self.item(next);
+            let item = self.item(next, user);
             let mailbox = &mut self.mailboxes[device.0 as usize];
             if !mailbox.owed.has_room(item.bytes(), &self.limits) {
                 more = true;
@@ -169,14 +170,16 @@ impl Relay {
                 break;
             }
             self.settled = position;
-            let handout = match self.fresh.pop_front() {
-                Some(Fresh::Entry { conversation, position }) => self.hand_entry(conversation, position),
-                Some(Fresh::Receipts { conversation, position, moved }) => {
-                    Some(self.hand_receipts(conversation, position, moved))
+            match self.fresh.pop_front() {
+                Some(Fresh::Entry { conversation, position }) => {
+                    let handout = self.hand_entry(conversation, position);
+                    handouts.extend(handout.filter(|handout| !handout.to.is_empty()));
                 }
-                None => None,
-            };
-            handouts.extend(handout.filter(|handout| !handout.to.is_empty()));
+                Some(Fresh::Receipts { conversation, position, moved, everyone }) => {
+                    handouts.extend(self.hand_receipts(conversation, position, &moved, everyone));
+                }
+                None => {}
+            }
         }
         handouts
     }
@@ -185,15 +188,18 @@ impl Relay {
         let of = &self.conversations[conversation.0 as usize];
         // It may have been given up, or was for nobody.
         let kept = &of.entries[of.at(position)?];
-        let (sender, withheld) = (kept.sender, kept.withheld);
-        let writer = self.mailboxes[sender.0 as usize].user;
+        let (author, withheld) = (kept.author, kept.withheld);
+        let writer = self.writer(author);
         let item = Item::Entry(self.entry(of, kept));
         let bytes = item.bytes();
         let mut to = Vec::new();
         for member in of.members.iter().filter(|member| member.gets(position) && (!withheld || member.user == writer)) {
             for &device in &self.users[member.user.0 as usize].mailboxes {
                 let mailbox = &mut self.mailboxes[device.0 as usize];
-                let Some(reader) = mailbox.reader.filter(|_| mailbox.following && device != sender) else { continue };
+                let Some(reader) = mailbox.reader.filter(|_| mailbox.following && author != Author::Device(device))
+                else {
+                    continue;
+                };
                 if position <= mailbox.acknowledged {
                     continue; // it was opened after this was sent
                 }
@@ -209,11 +215,19 @@ impl Relay {
         Some(Handout { item, to })
     }
 
-    fn hand_receipts(&mut self, conversation: ConvRef, position: Position, moved: Vec<Receipt>) -> Handout {
+    /// One handout, or in a group up to three: who is behind all others does not hear of themselves.
+    fn hand_receipts(
+        &mut self,
+        conversation: ConvRef,
+        position: Position,
+        moved: &[Receipt],
+        everyone: Everyone,
+    ) -> Vec<Handout> {
         let of = &self.conversations[conversation.0 as usize];
-        let bytes = receipts_bytes(&moved);
-        let mut to = Vec::new();
-        for member in of.members.iter().filter(|member| Self::watches(of, member, &moved, &self.users)) {
+        let bytes = receipts_bytes(moved);
+        let mut handouts: Vec<(Option<Least>, Handout)> = Vec::new();
+        for member in of.members.iter().filter(|member| Self::watches(of, member, moved, &self.users)) {
+            let least = of.group.is_some().then(|| everyone.but(member.user));
             for &device in &self.users[member.user.0 as usize].mailboxes {
                 let mailbox = &mut self.mailboxes[device.0 as usize];
                 let Some(reader) = mailbox.reader.filter(|_| mailbox.following) else { continue };
@@ -223,10 +237,17 @@ impl Relay {
                 }
                 mailbox.handed = mailbox.handed.max(position);
                 mailbox.owed.push(position, conversation, bytes);
-                to.push((device, reader));
+                match handouts.iter_mut().find(|(of, _)| *of == least) {
+                    Some((_, handout)) => handout.to.push((device, reader)),
+                    None => {
+                        let receipts = moved.to_vec();
+                        let item = Item::Receipts { position, conversation: of.id, receipts, everyone: least };
+                        handouts.push((least, Handout { item, to: vec![(device, reader)] }));
+                    }
+                }
             }
         }
-        Handout { item: Item::Receipts { position, conversation: of.id, receipts: moved }, to }
+        handouts.into_iter().map(|(_, handout)| handout).collect()
     }
 
     /// What is above a position for a device, in order, at most so many; and whether there is more.
@@ -275,11 +296,12 @@ impl Relay {
     /// user sent from others only what was sent since it is there.
     pub(crate) fn is_for(&self, kept: &Kept, device: DeviceRef) -> bool {
         let mailbox = &self.mailboxes[device.0 as usize];
-        let own = self.mailboxes[kept.sender.0 as usize].user == mailbox.user;
-        if own { kept.sender != device && kept.position > mailbox.opened } else { !kept.withheld }
+        let Author::Device(sender) = kept.author else { return true };
+        let own = self.mailboxes[sender.0 as usize].user == mailbox.user;
+        if own { sender != device && kept.position > mailbox.opened } else { !kept.withheld }
     }
 
-    fn item(&self, next: Next) -> Item {
+    fn item(&self, next: Next, reader: UserRef) -> Item {
         match next {
             Next::Entry(_, conversation, index) => {
                 let of = &self.conversations[conversation.0 as usize];
@@ -287,13 +309,14 @@ impl Relay {
             }
             Next::Receipts(position, conversation) => {
                 let of = &self.conversations[conversation.0 as usize];
-                Item::Receipts { position, conversation: of.id, receipts: self.receipts(of) }
+                let everyone = of.group.is_some().then(|| of.everyone.but(reader));
+                Item::Receipts { position, conversation: of.id, receipts: self.receipts(of), everyone }
             }
         }
     }
 
     fn entry(&self, of: &Conversation, kept: &Kept) -> Entry {
-        let sender = self.mailboxes[kept.sender.0 as usize].user;
+        let sender = self.writer(kept.author);
         Entry {
             position: kept.position,
             id: MessageId { conversation: of.id, seq: kept.seq },
@@ -302,6 +325,7 @@ impl Relay {
                 let other = of.members.iter().map(|member| member.user).find(|member| *member != sender);
                 self.users[other.unwrap_or(sender).0 as usize].id.clone()
             }),
+            is_event: matches!(kept.author, Author::Change(_)),
             sent_at: kept.sent_at,
             body: kept.body,
         }

@@ -22,6 +22,21 @@ impl ConversationId {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }
+        Self::of(hash)
+    }
+
+    /// The group that somebody makes under a name of their client's own: asked again, it is the same.
+    #[must_use]
+    pub fn group(by: &UserId, client_id: ClientId) -> Self {
+        let mut hash = Sha256::new();
+        for part in ["tertulia group".as_bytes(), by.as_str().as_bytes(), &client_id.0.to_be_bytes()] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        Self::of(hash)
+    }
+
+    fn of(hash: Sha256) -> Self {
         let mut id = [0; 16];
         id.copy_from_slice(&hash.finalize()[..16]);
         Self(u128::from_be_bytes(id))

@@ -15,9 +15,11 @@
 //! **Forgetting.** An entry knows how many devices still owe an acknowledgement. At the last one its body is [`Dead`], and the
 //! store may forget it.
 
+mod change;
 mod conversation;
 mod dedup;
 mod forget;
+mod group;
 mod handout;
 mod id;
 mod limits;
@@ -29,11 +31,12 @@ mod relay;
 mod restore;
 
 pub use conversation::{Kind, Role};
+pub use group::{About, Ask, Change, Changed, Edit, Event, GroupView, InviteHash, KnownChange, Made};
 pub use handout::{Depths, Handout, Page};
 pub use id::{BodyRef, ClientId, ConversationId, DeviceRef, MessageId, Position, Seq};
 pub use limits::Limits;
-pub use mailbox::{Entry, GapReason, Item, Receipt};
-pub use record::{MemberRecord, Record, SentRecord};
+pub use mailbox::{Entry, GapReason, Item, Least, Receipt};
+pub use record::{GroupMember, MemberRecord, Record, SentRecord};
 pub use refusal::Refusal;
 pub use relay::{Dead, Relay, Sent, Submit, To};
 pub use restore::{Incomplete, Restoring};

@@ -17,6 +17,10 @@ pub struct Limits {
     pub dedup_per_device: usize,
     /// The longest body, in bytes.
     pub body_bytes_max: usize,
+    /// Members of a group. Raising it makes what is sent to the largest groups, and every change of them, cost more.
+    pub group_members_max: usize,
+    /// How many of a group's latest changes are known by their client's id. Raising it makes every change write more.
+    pub group_changes_known: usize,
     /// Conversations one user may be in.
     pub conversations_per_user_max: usize,
     /// Items a device may have been handed without acknowledging: above, nothing more is handed out until it does.
@@ -34,6 +38,8 @@ impl Default for Limits {
             keep: Duration::from_secs(30 * 24 * 3600),
             dedup_per_device: 64,
             body_bytes_max: 64 * 1024,
+            group_members_max: 256,
+            group_changes_known: 64,
             conversations_per_user_max: 5_000,
             unacknowledged_max: 256,
             unacknowledged_bytes_max: 32 * 1024,

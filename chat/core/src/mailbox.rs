@@ -29,6 +29,8 @@ pub enum Item {
         conversation: ConversationId,
         /// Those who have moved, or everybody who has moved at all.
         receipts: Vec<Receipt>,
+        /// In a group: how far everybody has come but the reader.
+        everyone: Option<Least>,
     },
     /// Here something was, and was given up.
     Gap {
@@ -69,8 +71,10 @@ pub struct Entry {
     pub id: MessageId,
     /// Who sent it.
     pub sender: UserId,
-    /// Between two people: to whom.
+    /// Between two people: to whom. None in a group.
     pub to: Option<UserId>,
+    /// It is no message but says how the group was changed: its body is an [`crate::Event`].
+    pub is_event: bool,
     /// When.
     pub sent_at: Timestamp,
     /// Where its body is.
@@ -85,6 +89,15 @@ pub struct Receipt {
     /// Some device of theirs has everything up to here.
     pub delivered: Seq,
     /// They have read up to here.
+    pub read: Seq,
+}
+
+/// How far the last of several members has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Least {
+    /// Each has everything up to here that was sent while they were a member.
+    pub delivered: Seq,
+    /// And has read it up to here.
     pub read: Seq,
 }
 

@@ -79,7 +79,8 @@ impl Relay {
         let of = &mut self.conversations[conversation.0 as usize];
         let upto = upto.min(of.last);
         let member = of.member_mut(user).filter(|member| member.is_in()).ok_or(Refusal::NoConversation)?;
-        if upto > member.read {
+        // What was before they came is nothing of theirs.
+        if upto > member.read.max(member.since) {
             member.read = upto;
             member.delivered = member.delivered.max(upto);
             self.mark_moved(user, conversation);
@@ -92,6 +93,12 @@ impl Relay {
         if let Some(member) = of.member_mut(user) {
             member.moved = true;
         }
+        self.gather(conversation);
+    }
+
+    /// Its figures are to be told.
+    pub(crate) fn gather(&mut self, conversation: ConvRef) {
+        let of = &mut self.conversations[conversation.0 as usize];
         if !of.moved {
             of.moved = true;
             self.moved.push(conversation);
@@ -121,12 +128,15 @@ impl Relay {
                     receipt(member, users)
                 })
                 .collect();
+            let id = of.id;
+            let everyone = self.everyone(conversation);
+            self.conversations[conversation.0 as usize].everyone = everyone;
             out.push(Record::Receipts {
-                conversation: of.id,
+                conversation: id,
                 position,
                 moved: moved.iter().map(|moved| (moved.user.clone(), moved.delivered, moved.read)).collect(),
             });
-            self.fresh.push_back(Fresh::Receipts { conversation, position, moved });
+            self.fresh.push_back(Fresh::Receipts { conversation, position, moved, everyone });
         }
     }
 

@@ -4,7 +4,8 @@
 //! members carries a version. So a store may copy what still lives behind what is newer, and be killed half-way.
 
 use crate::conversation::{Kind, Role};
-use crate::id::{ClientId, ConversationId, Position, Seq};
+use crate::group::{About, InviteHash, KnownChange};
+use crate::id::{ClientId, ConversationId, MessageId, Position, Seq};
 use crate::mailbox::GapReason;
 use serde::{Deserialize, Serialize};
 use tertulia_common::{DeviceId, Timestamp, UserId};
@@ -95,6 +96,67 @@ pub enum Record {
         /// The highest position.
         position: Position,
     },
+    /// A group was changed: the entry that says so. What it says, sealed, follows the record in the store.
+    Event {
+        /// Which group.
+        conversation: ConversationId,
+        /// The entry's place there.
+        seq: Seq,
+        /// Its place in mailboxes.
+        position: Position,
+        /// When.
+        sent_at: Timestamp,
+        /// Who changed it.
+        by: UserId,
+    },
+    /// A group as it is now: with every change of it, and when the store moves it.
+    Group {
+        /// Which.
+        id: ConversationId,
+        /// Rises with each change.
+        version: u64,
+        /// What it is called, and who may do what.
+        about: About,
+        /// Whoever shows what this is the hash of may join.
+        invite: Option<InviteHash>,
+        /// It is over: nobody is in it.
+        ended: bool,
+        /// Everyone who is, or was and still has entries to come.
+        members: Vec<GroupMember>,
+        /// The latest changes, oldest first.
+        changes: Vec<KnownChange>,
+        /// The last entry's place.
+        last: Seq,
+        /// The last change of receipts.
+        receipts_at: Position,
+    },
+}
+
+impl Record {
+    /// Of an entry, that a body belongs to: which it is, its place in mailboxes, and when it was sent.
+    #[must_use]
+    pub fn entry(&self) -> Option<(MessageId, Position, Timestamp)> {
+        match self {
+            Self::Message { conversation, seq, position, sent_at, .. }
+            | Self::Event { conversation, seq, position, sent_at, .. } => {
+                Some((MessageId { conversation: *conversation, seq: *seq }, *position, *sent_at))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A member in a [`Record::Group`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupMember {
+    /// As in any conversation.
+    pub member: MemberRecord,
+    /// Times before, with entries still to come: above the first, up to the second.
+    pub earlier: Vec<(Position, Position)>,
+    /// The group's last place when they came.
+    pub since: Seq,
+    /// They have written something.
+    pub wrote: bool,
 }
 
 /// A member in a [`Record::Conversation`].

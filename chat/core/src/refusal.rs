@@ -29,6 +29,21 @@ pub enum Refusal {
         /// How many that is.
         limit: usize,
     },
+    /// They may not be added to a group: why is their own affair.
+    #[error("this person may not be added")]
+    NotAddable,
+    /// They are not in the group.
+    #[error("this person is not in the group")]
+    NoMember,
+    /// The group has as many members as one may have, or as many wait for what was before they left.
+    #[error("a group has at most {limit} members")]
+    GroupFull {
+        /// How many that is.
+        limit: usize,
+    },
+    /// No invitation has this token, or none any longer.
+    #[error("this invitation is not valid")]
+    NoInvite,
     /// The same client id came with another body, or for another conversation.
     #[error("this client id was used for another message")]
     ClientIdReused,

@@ -1,6 +1,7 @@
 //! The state of one owner: who is there, who writes to whom, what comes next.
 
-use crate::conversation::{Conversation, Kept, Kind, Member, Role};
+use crate::conversation::{Author, Conversation, Kept, Kind, Member, Role};
+use crate::group::{Everyone, InviteHash};
 use crate::id::{BodyRef, ClientId, ConvRef, ConversationId, DeviceRef, MessageId, Position, Seq, UserRef};
 use crate::mailbox::{Mailbox, Receipt};
 use crate::record::{Record, SentRecord};
@@ -16,6 +17,8 @@ pub enum To {
     User(UserId),
     /// To a conversation that the sender is in.
     Conversation(ConversationId),
+    /// To a group that the sender is in.
+    Group(ConversationId),
 }
 
 /// A message that somebody wants to send.
@@ -68,7 +71,7 @@ pub(crate) struct User {
 #[derive(Clone, Debug)]
 pub(crate) enum Fresh {
     Entry { conversation: ConvRef, position: Position },
-    Receipts { conversation: ConvRef, position: Position, moved: Vec<Receipt> },
+    Receipts { conversation: ConvRef, position: Position, moved: Vec<Receipt>, everyone: Everyone },
 }
 
 /// The state. See the crate's docs for how it is driven.
@@ -80,6 +83,8 @@ pub struct Relay {
     pub(crate) mailboxes: Vec<Mailbox>,
     pub(crate) by_id: FxHashMap<ConversationId, ConvRef>,
     pub(crate) conversations: Vec<Conversation>,
+    /// Of groups that may be joined.
+    pub(crate) invites: FxHashMap<InviteHash, ConvRef>,
     /// The highest position given.
     pub(crate) reached: Position,
     /// Up to where everything is durable.
@@ -103,6 +108,7 @@ impl Relay {
             mailboxes: Vec::new(),
             by_id: FxHashMap::default(),
             conversations: Vec::new(),
+            invites: FxHashMap::default(),
             reached: Position(0),
             settled: Position(0),
             fresh: VecDeque::new(),
@@ -180,7 +186,7 @@ impl Relay {
         let sender = mailbox.user;
         let id = match &submit.to {
             To::User(user) => ConversationId::direct(&self.users[sender.0 as usize].id, user),
-            To::Conversation(id) => *id,
+            To::Conversation(id) | To::Group(id) => *id,
         };
         if let Some(known) = mailbox.sent.find(submit.client_id) {
             if known.conversation != id || known.digest != submit.digest {
@@ -207,8 +213,13 @@ impl Relay {
     ) -> Result<ConvRef, Refusal> {
         if let Some(&known) = self.by_id.get(&id) {
             let member = self.conversations[known.0 as usize].member(sender);
+            let of = &self.conversations[known.0 as usize];
+            if matches!(to, To::Group(_)) && of.group.is_none() {
+                return Err(Refusal::NoConversation);
+            }
+            let least = of.group.as_ref().map_or(Role::Member, |group| group.about.post);
             return match member {
-                Some(member) if member.is_in() => Ok(known),
+                Some(member) if member.is_in() && member.role >= least => Ok(known),
                 // Who never was in it learns nothing of it; who was, does.
                 Some(_) => Err(Refusal::NotAllowed),
                 None => Err(Refusal::NoConversation),
@@ -240,7 +251,7 @@ impl Relay {
         out: &mut Vec<Record>,
     ) -> Sent {
         let position = self.next_position(now);
-        let audience = self.audience(conversation, from, position, submit.withheld, out);
+        let audience = self.audience(conversation, Author::Device(from), position, submit.withheld, out);
         for &reader in &audience {
             self.mailboxes[reader.0 as usize].depth += 1;
         }
@@ -257,7 +268,7 @@ impl Relay {
             position,
             seq,
             sent_at: now,
-            sender: from,
+            author: Author::Device(from),
             body: BodyRef::default(),
             withheld: submit.withheld,
             owed,
@@ -322,15 +333,15 @@ impl Relay {
     }
 
     /// Mailboxes that an entry goes to; who has none yet gets one that waits for a first device.
-    fn audience(
+    pub(crate) fn audience(
         &mut self,
         conversation: ConvRef,
-        from: DeviceRef,
+        author: Author,
         position: Position,
         withheld: bool,
         out: &mut Vec<Record>,
     ) -> Vec<DeviceRef> {
-        let writer = self.mailboxes[from.0 as usize].user;
+        let writer = self.writer(author);
         let users: Vec<UserRef> = self.conversations[conversation.0 as usize]
             .members
             .iter()
@@ -344,9 +355,18 @@ impl Relay {
                 let waiting = self.add_mailbox(Mailbox::new(user, None, before, before));
                 out.push(self.device_record(waiting));
             }
-            audience.extend(self.users[user.0 as usize].mailboxes.iter().filter(|device| **device != from));
+            audience.extend(
+                self.users[user.0 as usize].mailboxes.iter().filter(|device| author != Author::Device(**device)),
+            );
         }
         audience
+    }
+
+    pub(crate) fn writer(&self, author: Author) -> UserRef {
+        match author {
+            Author::Device(device) => self.mailboxes[device.0 as usize].user,
+            Author::Change(user) => user,
+        }
     }
 
     pub(crate) fn next_position(&mut self, now: Timestamp) -> Position {

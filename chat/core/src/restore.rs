@@ -4,11 +4,12 @@
 //! whom is worked out once at the end.
 
 use crate::Limits;
-use crate::conversation::{Kept, Kind, Member};
+use crate::conversation::{Author, Kept, Kind, Member};
 use crate::dedup::Dedup;
-use crate::id::{BodyRef, ConvRef, ConversationId, DeviceRef, Position, UserRef};
+use crate::group::Group;
+use crate::id::{BodyRef, ConvRef, ConversationId, DeviceRef, Position, Seq, UserRef};
 use crate::mailbox::Mailbox;
-use crate::record::{MemberRecord, Record, SentRecord};
+use crate::record::{GroupMember, MemberRecord, Record, SentRecord};
 use crate::relay::Relay;
 use rustc_hash::FxHashMap;
 use tertulia_common::{DeviceId, UserId};
@@ -45,7 +46,8 @@ impl Restoring {
                 self.relay.mailboxes[sender.0 as usize].sent.add(known, max);
                 let of = self.conversation(conversation);
                 let of = &mut self.relay.conversations[of.0 as usize];
-                of.entries.push_back(Kept { position, seq, sent_at, sender, body, withheld, owed: 0 });
+                let author = Author::Device(sender);
+                of.entries.push_back(Kept { position, seq, sent_at, author, body, withheld, owed: 0 });
                 self.reach(position);
             }
             Record::Acknowledged { user, device, upto } => {
@@ -54,18 +56,7 @@ impl Restoring {
                 mailbox.acknowledged = mailbox.acknowledged.max(upto);
                 self.reach(upto);
             }
-            Record::Receipts { conversation, position, moved } => {
-                let of = self.conversation(conversation);
-                for (user, delivered, read) in moved {
-                    let user = self.relay.user(&user);
-                    let member = self.member(of, user);
-                    (member.delivered, member.read) = (member.delivered.max(delivered), member.read.max(read));
-                    member.told = (member.delivered, member.read);
-                }
-                let of = &mut self.relay.conversations[of.0 as usize];
-                of.receipts_at = of.receipts_at.max(position);
-                self.reach(position);
-            }
+            Record::Receipts { conversation, position, moved } => self.told(conversation, position, moved),
             Record::Conversation { id, kind, version, members, last, receipts_at } => {
                 self.describe(id, kind, version, members);
                 let of = self.conversation(id);
@@ -94,7 +85,36 @@ impl Restoring {
                 mailbox.sent = Dedup::default();
             }
             Record::Reached { position } => self.reach(position),
+            Record::Event { conversation, seq, position, sent_at, by } => {
+                let author = Author::Change(self.relay.user(&by));
+                let of = self.conversation(conversation);
+                let of = &mut self.relay.conversations[of.0 as usize];
+                of.entries.push_back(Kept { position, seq, sent_at, author, body, withheld: false, owed: 0 });
+                self.reach(position);
+            }
+            Record::Group { id, version, about, invite, ended, members, changes, last, receipts_at } => {
+                let group = Group { about, invite, ended, changes: changes.into() };
+                self.describe_group(id, version, group, members);
+                let of = self.conversation(id);
+                let of = &mut self.relay.conversations[of.0 as usize];
+                of.last = of.last.max(last);
+                of.receipts_at = of.receipts_at.max(receipts_at);
+                self.reach(receipts_at);
+            }
         }
+    }
+
+    fn told(&mut self, conversation: ConversationId, position: Position, moved: Vec<(UserId, Seq, Seq)>) {
+        let of = self.conversation(conversation);
+        for (user, delivered, read) in moved {
+            let user = self.relay.user(&user);
+            let Some(member) = self.member(of, user) else { continue };
+            (member.delivered, member.read) = (member.delivered.max(delivered), member.read.max(read));
+            member.told = (member.delivered, member.read);
+        }
+        let of = &mut self.relay.conversations[of.0 as usize];
+        of.receipts_at = of.receipts_at.max(position);
+        self.reach(position);
     }
 
     /// All records were told: works out who waits for what.
@@ -123,6 +143,12 @@ impl Restoring {
         for at in 0..self.relay.conversations.len() {
             self.relay.settle_accounts(at);
         }
+        for at in 0..self.relay.conversations.len() {
+            let at = ConvRef(u32::try_from(at).unwrap_or(u32::MAX));
+            let invite = self.relay.conversations[at.0 as usize].group.as_ref().and_then(|group| group.invite);
+            self.relay.invites.extend(invite.map(|invite| (invite, at)));
+            self.relay.conversations[at.0 as usize].everyone = self.relay.everyone(at);
+        }
         self.relay.date();
         self.relay.settled = self.relay.reached;
         Ok(self.relay)
@@ -148,14 +174,18 @@ impl Restoring {
         self.relay.conversation(id, Kind::Direct)
     }
 
-    fn member(&mut self, of: ConvRef, user: UserRef) -> &mut Member {
-        let members = &mut self.relay.conversations[of.0 as usize].members;
-        let known = members.iter().position(|member| member.user == user).unwrap_or_else(|| {
-            // Described later: a record may come before what it builds on.
-            members.push(Member::new(user, crate::Role::Member, Position(0)));
-            members.len() - 1
-        });
-        &mut members[known]
+    fn member(&mut self, of: ConvRef, user: UserRef) -> Option<&mut Member> {
+        let of = &mut self.relay.conversations[of.0 as usize];
+        let known = of.members.iter().position(|member| member.user == user);
+        if known.is_none() && of.version == 0 {
+            // Described later: a record may come before what it builds on. Who is in it is for that to say.
+            of.members.push(Member::new(user, crate::Role::Member, Position(0)));
+        }
+        match known {
+            Some(known) => of.members.get_mut(known),
+            None if of.version == 0 => of.members.last_mut(),
+            None => None,
+        }
     }
 
     fn describe(&mut self, id: ConversationId, kind: Kind, version: u64, members: Vec<MemberRecord>) {
@@ -167,15 +197,37 @@ impl Restoring {
         (of.kind, of.version) = (kind, version);
         let earlier = std::mem::take(&mut of.members);
         for record in members {
-            let user = self.relay.user(&record.user);
-            let (delivered, read) =
-                earlier.iter().find(|member| member.user == user).map_or((record.delivered, record.read), |member| {
-                    (member.delivered.max(record.delivered), member.read.max(record.read))
-                });
-            let MemberRecord { role, from, until, .. } = record;
-            self.relay
-                .join(at, Member { until, delivered, read, told: (delivered, read), ..Member::new(user, role, from) });
+            let member = self.described(&earlier, record);
+            self.relay.join(at, member);
         }
+    }
+
+    fn describe_group(&mut self, id: ConversationId, version: u64, group: Group, members: Vec<GroupMember>) {
+        let at = self.conversation(id);
+        let of = &mut self.relay.conversations[at.0 as usize];
+        if version < of.version {
+            return;
+        }
+        (of.kind, of.version, of.group) = (Kind::Group, version, Some(Box::new(group)));
+        let before = std::mem::take(&mut of.members);
+        for member in &before {
+            let user = &mut self.relay.users[member.user.0 as usize];
+            user.conversations.retain(|of| *of != at);
+        }
+        for GroupMember { member, earlier, since, wrote } in members {
+            let member = self.described(&before, member);
+            self.relay.join(at, Member { earlier, since, wrote, ..member });
+        }
+    }
+
+    /// A member as a record has them, with figures that may have been told since.
+    fn described(&mut self, earlier: &[Member], record: MemberRecord) -> Member {
+        let MemberRecord { user, role, from, until, delivered, read } = record;
+        let user = self.relay.user(&user);
+        let known = earlier.iter().find(|member| member.user == user);
+        let told = known.map_or((delivered, read), |known| (known.delivered.max(delivered), known.read.max(read)));
+        let (delivered, read) = told;
+        Member { until, delivered, read, told, ..Member::new(user, role, from) }
     }
 }
 
@@ -199,9 +251,10 @@ impl Relay {
         let mut late = Vec::new();
         for kept in &mut entries {
             (of.last, of.last_at) = (of.last.max(kept.seq), of.last_at.max(kept.position));
-            let writer = self.mailboxes[kept.sender.0 as usize].user;
+            let writer = self.writer(kept.author);
+            let is_message = matches!(kept.author, Author::Device(_));
             for member in &mut of.members {
-                if member.user == writer {
+                if is_message && member.user == writer {
                     member.wrote = true;
                 }
                 if !member.gets(kept.position) {
@@ -267,9 +320,10 @@ impl Relay {
             Record::Acknowledged { user, device, .. } | Record::Device { user, device, .. } => {
                 self.snapshot_device(user, device.as_ref(), out);
             }
-            Record::Receipts { conversation: id, .. } | Record::Conversation { id, .. } => {
-                self.snapshot_conversation(*id, out);
-            }
+            Record::Receipts { conversation: id, .. }
+            | Record::Conversation { id, .. }
+            | Record::Event { conversation: id, .. }
+            | Record::Group { id, .. } => self.snapshot_conversation(*id, out),
             // What was opened before was in this file or an older one: nothing is left of it that a close would undo.
             Record::Closed { .. } => {}
             Record::Reached { .. } => out.push(Record::Reached { position: self.reached }),
@@ -286,6 +340,9 @@ impl Relay {
     }
 
     pub(crate) fn conversation_record(&self, at: ConvRef) -> Record {
+        if let Some(group) = self.group_record(at) {
+            return group;
+        }
         let of = &self.conversations[at.0 as usize];
         Record::Conversation {
             id: of.id,

@@ -1,5 +1,6 @@
 //! The relay driven by hand: sending, reading, acknowledging, coming back.
 
+#[expect(dead_code, reason = "the other files use the rest")]
 mod support;
 
 use support::{Scene, body};

@@ -1,5 +1,7 @@
 //! The committer: takes what waits, decides it, writes it with one sync, and tells it.
 
+mod groups;
+
 use super::lane::Delivery;
 use super::{Command, Outside, Pace, Reader, Rejected, Reply, Shared, count};
 use crate::store::{Body, Store, StoreError};
@@ -97,7 +99,7 @@ impl Committer<'_> {
             if relay.has_receipts() && now >= self.receipts_at {
                 relay.tell_receipts(now, &mut self.records);
                 self.receipts_at = now + Duration::from_millis(self.pace.receipts_ms);
-                self.write(&mut relay, None)?;
+                self.write(&mut relay)?;
             }
             relay.reached()
         };
@@ -123,7 +125,7 @@ impl Committer<'_> {
         match command {
             Command::Open { user, device, reply } => {
                 let opened = relay.open(&user, &device, &mut self.records);
-                self.write(relay, None)?;
+                self.write(relay)?;
                 self.tell(reply, opened);
             }
             Command::Send { reply, .. } if self.store.is_short() => {
@@ -132,7 +134,6 @@ impl Committer<'_> {
             }
             Command::Send { from, submit, body, reply } => {
                 let sent = relay.send(now, from.device, &submit, &mut self.records);
-                self.write(relay, Some((&sent, &body)))?;
                 if let Ok(Sent { position, .. }) = &sent {
                     let counters = &self.shared.counters;
                     count(if position.is_some() { &counters.sent } else { &counters.duplicates }, 1);
@@ -140,11 +141,12 @@ impl Committer<'_> {
                         self.bodies.insert(*position, body);
                     }
                 }
+                self.write(relay)?;
                 self.tell(reply, sent);
             }
             Command::Acknowledge { reader: Reader { device, number }, upto } => {
                 match relay.acknowledge(device, number, upto, &mut self.records) {
-                    Ok(()) => self.write(relay, None)?,
+                    Ok(()) => self.write(relay)?,
                     Err(Refusal::NotHandedOut) => count(&self.shared.counters.bad_acknowledgements, 1),
                     // It was displaced meanwhile.
                     Err(_) => {}
@@ -161,13 +163,14 @@ impl Committer<'_> {
             Command::Close { user, device } => {
                 if let Some(device) = relay.device(&user, &device) {
                     relay.close(device, &mut self.records);
-                    self.write(relay, None)?;
+                    self.write(relay)?;
                 }
             }
             Command::Remove { user } => {
-                relay.remove(&user, &mut self.records);
-                self.write(relay, None)?;
+                let made = relay.remove(now, &user, &mut self.records);
+                self.made(relay, &made)?;
             }
+            Command::Groups(command) => self.groups(relay, now, command)?,
             Command::Tidy { reply } => self.tidy.push(reply),
         }
         Ok(())
@@ -181,19 +184,17 @@ impl Committer<'_> {
         self.told.push(Box::new(move || reply(answer.map_err(Rejected::from))));
     }
 
-    /// Writes what was decided; a message's record with its body.
-    fn write(&mut self, relay: &mut Relay, sent: Option<(&Result<Sent, Refusal>, &Bytes)>) -> Result<(), StoreError> {
+    /// Writes what was decided; an entry's record with its body.
+    fn write(&mut self, relay: &mut Relay) -> Result<(), StoreError> {
         for record in self.records.drain(..) {
             self.sync |= !matches!(record, Record::Acknowledged { .. });
-            let body = match (&record, sent) {
-                (Record::Message { position, sent_at, .. }, Some((_, body))) => {
-                    Some(Body { position: *position, sent_at: *sent_at, bytes: body })
-                }
-                _ => None,
-            };
+            let entry = record.entry();
+            let body = entry.and_then(|(_, position, sent_at)| {
+                self.bodies.get(&position).map(|bytes| Body { position, sent_at, bytes })
+            });
             let at: BodyRef = self.store.push(&record, body)?;
-            if let (Some(body), Some((Ok(sent), _))) = (body, sent) {
-                relay.placed(sent.id, body.position, at);
+            if let (Some(body), Some((id, ..))) = (body, entry) {
+                relay.placed(id, body.position, at);
             }
         }
         Ok(())
@@ -224,7 +225,7 @@ impl Committer<'_> {
         {
             let mut relay = self.shared.relay.lock();
             relay.expire(now, &mut self.records);
-            self.write(&mut relay, None)?;
+            self.write(&mut relay)?;
         }
         // Acknowledgements are durable before what they were for is forgotten.
         self.store.commit(true)?;

@@ -17,7 +17,7 @@ use tertulia_common::Timestamp;
 
 /// A record alone.
 const PLAIN: u8 = 1;
-/// A message's: how long the record is (two bytes, little-endian), the record, the body.
+/// An entry's: how long the record is (two bytes, little-endian), the record, the body.
 const MESSAGE: u8 = 2;
 
 /// The journal may be so many times as large as what lives in it before room is given back: lower writes more, higher keeps
@@ -134,11 +134,10 @@ impl Embedded {
                 self.push(record, None)?;
             }
             for (record, payload, place) in &old {
-                let Record::Message { conversation, seq, position, .. } = record else { continue };
-                let id = MessageId { conversation: *conversation, seq: *seq };
-                if relay.locate(id, *position) == Some(body_ref(*place)) {
+                let Some((id, position, _)) = record.entry() else { continue };
+                if relay.locate(id, position) == Some(body_ref(*place)) {
                     let place = self.push_raw(MESSAGE, &[payload])?;
-                    moved.push((id, *position, body_ref(place)));
+                    moved.push((id, position, body_ref(place)));
                 }
             }
         }
@@ -184,8 +183,7 @@ impl Store for Embedded {
             None => self.push_raw(PLAIN, &[&buffer])?,
             Some(body) => {
                 let len = u16::try_from(buffer.len()).map_err(|_| StoreError::Record)?;
-                let Record::Message { conversation, seq, .. } = record else { return Err(StoreError::Record) };
-                let id = MessageId { conversation: *conversation, seq: *seq };
+                let Some((id, ..)) = record.entry() else { return Err(StoreError::Record) };
                 let (bucket, number) = (bucket(body.sent_at), body.position.0);
                 let mut sealed = body.bytes.to_vec();
                 self.vault.seal(bucket, number, &about(id), &mut sealed)?;
@@ -317,7 +315,10 @@ fn subjects(record: &Record) -> Vec<(u128, String, String)> {
         Record::Acknowledged { user, device: of, .. } | Record::Device { user, device: of, .. } => {
             vec![device(user, of.as_ref())]
         }
-        Record::Receipts { conversation: id, .. } | Record::Conversation { id, .. } => {
+        Record::Receipts { conversation: id, .. }
+        | Record::Conversation { id, .. }
+        | Record::Event { conversation: id, .. }
+        | Record::Group { id, .. } => {
             vec![(id.0, String::new(), String::new())]
         }
         Record::Closed { .. } | Record::Reached { .. } => Vec::new(),

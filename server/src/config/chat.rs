@@ -10,12 +10,17 @@ use tertulia_chat::engine::Pace;
 use tertulia_chat::journal::Settings;
 use tertulia_chat::vault::Kek;
 use tertulia_chat_core::Limits;
+use tertulia_signaling::GroupsConfig;
 use zeroize::Zeroizing;
 
 /// Bytes of a key-encryption key.
 const KEY_BYTES: usize = 32;
 /// The key that is made where none is configured.
 const OWN_KEY: &str = "chat.key";
+/// The key that tokens of invitations are made with.
+const INVITE_KEY: &str = "invites.key";
+/// A record of a group has all its members, and has to fit into a file of the journal.
+const GROUP_MEMBERS_MAX: usize = 4_096;
 
 /// Bytes of a frame beside its body: ids, names, times.
 const FRAME_BYTES: usize = 384;
@@ -31,6 +36,10 @@ pub(crate) struct Chat {
     pub(crate) mailbox_entries_max: u32,
     pub(crate) mailboxes_per_user_max: usize,
     pub(crate) conversations_per_user_max: usize,
+    pub(crate) group_members_max: usize,
+    pub(crate) group_changes_per_minute: u32,
+    pub(crate) group_changes_burst: u32,
+    pub(crate) group_joins_per_minute: u32,
     pub(crate) unacknowledged_max: usize,
     pub(crate) unacknowledged_bytes_max: usize,
     pub(crate) keep_days: u64,
@@ -49,6 +58,10 @@ impl Default for Chat {
             mailbox_entries_max: limits.mailbox_entries_max,
             mailboxes_per_user_max: limits.devices_per_user_max,
             conversations_per_user_max: limits.conversations_per_user_max,
+            group_members_max: limits.group_members_max,
+            group_changes_per_minute: 60,
+            group_changes_burst: 300,
+            group_joins_per_minute: 10,
             unacknowledged_max: 128,
             unacknowledged_bytes_max: limits.unacknowledged_bytes_max,
             keep_days: limits.keep.as_secs() / (24 * 3600),
@@ -67,6 +80,10 @@ impl Chat {
             ("chat.mailbox_entries_max", self.mailbox_entries_max.into()),
             ("chat.mailboxes_per_user_max", self.mailboxes_per_user_max as u64),
             ("chat.conversations_per_user_max", self.conversations_per_user_max as u64),
+            ("chat.group_members_max", self.group_members_max as u64),
+            ("chat.group_changes_per_minute", self.group_changes_per_minute.into()),
+            ("chat.group_changes_burst", self.group_changes_burst.into()),
+            ("chat.group_joins_per_minute", self.group_joins_per_minute.into()),
             ("chat.unacknowledged_max", self.unacknowledged_max as u64),
             ("chat.unacknowledged_bytes_max", self.unacknowledged_bytes_max as u64),
             ("chat.keep_days", self.keep_days),
@@ -85,6 +102,10 @@ impl Chat {
             socket.queue_frames_max,
             socket.queue_bytes_max,
         );
+        ensure!(
+            self.group_members_max <= GROUP_MEMBERS_MAX,
+            "chat.group_members_max must be at most {GROUP_MEMBERS_MAX}"
+        );
         let room = 4 * self.message_bytes_max;
         ensure!(
             (self.segment_bytes as usize) > room && self.segment_bytes <= 1 << 30,
@@ -100,6 +121,7 @@ impl Chat {
             keep: Duration::from_secs(self.keep_days.saturating_mul(24 * 3600)),
             body_bytes_max: self.message_bytes_max,
             conversations_per_user_max: self.conversations_per_user_max,
+            group_members_max: self.group_members_max,
             unacknowledged_max: self.unacknowledged_max,
             unacknowledged_bytes_max: self.unacknowledged_bytes_max,
             ..Limits::default()
@@ -119,6 +141,20 @@ impl Config {
     /// Where messages are kept.
     pub(crate) fn chat_folder(&self) -> PathBuf {
         self.data.dir.join("chat")
+    }
+
+    /// Groups, as the gateway handles them. Makes the key of invitations at first start.
+    pub(crate) fn groups(&self) -> anyhow::Result<GroupsConfig> {
+        let key = Zeroizing::new(own_key(&self.data.dir, INVITE_KEY)?);
+        let mut invite_key = [0; KEY_BYTES];
+        invite_key.copy_from_slice(key.get(..KEY_BYTES).context(INVITE_KEY)?);
+        Ok(GroupsConfig {
+            invite_key,
+            members_max: self.chat.group_members_max,
+            changes_per_minute: self.chat.group_changes_per_minute,
+            changes_burst: self.chat.group_changes_burst,
+            joins_per_minute: self.chat.group_joins_per_minute,
+        })
     }
 
     /// The keys of what is kept: the first wraps, all unwrap. Without any a key is made in the data folder.

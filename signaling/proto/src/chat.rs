@@ -5,6 +5,7 @@
 //! everything, and the server forgets it. What was handed out and not acknowledged comes again in the next session: a client
 //! shows a message once, by its conversation and its place there.
 
+use crate::GroupEvent;
 use crate::types::RequestId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,8 @@ impl std::fmt::Debug for MessageSend {
 pub enum Recipient {
     /// To one person, or to oneself: a note.
     User(UserId),
+    /// To a group, by its conversation.
+    Group(String),
 }
 
 /// What a message says.
@@ -50,6 +53,8 @@ pub enum Content {
         /// Not empty.
         text: String,
     },
+    /// What happened to a group. The server says it; nobody sends it.
+    System(GroupEvent),
 }
 
 impl Content {
@@ -71,6 +76,7 @@ impl std::fmt::Debug for Content {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Text { text } => write!(f, "text of {} bytes", text.len()),
+            Self::System(_) => f.write_str("a change of the group"),
         }
     }
 }
@@ -122,6 +128,21 @@ pub struct Receipts {
     pub conversation: String,
     /// Those that have moved.
     pub receipts: Vec<Receipt>,
+    /// In a group: how far all others have come. A message's ticks are all there once this has reached it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub all: Option<ReceiptsOfAll>,
+}
+
+/// How far everybody in a group but oneself has come, of what was sent while they were in it. Who left is waited for no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct ReceiptsOfAll {
+    /// Each has a device that has everything up to here.
+    #[ts(type = "number")]
+    pub delivered_upto: u64,
+    /// Each has read up to here.
+    #[ts(type = "number")]
+    pub read_upto: u64,
 }
 
 /// How far one member has come.

@@ -117,6 +117,10 @@ error_codes! {
     TooMany = Limit, "You can't add more of these. Remove one first.";
     /// There is no such conversation, or you are not in it.
     UnknownConversation = Invalid, "There is no such conversation.";
+    /// This person may not be added to a group by you; why is their own affair.
+    NotAddable = Forbidden, "This person can't be added. Send them an invitation.";
+    /// The invitation was revoked, or there never was one.
+    InviteOver = Invalid, "This invitation is not valid any more.";
     /// This `client_id` was used for another message of this device.
     ClientIdReused = Invalid, "This message's id was used for another one.";
     /// The device did not say in its `hello` that it takes messages, or this server relays none.

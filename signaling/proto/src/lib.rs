@@ -16,6 +16,7 @@ mod client;
 mod codec;
 mod error;
 mod finite;
+mod group;
 mod http;
 mod media;
 mod server;
@@ -27,7 +28,7 @@ pub use account::{
 };
 pub use chat::{
     Content, Drained, Gap, GapReason, MailboxAck, Message, MessageRead, MessageSend, MessageSent, Receipt, Receipts,
-    Recipient,
+    ReceiptsOfAll, Recipient,
 };
 pub use client::{
     Ack, CallConnect, CallDecline, CallHold, CallInvite, CallMedia, CallRequest, Caps, ClientFrame, Hello, Probe,
@@ -35,6 +36,7 @@ pub use client::{
 };
 pub use codec::{Codec, DecodeError};
 pub use error::{CloseCode, ErrorBody, ErrorClass, ErrorCode, WireError};
+pub use group::{Group, GroupEvent, GroupInvite, GroupMember, GroupMemberPut, GroupNew, GroupPatch, GroupRole, Groups};
 pub use http::{
     CallHistory, CallRecord, DemoPeople, DemoSignIn, DemoSignedIn, Direction, IceServers, ServerInfo, SignInWay,
 };

@@ -8,6 +8,7 @@ mod calls;
 mod demo;
 mod devices;
 mod extract;
+mod groups;
 mod ice;
 mod media;
 mod refusal;
@@ -51,6 +52,12 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/settings", get(wishes::settings).patch(wishes::patch_settings))
         .route("/blocks", get(wishes::blocks))
         .route("/blocks/{user_id}", put(wishes::block).delete(wishes::unblock));
+    v1 = v1
+        .route("/groups", get(groups::list).post(groups::create))
+        .route("/groups/join/{token}", post(groups::join))
+        .route("/groups/{group_id}", get(groups::view).patch(groups::patch).delete(groups::end))
+        .route("/groups/{group_id}/members/{user_id}", put(groups::put_member).delete(groups::remove_member))
+        .route("/groups/{group_id}/invite", post(groups::invite).delete(groups::revoke));
     v1 = media::routes(v1);
     if shared.config.demo_key.is_some() {
         v1 = v1.route("/demo/sign-in", post(demo::sign_in)).route("/demo/people", get(demo::people));

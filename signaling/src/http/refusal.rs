@@ -23,12 +23,16 @@ impl From<ErrorBody> for Refusal {
     fn from(error: ErrorBody) -> Self {
         let status = match error.code {
             ErrorCode::TokenInvalid | ErrorCode::TokenExpired => StatusCode::UNAUTHORIZED,
-            ErrorCode::Forbidden | ErrorCode::PrimaryOnly | ErrorCode::AccountOnly | ErrorCode::TlsRequired => {
-                StatusCode::FORBIDDEN
-            }
-            ErrorCode::NotFound | ErrorCode::UnknownUser | ErrorCode::UnknownCall | ErrorCode::UnknownConversation => {
-                StatusCode::NOT_FOUND
-            }
+            ErrorCode::Forbidden
+            | ErrorCode::PrimaryOnly
+            | ErrorCode::AccountOnly
+            | ErrorCode::NotAddable
+            | ErrorCode::TlsRequired => StatusCode::FORBIDDEN,
+            ErrorCode::NotFound
+            | ErrorCode::UnknownUser
+            | ErrorCode::UnknownCall
+            | ErrorCode::UnknownConversation
+            | ErrorCode::InviteOver => StatusCode::NOT_FOUND,
             ErrorCode::TooLarge | ErrorCode::MediaTooLarge | ErrorCode::MediaQuota => StatusCode::PAYLOAD_TOO_LARGE,
             ErrorCode::MediaTooLong
             | ErrorCode::MediaTooManyPixels

@@ -92,7 +92,7 @@ pub(super) async fn unblock(
 }
 
 /// An app's user may ask for something before they have ever connected.
-async fn present(shared: &Shared, who: &Principal) -> Result<(), Refusal> {
+pub(super) async fn present(shared: &Shared, who: &Principal) -> Result<(), Refusal> {
     if !who.is_account {
         let name = who.name.as_ref().map(|name| name.as_str());
         shared.directory.ensure_user(&who.user, name).await.map_err(|error| internal(&error))?;

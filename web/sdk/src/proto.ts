@@ -256,8 +256,7 @@ export type ClientMessageId = string;
 /** What a message says. */
 export type Content = { type: "text",
 /** Not empty. */
-text: string;
-};
+text: string, } | { type: "system" } & GroupEvent;
 
 /** Why a device declines. */
 export type DeclineReason = "declined" | "busy";
@@ -400,6 +399,8 @@ export type ErrorCode =
   | "too_many_connections"
   | "too_many"
   | "unknown_conversation"
+  | "not_addable"
+  | "invite_over"
   | "client_id_reused"
   | "no_mailbox"
   | "message_not_stored"
@@ -449,6 +450,110 @@ export type Gap = {
 
 /** Why messages were given up. */
 export type GapReason = "expired" | "quota";
+
+/** A group, as its members see it. */
+export type Group = {
+  /** Which: its conversation. */
+  group_id: string;
+  /** Its name. */
+  name: string;
+  /** What it is for. */
+  description: string;
+  /** Its picture. */
+  icon?: MediaId;
+  /** The least that one must be to write. */
+  post: GroupRole;
+  /** The least that one must be to change name, description and picture. */
+  edit: GroupRole;
+  /** Who is in it, in the order they came. */
+  members: Array<GroupMember>;
+  /** Whoever has its invitation may join. */
+  has_invite: boolean;
+  /** Its last entry's place. */
+  conversation_seq: number;
+};
+
+/** What happened to a group; the message's sender did it. */
+export type GroupEvent = { "event": "created",
+/** Its name then. */
+name: string,
+/** Who was in it, its maker too. */
+members: Array<UserId>, } | { "event": "changed",
+/** What is otherwise. */
+changes: GroupPatch, } | { "event": "added",
+/** Who. */
+user: UserId,
+/** As what. */
+role: GroupRole, } | { "event": "joined" } | { "event": "removed",
+/** Who. */
+user: UserId, } | { "event": "left" } | { "event": "role",
+/** Who. */
+user: UserId,
+/** What. */
+role: GroupRole, } | { "event": "ended" };
+
+/** `POST /v1/groups/{group_id}/invite`. */
+export type GroupInvite = {
+  /** Whoever has it may join, until it is revoked or another one is made. The server keeps only its hash. */
+  token: string;
+};
+
+/** Somebody in a group. */
+export type GroupMember = {
+  /** Who. */
+  user_id: UserId;
+  /** As what. */
+  role: GroupRole;
+};
+
+/** `PUT /v1/groups/{group_id}/members/{user_id}`. */
+export type GroupMemberPut = {
+  /** As what; absent: as what they are, or a member. */
+  role?: GroupRole;
+};
+
+/** `POST /v1/groups`. */
+export type GroupNew = {
+  /** This client's own name for it, a UUID. The same again is the same group. */
+  client_id: ClientMessageId;
+  /** Its name, 1 to 100 characters. */
+  name: string;
+  /** What it is for, at most 1,000 characters. */
+  description?: string;
+  /** Its picture: a file of one's own. */
+  icon?: MediaId;
+  /** Who is in it beside oneself. */
+  members: Array<UserId>;
+  /** The least that one must be to write; `member` if absent. */
+  post?: GroupRole;
+  /** The least that one must be to change name, description and picture; `admin` if absent. */
+  edit?: GroupRole;
+};
+
+/** `PATCH /v1/groups/{group_id}`, and in a `system` message what was changed. What is absent stays. */
+export type GroupPatch = {
+  /** Its name, 1 to 100 characters. */
+  name?: string;
+  /** What it is for, at most 1,000 characters; empty: nothing is said. */
+  description?: string;
+  /** Its picture; null: none. */
+  icon?: MediaId | null;
+  /** The least that one must be to write. */
+  post?: GroupRole;
+  /** The least that one must be to change name, description and picture. */
+  edit?: GroupRole;
+};
+
+/** What somebody is in a group; each may do what those before may. */
+export type GroupRole = "member" | "admin" | "owner";
+
+/** `GET /v1/groups`: this user's groups, by their ids. */
+export type Groups = {
+  /** One page. */
+  groups: Array<Group>;
+  /** Pass as `?after=` for the next page; absent on the last. */
+  next?: string;
+};
 
 /** Who is calling. */
 export type Hello = {
@@ -875,10 +980,20 @@ export type Receipts = {
   conversation: string;
   /** Those that have moved. */
   receipts: Array<Receipt>;
+  /** In a group: how far all others have come. A message's ticks are all there once this has reached it. */
+  all?: ReceiptsOfAll;
+};
+
+/** How far everybody in a group but oneself has come, of what was sent while they were in it. Who left is waited for no longer. */
+export type ReceiptsOfAll = {
+  /** Each has a device that has everything up to here. */
+  delivered_upto: number;
+  /** Each has read up to here. */
+  read_upto: number;
 };
 
 /** Where a message goes. */
-export type Recipient = { "user": UserId };
+export type Recipient = { "user": UserId } | { "group": string };
 
 /** `POST /v1/register`: asks for a PIN to be sent. The answer is the same whether or not the number has an account. */
 export type Register = {
@@ -1176,6 +1291,8 @@ export const ERROR_CLASSES: Record<ErrorCode, ErrorClass> = {
   too_many_connections: "limit",
   too_many: "limit",
   unknown_conversation: "invalid",
+  not_addable: "forbidden",
+  invite_over: "invalid",
   client_id_reused: "invalid",
   no_mailbox: "invalid",
   message_not_stored: "retry",
@@ -1241,6 +1358,8 @@ export const ERROR_SENTENCES: Record<ErrorCode, string> = {
   too_many_connections: "Too many connections.",
   too_many: "You can't add more of these. Remove one first.",
   unknown_conversation: "There is no such conversation.",
+  not_addable: "This person can't be added. Send them an invitation.",
+  invite_over: "This invitation is not valid any more.",
   client_id_reused: "This message's id was used for another one.",
   no_mailbox: "This device takes no messages.",
   message_not_stored: "The message could not be sent. Try again.",

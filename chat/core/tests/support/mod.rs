@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use tertulia_chat_core::{
-    BodyRef, ClientId, ConversationId, DeviceRef, GapReason, Item, Limits, Position, Record, Refusal, Relay, Restoring,
-    Sent, Seq, Submit, To,
+    About, Ask, BodyRef, Changed, ClientId, ConversationId, DeviceRef, GapReason, Item, Limits, Position, Record,
+    Refusal, Relay, Restoring, Role, Sent, Seq, Submit, To,
 };
 use tertulia_common::{DeviceId, Timestamp, UserId};
 
@@ -19,6 +19,8 @@ pub struct Seen {
     pub places: Vec<(ConversationId, u64)>,
     pub gaps: Vec<(u64, GapReason)>,
     pub ticks: HashMap<(ConversationId, String), (u64, u64)>,
+    /// How far all others in a group have come.
+    pub alls: HashMap<ConversationId, (u64, u64)>,
 }
 
 pub struct Scene {
@@ -36,6 +38,20 @@ pub struct Scene {
 /// The body of the message with this number, as the scripts compare it.
 pub fn body(number: u32) -> u32 {
     number
+}
+
+/// The body of the event at this position.
+pub fn event_body(position: Position) -> BodyRef {
+    BodyRef { file: 2, offset: EVENTS + u32::try_from(position.0).expect("a short test"), len: 10 }
+}
+
+/// Numbers of bodies from here on are events.
+pub const EVENTS: u32 = 1_000_000;
+
+/// A group in which everybody writes and admins edit.
+pub fn about() -> About {
+    let (name, description) = ("Friends".to_owned(), String::new());
+    About { name, description, icon: None, post: Role::Member, edit: Role::Admin }
 }
 
 pub fn user(name: &str) -> UserId {
@@ -63,7 +79,11 @@ impl Scene {
     /// Writes what was decided, and then tells it.
     pub fn commit(&mut self, out: Vec<Record>, body: BodyRef) {
         for record in out {
-            let body = if matches!(record, Record::Message { .. }) { body } else { BodyRef::default() };
+            let body = match &record {
+                Record::Message { .. } => body,
+                Record::Event { position, .. } => event_body(*position),
+                _ => BodyRef::default(),
+            };
             self.records.push((record, body));
         }
         let upto = self.relay.reached();
@@ -130,7 +150,18 @@ impl Scene {
         self.submits(name, on, To::Conversation(to), number, u64::from(number))
     }
 
-    fn submits(&mut self, name: &str, on: &str, to: To, number: u32, digest: u64) -> Result<Sent, Refusal> {
+    /// Asks for a change of a group.
+    pub fn changes(&mut self, ask: &Ask) -> Result<Changed, Refusal> {
+        let mut out = Vec::new();
+        let changed = self.relay.change(self.now, ask, &mut out)?;
+        for made in &changed.made {
+            self.relay.placed(made.id, made.position, event_body(made.position));
+        }
+        self.commit(out, BodyRef::default());
+        Ok(changed)
+    }
+
+    pub fn submits(&mut self, name: &str, on: &str, to: To, number: u32, digest: u64) -> Result<Sent, Refusal> {
         let from = self.at(name, on);
         let mut out = Vec::new();
         let submit = Submit { to, client_id: ClientId(number.into()), digest, body_bytes: 10, withheld: self.withheld };
@@ -244,7 +275,13 @@ impl Seen {
                     self.bodies.push(entry.body.offset);
                 }
             }
-            Item::Receipts { conversation, receipts, .. } => {
+            Item::Receipts { conversation, receipts, everyone, .. } => {
+                if let Some(everyone) = everyone {
+                    let all = self.alls.entry(*conversation).or_default();
+                    let now = (everyone.delivered.0, everyone.read.0);
+                    assert!(now.0 >= all.0 && now.1 >= all.1, "what all have only grows: {all:?}, {now:?}");
+                    *all = now;
+                }
                 for receipt in receipts {
                     let key = (*conversation, receipt.user.as_str().to_owned());
                     let ticks = self.ticks.entry(key).or_default();

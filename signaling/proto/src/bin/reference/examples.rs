@@ -1,6 +1,6 @@
 //! One example of every frame and HTTP body, as typed values: an example that the types do not allow does not compile.
 
-use crate::{messages, uploads};
+use crate::{groups, messages, uploads};
 use serde_json::Value;
 use std::str::FromStr;
 use tertulia_common::{CallId, DeviceId, SessionId, Timestamp, UserId};
@@ -239,6 +239,7 @@ pub(crate) fn server() -> Vec<ServerFrame> {
     ];
     frames.extend(uploads::frames());
     frames.extend(messages::server());
+    frames.extend(groups::server());
     frames
 }
 
@@ -266,6 +267,7 @@ pub(crate) fn http() -> serde_json::Result<Vec<(&'static str, Value)>> {
     }];
     let mut bodies = accounts()?;
     bodies.extend(uploads::bodies()?);
+    bodies.extend(groups::bodies()?);
     bodies.extend([
         ("DemoSignIn", serde_json::to_value(DemoSignIn { name: "Alice".to_owned() })?),
         ("DemoSignedIn", serde_json::to_value(DemoSignedIn { user_id: user("alice"), token: TOKEN.to_owned() })?),

@@ -4,6 +4,7 @@
 //! file on disk differs. A test does the latter, so a change to the protocol without its reference does not pass.
 
 mod examples;
+mod groups;
 mod markdown;
 mod messages;
 mod schema;

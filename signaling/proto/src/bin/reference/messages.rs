@@ -52,6 +52,7 @@ pub(crate) fn server() -> Vec<ServerFrame> {
             seq: 5_014,
             conversation: CONVERSATION.to_owned(),
             receipts: vec![Receipt { user: user("bob"), delivered_upto: 13, read_upto: 12 }],
+            all: None,
         }),
         ServerFrame::Gap(Gap { seq: 4_100, reason: GapReason::Expired }),
         ServerFrame::Drained(Drained { seq: 5_014 }),

@@ -4,10 +4,11 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 use tertulia_signaling_proto::{
-    Blocks, CallHistory, ClientFrame, DemoPeople, DemoSignIn, DemoSignedIn, DeviceAccess, Devices, IceServers,
-    LinkBegin, LinkBegun, LinkCode, LinkFound, LinkState, Lookup, Media, MediaChallenge, MediaClaim, MediaLease,
-    MediaLink, MediaLinkRequest, MediaPage, MediaProof, MediaShare, MediaShared, Person, Profile, ProfilePatch,
-    Register, Registered, ServerFrame, ServerInfo, Settings, SettingsPatch, Verify, WireError,
+    Blocks, CallHistory, ClientFrame, DemoPeople, DemoSignIn, DemoSignedIn, DeviceAccess, Devices, Group, GroupInvite,
+    GroupMemberPut, GroupNew, GroupPatch, Groups, IceServers, LinkBegin, LinkBegun, LinkCode, LinkFound, LinkState,
+    Lookup, Media, MediaChallenge, MediaClaim, MediaLease, MediaLink, MediaLinkRequest, MediaPage, MediaProof,
+    MediaShare, MediaShared, Person, Profile, ProfilePatch, Register, Registered, ServerFrame, ServerInfo, Settings,
+    SettingsPatch, Verify, WireError,
 };
 
 /// What clients send, as the server reads it.
@@ -50,6 +51,12 @@ pub(crate) fn http() -> Value {
     add::<ProfilePatch>(&mut generator);
     add::<Lookup>(&mut generator);
     add::<Blocks>(&mut generator);
+    add::<Group>(&mut generator);
+    add::<Groups>(&mut generator);
+    add::<GroupNew>(&mut generator);
+    add::<GroupPatch>(&mut generator);
+    add::<GroupMemberPut>(&mut generator);
+    add::<GroupInvite>(&mut generator);
     add::<Media>(&mut generator);
     add::<MediaPage>(&mut generator);
     add::<MediaClaim>(&mut generator);

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use tertulia_signaling_proto::{
     Blocks, CallHistory, ClientFrame, CloseCode, Codec, DemoPeople, DemoSignIn, DemoSignedIn, DeviceAccess, Devices,
-    ErrorCode, IceServers, LinkBegin, LinkBegun, LinkCode, LinkFound, LinkState, Lookup, Media, MediaChallenge,
-    MediaClaim, MediaLease, MediaLink, MediaLinkRequest, MediaPage, MediaProof, MediaShare, MediaShared, Profile,
-    ProfilePatch, Register, Registered, ServerFrame, ServerInfo, Settings, SettingsPatch, Verify, WireError,
+    ErrorCode, Group, GroupInvite, GroupMemberPut, GroupNew, GroupPatch, Groups, IceServers, LinkBegin, LinkBegun,
+    LinkCode, LinkFound, LinkState, Lookup, Media, MediaChallenge, MediaClaim, MediaLease, MediaLink, MediaLinkRequest,
+    MediaPage, MediaProof, MediaShare, MediaShared, Profile, ProfilePatch, Register, Registered, ServerFrame,
+    ServerInfo, Settings, SettingsPatch, Verify, WireError,
 };
 use ts_rs::{Config, TS, TypeVisitor};
 
@@ -60,6 +61,12 @@ pub(crate) fn render() -> Result<String, std::fmt::Error> {
     types.visit::<ProfilePatch>();
     types.visit::<Lookup>();
     types.visit::<Blocks>();
+    types.visit::<Group>();
+    types.visit::<Groups>();
+    types.visit::<GroupNew>();
+    types.visit::<GroupPatch>();
+    types.visit::<GroupMemberPut>();
+    types.visit::<GroupInvite>();
     types.visit::<Media>();
     types.visit::<MediaPage>();
     types.visit::<MediaClaim>();
