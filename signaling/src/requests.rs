@@ -122,8 +122,11 @@ fn run_invite(shared: &Arc<Shared>, session: &Arc<Session>, invite: CallInvite) 
 
 fn run_send(shared: &Arc<Shared>, session: &Arc<Session>, send: MessageSend) -> Result<(), ErrorBody> {
     let pending = defer(shared, session, send.id)?;
+    // What somebody writes stands in the order they wrote it, however long it takes to find out whom it may go to.
+    let mut turn = session.messages.join();
     let (shared, session) = (Arc::clone(shared), Arc::clone(session));
     tokio::spawn(async move {
+        turn.comes().await;
         let Some(chat) = &shared.chat else { return pending.answer(Err(ErrorCode::NoMailbox.into())) };
         chat.send(&shared.directory, shared.clock, &session, send, |answer| pending.answer(answer)).await;
     });

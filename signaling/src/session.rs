@@ -3,9 +3,12 @@
 //! Invariant: a request is taken on at most once, by its rising id, and its answer goes into the [`Outbox`], where it
 //! outlives the socket. Of the sockets of a session only the one that came last, the current [`Link`], may read or write.
 
+mod line;
+
 use crate::chat::Held;
 use crate::outbox::{Gap, Outbox, OutboxLimits, Pushed};
 use bytes::Bytes;
+use line::Line;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
@@ -130,6 +133,8 @@ pub(crate) struct Session {
     state: Mutex<State>,
     /// Its hold on its device's mailbox, if it takes messages.
     mailbox: OnceLock<Held>,
+    /// Its messages on their way to the relay: they get there in the order in which they came.
+    pub(crate) messages: Line,
 }
 
 impl Session {
@@ -147,7 +152,8 @@ impl Session {
             elsewhere: Vec::new(),
             over: false,
         };
-        Arc::new(Self { name: Mutex::new(who.name.clone()), who, state: Mutex::new(state), mailbox: OnceLock::new() })
+        let (name, state) = (Mutex::new(who.name.clone()), Mutex::new(state));
+        Arc::new(Self { name, who, state, mailbox: OnceLock::new(), messages: Line::default() })
     }
 
     /// The session has its device's mailbox, until it is dropped.
