@@ -56,3 +56,17 @@ export function unread(person, other) {
     `[data-testid="chat-${other.userId}"]`,
   );
 }
+
+/** Opens a group by its name, from the list of conversations. */
+export async function opensGroup(person, name) {
+  const open = await person.page.evaluate((title) => document.querySelector('[data-testid="chat-name"]')?.textContent === title, name);
+  if (open) return;
+  const tabs = await person.page.evaluate(() => !!document.querySelector('[data-testid="tab-chats"]')?.checkVisibility());
+  if (tabs) await person.click("tab-chats");
+  await person.until(`can open ${name}`, (title) => {
+    const row = [...document.querySelectorAll('[data-testid^="chat-group:"]')].find((it) => it.textContent.includes(title));
+    row?.click();
+    return !!row;
+  }, name);
+  await person.until("is there", (title) => document.querySelector('[data-testid="chat-name"]')?.textContent === title, name);
+}

@@ -5,6 +5,7 @@ import { opensChat, opensListed, says, seesMessages, shown, unread } from "../ch
 import { gateTo } from "../gate.mjs";
 import { looksGood, SIZES } from "../good.mjs";
 import { scenario } from "../harness.mjs";
+import { Person } from "../person.mjs";
 import { until } from "../until.mjs";
 
 const numbers = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => String(from + i));
@@ -108,6 +109,44 @@ scenario("m15_another_device_of_a_person_sees_both_sides_and_what_was_read", asy
   await says(laptop, "or three");
   await seesMessages(bob, ["lunch? received", "at two read", "or three read"]);
 });
+
+const accounts = {
+  more: `[accounts]
+phone = true
+region = "ES"
+pin_sender = "console"
+[accounts.limits]
+pins_per_address_per_hour = 1000
+tries_per_address_per_hour = 1000
+`,
+};
+
+scenario(
+  "m15_two_pages_of_one_device_write_and_one_of_them_sends",
+  async (world) => {
+    const server = await world.server();
+    const [alice, bob] = [await world.device("Alice", "left"), await world.device("Bob", "right")];
+    await alice.registers(server, "+34611900001");
+    await bob.registers(server, "+34611900002");
+    await alice.types("people-search", "+34611900002");
+    await alice.click("write", '[data-testid="call-number"]');
+    await says(alice, "from the first page");
+    await seesMessages(alice, ["from the first page delivered"]);
+    const context = alice.page.browserContext();
+    const second = new Person(alice.name, await context.newPage(), alice.url);
+    await second.comesBack();
+    await alice.page.bringToFront();
+    await alice.until("has lost its place", () => window.tertulia.client.state === "closed");
+    await alice.page.evaluate((user) => window.tertulia.client.messages.send(user, "from the page without a connection"), bob.userId);
+    await opensListed(bob, alice);
+    await seesMessages(bob, ["from the first page received", "from the page without a connection received"]);
+    await seesMessages(alice, ["from the first page read", "from the page without a connection read"]);
+    await opensListed(second, bob);
+    await says(second, "from the second");
+    await seesMessages(alice, ["from the first page read", "from the page without a connection read", "from the second read"]);
+  },
+  accounts,
+);
 
 scenario("m1_what_the_server_will_never_take_is_told_and_can_be_deleted", async (world) => {
   const [alice, bob] = await world.signedIn(["Alice", "left"], ["Bob", "right"]);

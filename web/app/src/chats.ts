@@ -34,6 +34,8 @@ const BEFORE_UNREAD = 10;
 const DRAFTS_MAX = 50;
 
 export class Chats {
+  /** Of this client the groups were asked for: a new device knows none. */
+  #asked: Client | undefined;
   /** The key of the conversation that is open. */
   open: string | undefined;
   thread: ChatMessage[] = [];
@@ -74,6 +76,12 @@ export class Chats {
     return key.startsWith("user:") ? key.slice("user:".length) : undefined;
   }
 
+  /** What a conversation is called. */
+  titleOf(key: string): string {
+    const user = Chats.userOf(key);
+    return user !== undefined ? this.#host.nameOf(user) : this.api?.conversation(key)?.group?.name || "Group";
+  }
+
   /** A client is there: its messages are shown from now on. */
   attach(client: Client): void {
     this.#forgetThread();
@@ -92,6 +100,14 @@ export class Chats {
       void this.#load();
       this.#host.changed();
     });
+  }
+
+  /** Asks which groups one is in, once a page. */
+  learnGroups(): void {
+    const { client } = this.#host;
+    if (!client?.messages?.usable || this.#asked === client) return;
+    this.#asked = client;
+    client.groups.list().catch(() => (this.#asked = undefined));
   }
 
   /** Nobody is signed in any more. */

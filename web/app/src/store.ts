@@ -285,6 +285,9 @@ export class Store {
     );
   }
 
+  /** In a sentence: oneself is “you”. */
+  readonly naming = (userId: string): string => (userId === this.userId ? "you" : this.nameOf(userId));
+
   block(person: Person): void {
     void this.mine.block(person);
   }
@@ -413,6 +416,7 @@ export class Store {
     void this.#loadHistory();
     void this.mine.refresh(this.registered);
     void this.library.refresh();
+    this.chats.learnGroups();
     if (welcome.demo) void client.fetchPeople().catch(() => undefined);
     if (this.mine.linkAsked && !this.mine.linkAsked.found) void this.mine.askLink(this.mine.linkAsked.code);
   }

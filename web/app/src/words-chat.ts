@@ -1,12 +1,69 @@
 // What the app says about messages, and how a text is shown: nothing here knows the page.
 
-import { TertuliaError, type Content, type FailureCode, type MessagesProblem, type MessageState } from "@tertulia/sdk";
+import { TertuliaError, type Content, type FailureCode, type GroupRole, type MessagesProblem, type MessageState } from "@tertulia/sdk";
 import { sayError } from "./words.js";
 
+/** Who somebody is, in a sentence: `Ana`, `you`. */
+export type Naming = (userId: string) => string;
+
 /** What a list shows of a message. */
-export function sayContent(content: Content): string {
+export function sayContent(content: Content, from = "", naming: Naming = sayUnknown): string {
   if (content.type === "text") return content.text.trim().replace(/\s+/g, " ");
+  if (content.type === "system") return sayEvent(content, from, naming);
   return "A message that this version can’t show";
+}
+
+/** What happened to a group. */
+export function sayEvent(event: Extract<Content, { type: "system" }>, from: string, naming: Naming): string {
+  const who = capital(naming(from));
+  switch (event.event) {
+    case "created":
+      return `${who} made the group “${event.name}”`;
+    case "changed":
+      return sayChanges(who, event.changes);
+    case "added":
+      return `${who} added ${naming(event.user)}`;
+    case "joined":
+      return `${who} joined by invitation`;
+    case "removed":
+      return `${who} removed ${naming(event.user)}`;
+    case "left":
+      return `${who} left`;
+    case "role":
+      return `${who} made ${naming(event.user)} ${sayRole(event.role)}`;
+    case "ended":
+      return `${who} ended the group`;
+    default:
+      return `${who} changed the group`;
+  }
+}
+
+type Changes = Extract<Content, { type: "system"; event: "changed" }>["changes"];
+
+function sayChanges(who: string, { name, description, icon, post, edit }: Changes): string {
+  if (name !== undefined) return `${who} called the group “${name}”`;
+  if (description !== undefined) return `${who} changed what the group says of itself`;
+  if (icon !== undefined) return `${who} changed the group’s picture`;
+  if (post !== undefined) return `${who} said who may write: ${WHO_MAY[post]}`;
+  if (edit !== undefined) return `${who} said who may change the group: ${WHO_MAY[edit]}`;
+  return `${who} changed the group`;
+}
+
+const WHO_MAY: Record<GroupRole, string> = { member: "everybody", admin: "admins", owner: "the owner" };
+
+/** `an admin`. */
+export function sayRole(role: GroupRole): string {
+  return role === "owner" ? "the owner" : role === "admin" ? "an admin" : "a member";
+}
+
+/** `Ana, Bob and 3 others`. */
+export function sayMembers(names: string[], most = 4): string {
+  if (names.length <= most) return names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+  return `${names.slice(0, most - 1).join(", ")} and ${names.length - most + 1} others`;
+}
+
+function capital(name: string): string {
+  return name === "you" ? "You" : name;
 }
 
 /** What a tick means: for those who can't see it. */
@@ -35,11 +92,10 @@ export function sayFailure(code: FailureCode): string {
     case "too_large":
       return "It is too long";
     case "forbidden":
+    case "unknown_conversation":
       return "You may not write here";
     case "too_many":
       return "You have too many conversations";
-    case "unknown_conversation":
-      return "This conversation is over";
     default:
       return "The server has refused it";
   }

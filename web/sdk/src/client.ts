@@ -6,6 +6,7 @@ import type { CallContext, CallInit } from "./call-types.js";
 import { Emitter } from "./emitter.js";
 import type { TertuliaError } from "./errors.js";
 import { callHistory, demoPeople } from "./http.js";
+import { GroupsApi } from "./groups.js";
 import { IceSource } from "./ice.js";
 import type { MediaPreferences } from "./media.js";
 import type { VideoCodec } from "./peer.js";
@@ -105,6 +106,8 @@ export class Client extends Emitter<ClientEvents> {
   readonly media: MediaApi;
   /** Conversations: see `MessagesApi`. Absent without the option of that name. */
   readonly messages: MessagesApi | undefined;
+  /** Groups: see `GroupsApi`. */
+  readonly groups: GroupsApi;
   readonly #options: ConnectOptions;
   readonly #http: string;
   readonly #session: Session;
@@ -154,6 +157,8 @@ export class Client extends Emitter<ClientEvents> {
     }
     const bearer = (refused?: TertuliaError) => this.#bearer(refused);
     this.account = new AccountApi(this.#http, bearer);
+    this.groups = new GroupsApi(this.#http, bearer, (group) => this.messages?.keepGroup(group) ?? Promise.resolve());
+    this.messages?.learnGroups((id) => this.groups.get(id));
     this.media = new MediaApi(this.#http, bearer, () => {
       const welcome = this.welcome;
       if (!welcome) return undefined;

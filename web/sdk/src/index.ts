@@ -7,6 +7,8 @@ export { AccountApi, beginLink, register, verify, waitForLink, type WaitForLink 
 export { TertuliaError, type LocalCode } from "./errors.js";
 export { callHistory, demoPeople, demoSignIn, iceServers, serverInfo, type Bearer } from "./http.js";
 export { devices, MediaProblem, type MediaFlags, type MediaPreferences, type ProblemReason } from "./media.js";
+export { GroupsApi } from "./groups.js";
+export { mayAs, roleIn, type GroupFacts } from "./messages/group.js";
 export { MessagesApi, type MessagesEvents, type MessagesOptions } from "./messages/api.js";
 export type { ChatMessage, Conversation, FailureCode, Lost, MessagesProblem, MessageState, Thread } from "./messages/types.js";
 export type { Connection, VideoCodec } from "./peer.js";

@@ -5,7 +5,7 @@ import { IDBKeyRange } from "fake-indexeddb";
 import type { ClientFrame, ErrorCode, MessageSend, ServerFrame } from "../src/proto.js";
 import { ERROR_CLASSES } from "../src/proto.js";
 import type { MailboxFrame, MessageStore } from "../src/messages/store.js";
-import { connect, type Client, type ConnectOptions } from "../src/index.js";
+import { connect, type Client, type ConnectOptions, type Content, type Receipts } from "../src/index.js";
 import { FakeSocket, welcome } from "./fakes.js";
 
 Object.assign(globalThis, { IDBKeyRange });
@@ -131,9 +131,21 @@ export class Relay {
     return conversation_seq;
   }
 
-  receipts(user: string, conversation: string, delivered: number, read: number): void {
+  /** An entry of a group, at its place. */
+  postTo(group: string, from: string, content: Content, conversation_seq: number): void {
+    const frame = { conversation: group, conversation_seq, from, to: { group }, sent_at: Date.now(), content };
+    this.#places.set(group, conversation_seq);
+    this.#give({ type: "message", seq: 0, ...frame });
+  }
+
+  /** The last place of a conversation. */
+  placeOf(conversation: string): number {
+    return this.#places.get(conversation) ?? 0;
+  }
+
+  receipts(user: string, conversation: string, delivered: number, read: number, all?: Receipts["all"]): void {
     const receipts = [{ user, delivered_upto: delivered, read_upto: read }];
-    this.#give({ type: "receipts", seq: 0, conversation, receipts });
+    this.#give({ type: "receipts", seq: 0, conversation, receipts, ...(all && { all }) });
   }
 
   gap(): void {
@@ -185,9 +197,10 @@ export class Relay {
       line.receive({ type: "error", id, error });
       return;
     }
-    const user = (to as { user: string }).user;
+    const user = Object.values(to)[0] ?? "";
+    const conversation = "user" in to ? `c-${user}` : user;
     const before = this.#known.get(client_id);
-    const message = before ?? { conversation: `c-${user}`, conversation_seq: this.#place(`c-${user}`), sent_at: Date.now() };
+    const message = before ?? { conversation, conversation_seq: this.#place(conversation), sent_at: Date.now() };
     if (!before) {
       this.#known.set(client_id, message);
       this.taken.push({ to: user, text: (content as { text: string }).text });

@@ -29,7 +29,8 @@ function initials(name: string): string {
   return (first + last).toLocaleUpperCase();
 }
 
-function hueOf(id: string): number {
+/** Which of eight colours is theirs. */
+export function hueOf(id: string): number {
   // FNV-1a, then mixed once more: short and similar ids must not all look the same.
   let hash = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(id)) hash = Math.imul(hash ^ byte, 0x01000193);

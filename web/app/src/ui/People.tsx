@@ -9,6 +9,7 @@ import { Avatar } from "./Avatar.js";
 import { CallButtons } from "./CallButtons.js";
 import { Icon } from "./Icon.js";
 import { Menu } from "./Menu.js";
+import { NewGroup } from "./chat/NewGroup.js";
 import { blockItem } from "./blocking.js";
 
 interface Known extends Person {
@@ -17,6 +18,7 @@ interface Known extends Person {
 
 export function People({ store }: { store: Store }) {
   const [search, setSearch] = useState("");
+  const [grouping, setGrouping] = useState(false);
   const wanted = search.trim();
   const all = knownPeople(store);
   const found = all.filter((person) => matches(person, wanted));
@@ -47,6 +49,17 @@ export function People({ store }: { store: Store }) {
           autocomplete="off"
         />
       </label>
+      {store.chats.api?.usable && wanted === "" && all.length > 0 && (
+        <div class="row">
+          <button type="button" class="open-chat" data-testid="new-group" onClick={() => setGrouping(true)}>
+            <span class="sign" aria-hidden="true">
+              <Icon name="people" size={22} />
+            </span>
+            <span class="name">New group</span>
+          </button>
+        </div>
+      )}
+      {grouping && <NewGroup store={store} close={() => setGrouping(false)} />}
       {phone !== undefined && !known && <NumberRow key={phone} store={store} phone={phone} />}
       {people.length > 0 ? (
         <ul class="rows">

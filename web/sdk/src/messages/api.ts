@@ -5,13 +5,13 @@
 
 import { Emitter } from "../emitter.js";
 import { TertuliaError } from "../errors.js";
-import type { Content, MailboxAck, OkFrame, Recipient, Welcome } from "../proto.js";
+import type { Content, Group, MailboxAck, OkFrame, Recipient, Welcome } from "../proto.js";
 import type { Request } from "../session.js";
 import { isStorageError } from "./database.js";
 import { Inbox } from "./inbox.js";
 import { Outbox } from "./outbox.js";
 import { MessageStore, type MailboxFrame } from "./store.js";
-import { keyOfUser, type ChatMessage, type Conversation, type KeptMessage, type Lost, type MessagesProblem, type MessageState, type Thread, type Unsent } from "./types.js";
+import { EVERYBODY, keyOfGroup, keyOfUser, type ChatMessage, type Conversation, type KeptMessage, type Lost, type MessagesProblem, type MessageState, type Thread, type Unsent } from "./types.js";
 import { uuid } from "./uuid.js";
 
 /** What the server takes of a text, less what surrounds it: 32 KiB as bytes, and a frame of 64 KiB as it is written in JSON. */
@@ -63,6 +63,8 @@ export class MessagesApi extends Emitter<MessagesEvents> {
   #ours = false;
   #drained = false;
   #telling = false;
+  #learning = false;
+  #askGroup: ((groupId: string) => Promise<unknown>) | undefined;
 
   /** Made by `connect` with `messages`. */
   constructor(options: MessagesOptions, deviceId: string, host: MessagesHost) {
@@ -89,9 +91,9 @@ export class MessagesApi extends Emitter<MessagesEvents> {
     return this.#drained;
   }
 
-  /** Conversations that have a message, the newest first. */
+  /** Conversations that have a message, and groups, the newest first. */
   get conversations(): Conversation[] {
-    const all = [...(this.#store?.conversations.values() ?? [])].filter(({ last }) => last);
+    const all = [...(this.#store?.conversations.values() ?? [])].filter(({ last, group }) => last || group);
     return all.sort((a, b) => (b.last?.at ?? 0) - (a.last?.at ?? 0));
   }
 
@@ -120,7 +122,7 @@ export class MessagesApi extends Emitter<MessagesEvents> {
   stateOfLast({ id, to, last }: Conversation): MessageState | undefined {
     if (!last) return undefined;
     if (last.failed !== undefined) return "failed";
-    if (last.from !== this.#options.userId) return "received";
+    if (last.from !== this.#options.userId || last.content.type === "system") return "received";
     return last.seq === undefined ? "pending" : this.#tick(id, to, last.seq);
   }
 
@@ -180,6 +182,16 @@ export class MessagesApi extends Emitter<MessagesEvents> {
     return keyOfUser(userId);
   }
 
+  /** The key of a group's conversation. */
+  keyOfGroup(groupId: string): string {
+    return keyOfGroup(groupId);
+  }
+
+  /** Keeps what the server said of a group: `client.groups` does so. */
+  async keepGroup(group: Group): Promise<void> {
+    this.#told([await this.#usable().keepGroup(group)]);
+  }
+
   /** Deletes everything that is kept here: for signing out. */
   async erase(): Promise<void> {
     const store = this.#store;
@@ -188,6 +200,11 @@ export class MessagesApi extends Emitter<MessagesEvents> {
   }
 
   // ── for the client ──
+
+  /** How a group that is known in part is asked for. */
+  learnGroups(ask: (groupId: string) => Promise<unknown>): void {
+    this.#askGroup = ask;
+  }
 
   onWelcome({ user_id, device_id, resumed }: Welcome): void {
     this.#ours = user_id === this.#options.userId && device_id === this.#deviceId;
@@ -199,6 +216,7 @@ export class MessagesApi extends Emitter<MessagesEvents> {
     this.#inbox?.welcomed(resumed);
     this.#outbox?.start();
     void this.#tellRead();
+    void this.#learn();
   }
 
   onFrame(frame: MailboxFrame): void {
@@ -278,6 +296,7 @@ export class MessagesApi extends Emitter<MessagesEvents> {
     this.#told(keys);
     for (const frame of frames) {
       if (frame.type !== "message" || frame.from === this.#options.userId || this.#closed) continue;
+      if (frame.content.type === "system") continue;
       const conversation = [...(this.#store?.conversations.values() ?? [])].find(({ id }) => id === frame.conversation);
       if (!conversation || frame.conversation_seq <= conversation.read) continue;
       const { conversation_seq: seq, from, sent_at: at, content } = frame;
@@ -285,6 +304,26 @@ export class MessagesApi extends Emitter<MessagesEvents> {
     }
     // Read here before its name was known to the server.
     void this.#tellRead();
+    if (frames.some((frame) => frame.type === "message" && frame.content.type === "system")) void this.#learn();
+  }
+
+  /** Asks for groups of which only a part is known here, one after another; those one is not in any more stay as they are. */
+  async #learn(): Promise<void> {
+    if (this.#learning || !this.#askGroup) return;
+    this.#learning = true;
+    const asked = new Set<string>();
+    try {
+      for (;;) {
+        const all = [...(this.#store?.conversations.values() ?? [])];
+        const next = all.find(({ id, group }) => id !== undefined && group?.partial && !asked.has(id));
+        if (next?.id === undefined || !this.#ours) return;
+        asked.add(next.id);
+        // Where it fails: with the next welcome, or the next thing that happens to a group.
+        await this.#askGroup(next.id).catch(() => undefined);
+      }
+    } finally {
+      this.#learning = false;
+    }
   }
 
   /** Tells the server what was read here, one conversation after another, until it knows all. */
@@ -333,7 +372,7 @@ export class MessagesApi extends Emitter<MessagesEvents> {
   }
 
   #kept({ key, seq, from, at, content, clientId }: KeptMessage, conversation: Conversation | undefined): ChatMessage {
-    const own = from === this.#options.userId;
+    const own = from === this.#options.userId && content.type !== "system";
     const state = own && conversation ? this.#tick(conversation.id, conversation.to, seq) : "received";
     return { ref: clientId ?? `${key} ${seq}`, seq, from, at, content, state };
   }
@@ -347,10 +386,10 @@ export class MessagesApi extends Emitter<MessagesEvents> {
   #tick(id: string | undefined, to: Recipient, seq: number): MessageState {
     const me = this.#options.userId;
     if ("user" in to && to.user === me) return "read";
-    const others = ((id !== undefined && this.#store?.watermarks.get(id)) || []).filter(({ user }) => user !== me);
-    if (others.length === 0) return "sent";
-    if (others.every(({ read }) => read >= seq)) return "read";
-    return others.every(({ delivered }) => delivered >= seq) ? "delivered" : "sent";
+    const whose = "user" in to ? to.user : EVERYBODY;
+    const mark = id === undefined ? undefined : this.#store?.watermarks.get(id)?.find(({ user }) => user === whose);
+    if (!mark || mark.delivered < seq) return "sent";
+    return mark.read >= seq ? "read" : "delivered";
   }
 }
 

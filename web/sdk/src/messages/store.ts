@@ -4,13 +4,14 @@
 // A message is in `messages` or in `outbox`, never in both: the answer to its sending moves it. What came (`receive`) is kept
 // together with the mailbox's cursor. `conversations` and `watermarks` here say what the database said when it was last asked.
 
-import type { Content, Gap, GapReason, Message, MessageSent, Receipts, Recipient } from "../proto.js";
+import type { Content, Gap, GapReason, Group, Message, MessageSent, Receipts, Recipient } from "../proto.js";
 import { Change } from "./change.js";
 import { asked, deleteDatabase, openDatabase, storageError, transact } from "./database.js";
-import { keyOfUser, type Conversation, type FailureCode, type KeptMessage, type Lost, type Unsent, type Watermark } from "./types.js";
+import { afterEvent, factsOf } from "./group.js";
+import { EVERYBODY, keyOfGroup, keyOfUser, type Conversation, type FailureCode, type KeptMessage, type Lost, type Unsent, type Watermark } from "./types.js";
 
 export type MailboxFrame =
-  | ({ type: "message" } & Message)
+  | ({ type: "message" } & Omit<Message, "to" | "content"> & { to: Recipient; content: Content })
   | ({ type: "receipts" } & Receipts)
   | ({ type: "gap" } & Gap)
   | { type: "drained"; seq: number };
@@ -195,6 +196,20 @@ export class MessageStore {
     });
   }
 
+  // ── groups ──
+
+  /** What the server says of a group; older news than what is known is left. */
+  keepGroup(group: Group): Promise<string> {
+    return this.#write(async (change) => {
+      const to = { group: group.group_id };
+      const key = keyOf(to);
+      const conversation = await change.conversation(key, to, group.group_id);
+      const { group: known } = conversation;
+      if (!known || known.partial || known.seq <= group.conversation_seq) conversation.group = factsOf(group);
+      return key;
+    });
+  }
+
   // ── looking ──
 
   /** The last `limit` messages, or as many before `before`; or all from `from` on. */
@@ -216,18 +231,20 @@ export class MessageStore {
 
   // ── inside of transactions ──
 
-  async #take(change: Change, message: Message): Promise<void> {
+  async #take(change: Change, message: Extract<MailboxFrame, { type: "message" }>): Promise<void> {
     const { conversation: id, conversation_seq: seq, from, to, sent_at: at, content } = message;
     const key = keyFor(to, from, this.me);
     const conversation = await change.conversation(key, from === this.me || !isUser(to) ? to : { user: from }, id);
     if (await asked(change.tables("messages").getKey([key, seq]))) return;
     change.tables("messages").put({ key, seq, from, at, content } satisfies KeptMessage);
     conversation.seq = Math.max(conversation.seq, seq);
-    if (from !== this.me && seq > conversation.read) conversation.unread += 1;
+    if (content.type === "system") conversation.group = afterEvent(conversation.group, content, from, seq);
+    else if (from !== this.me && seq > conversation.read) conversation.unread += 1;
     change.renewLast(key);
   }
 
-  async #mark(change: Change, { conversation: id, receipts }: Receipts): Promise<void> {
+  async #mark(change: Change, { conversation: id, receipts, all }: Receipts): Promise<void> {
+    if (all) await change.watermark({ id, user: EVERYBODY, delivered: all.delivered_upto, read: all.read_upto });
     for (const { user, delivered_upto: delivered, read_upto: read } of receipts) {
       await change.watermark({ id, user, delivered, read });
       const conversation = user === this.me ? await change.byId(id) : undefined;
@@ -277,7 +294,7 @@ function isUser(to: Recipient): to is Extract<Recipient, { user: string }> {
 
 /** Where a message to `to` belongs, for who sends it. */
 export function keyOf(to: Recipient): string {
-  return isUser(to) ? keyOfUser(to.user) : Object.entries(to).flat().join(":");
+  return isUser(to) ? keyOfUser(to.user) : keyOfGroup(to.group);
 }
 
 /** Where it belongs for whoever gets it. */

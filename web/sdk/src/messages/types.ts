@@ -3,6 +3,7 @@
 // A conversation has a key of this device's own (`user:bob`): one can write to somebody before the server has a name for it.
 
 import type { ClientMessageId, Content, ErrorCode, GapReason, Recipient } from "../proto.js";
+import type { GroupFacts } from "./group.js";
 
 /** A conversation as a list shows it. */
 export interface Conversation {
@@ -22,6 +23,8 @@ export interface Conversation {
   unread: number;
   /** The newest message, the unsent ones included. */
   last?: LastMessage;
+  /** Of a group: what is known of it. */
+  group?: GroupFacts;
 }
 
 export interface LastMessage {
@@ -65,10 +68,14 @@ export type FailureCode = ErrorCode;
 export interface Watermark {
   /** The server's name of the conversation. */
   id: string;
+  /** `EVERYBODY`: all others of a group. */
   user: string;
   delivered: number;
   read: number;
 }
+
+/** In place of a user: everybody else in a group. No user is called so. */
+export const EVERYBODY = "*";
 
 /** Where an own message stands; `received` for those of others. */
 export type MessageState = "pending" | "failed" | "sent" | "delivered" | "read" | "received";
@@ -114,4 +121,9 @@ export type MessagesProblem = "unavailable" | "full" | "no_mailbox";
 /** The key of a conversation with one person. */
 export function keyOfUser(userId: string): string {
   return `user:${userId}`;
+}
+
+/** The key of a group. */
+export function keyOfGroup(groupId: string): string {
+  return `group:${groupId}`;
 }

@@ -3,6 +3,7 @@
 import type { ChatMessage, Content } from "@tertulia/sdk";
 import type { Store } from "../../store.js";
 import { isEmojiOnly, partsOf, sayContent, sayFailure, timeOf } from "../../words-chat.js";
+import { hueOf } from "../Avatar.js";
 import { Icon } from "../Icon.js";
 import { Ticks } from "./Ticks.js";
 
@@ -11,19 +12,31 @@ interface Props {
   message: ChatMessage;
   /** The one before is of the same person, a moment ago. */
   follows: boolean;
-  /** Who says it, for screen readers. */
+  /** Who says it: for screen readers, and in a group for all. */
   author: string;
+  inGroup: boolean;
 }
 
-export function Bubble({ store, message, follows, author }: Props) {
+export function Bubble({ store, message, follows, author, inGroup }: Props) {
   const { state, at, content } = message;
+  if (content.type === "system") {
+    return (
+      <li class="day event" data-testid="event">
+        <span>{sayContent(content, message.from, store.naming)}</span>
+      </li>
+    );
+  }
   const own = state !== "received";
   const large = content.type === "text" && isEmojiOnly(content.text);
   const classes = ["bubble", own ? "own" : "theirs", follows && "follows", large && "large", state === "failed" && "failed"];
   return (
     <li class={own ? "said-by me" : "said-by"} data-testid="message" data-state={state}>
       <div class={classes.filter(Boolean).join(" ")}>
-        <span class="hidden">{author}: </span>
+        {inGroup && !own && !follows ? (
+          <strong class={`author hue-${hueOf(message.from)}`}>{author}</strong>
+        ) : (
+          <span class="hidden">{author}: </span>
+        )}
         <Said content={content} />
         <span class="meta">
           <time dateTime={new Date(at).toISOString()}>{timeOf(at)}</time>

@@ -80,12 +80,19 @@ function Nothing({ store }: { store: Store }) {
   );
 }
 
+/** Its newest message; in a group with whose it is. */
+function said(store: Store, { group }: Conversation, { from, content }: NonNullable<Conversation["last"]>): string {
+  const text = sayContent(content, from, store.naming);
+  if (!group || content.type === "system" || from === store.userId) return text;
+  return `${store.nameOf(from)}: ${text}`;
+}
+
 function ChatRow({ store, conversation }: { store: Store; conversation: Conversation }) {
   const { key, last, unread } = conversation;
   const { chats } = store;
   const user = Chats.userOf(key);
   const person = user === undefined ? undefined : store.personOf(user);
-  const name = user === undefined ? key : store.nameOf(user);
+  const name = chats.titleOf(key);
   const draft = chats.open === key ? "" : chats.draft(key).trim();
   const state = chats.api?.stateOfLast(conversation);
   return (
@@ -112,7 +119,7 @@ function ChatRow({ store, conversation }: { store: Store; conversation: Conversa
                     <em>Draft:</em> {draft}
                   </>
                 ) : (
-                  last && sayContent(last.content)
+                  last && said(store, conversation, last)
                 )}
               </span>
             </span>

@@ -1,48 +1,67 @@
 // A conversation: with whom, what was said, and where one writes.
 
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { mayAs, roleIn, type GroupFacts } from "@tertulia/sdk";
 import { Chats } from "../../chats.js";
 import type { Store } from "../../store.js";
 import { spacedNumber } from "../../phone.js";
+import { sayMembers } from "../../words-chat.js";
 import { Avatar } from "../Avatar.js";
 import { blockItem } from "../blocking.js";
 import { CallButtons } from "../CallButtons.js";
 import { Icon } from "../Icon.js";
 import { Menu } from "../Menu.js";
 import { Composer } from "./Composer.js";
+import { GroupInfo } from "./GroupInfo.js";
 import { Messages } from "./Messages.js";
 
 export function Conversation({ store, chat }: { store: Store; chat: string }) {
+  const name = store.chats.titleOf(chat);
   const user = Chats.userOf(chat);
-  const name = user === undefined ? chat : store.nameOf(user);
+  const group = store.chats.api?.conversation(chat)?.group;
+  const silent = group && whyNotWrite(group, store.userId ?? "");
   return (
     <section class="conversation" aria-label={`Conversation with ${name}`} data-testid="conversation">
-      <Head store={store} user={user} name={name} />
-      <Messages key={chat} store={store} name={name} />
-      <Composer key={chat} store={store} chat={chat} name={name} />
+      <Head store={store} chat={chat} name={name} group={group} />
+      <Messages key={chat} store={store} name={name} inGroup={user === undefined} />
+      {silent ? (
+        <p class="composer silent" role="status" data-testid="may-not-write">
+          {silent}
+        </p>
+      ) : (
+        <Composer key={chat} store={store} chat={chat} name={name} />
+      )}
     </section>
   );
 }
 
-function Head({ store, user, name }: { store: Store; user: string | undefined; name: string }) {
+function whyNotWrite(group: GroupFacts, me: string): string | undefined {
+  if (group.over) return "This group has ended.";
+  // Of a group that is known in part, the server knows better.
+  if (group.partial) return undefined;
+  if (!roleIn(group, me)) return "You are not in this group any more.";
+  return mayAs(group, me, group.post) ? undefined : "Here only admins write.";
+}
+
+interface HeadProps {
+  store: Store;
+  chat: string;
+  name: string;
+  group: GroupFacts | undefined;
+}
+
+function Head({ store, chat, name, group }: HeadProps) {
   const title = useRef<HTMLHeadingElement>(null);
+  const [info, setInfo] = useState(false);
   useEffect(() => {
+    setInfo(false);
     // On a phone there is no field that takes the focus.
     if (!matchMedia("(hover: hover)").matches) title.current?.focus({ preventScroll: true });
-  }, [user]);
+  }, [chat]);
+  const user = Chats.userOf(chat);
   const person = user === undefined ? undefined : store.personOf(user);
   const self = user === store.userId;
-  const blocked = user !== undefined && store.mine.isBlocked(user);
-  const phone = store.mine.contacts.find((contact) => contact.user_id === user)?.phone;
-  const about = self
-    ? "Notes to yourself"
-    : blocked
-      ? "Blocked"
-      : person?.online !== undefined
-        ? person.online
-          ? "Online"
-          : "Away"
-        : phone && spacedNumber(phone);
+  const about = group ? aboutGroup(store, group) : aboutPerson(store, user);
   return (
     <header class="chat-head" data-testid="chat-head">
       <button
@@ -55,7 +74,7 @@ function Head({ store, user, name }: { store: Store; user: string | undefined; n
       >
         <Icon name="back" />
       </button>
-      <Avatar id={user ?? name} name={person?.name ?? name} online={self ? undefined : person?.online} deleted={person?.deleted} />
+      <Avatar id={user ?? chat} name={person?.name ?? name} online={self || store.connection !== "online" ? undefined : person?.online} deleted={person?.deleted} />
       <div class="who">
         <h2 ref={title} tabIndex={-1} class="name" data-testid="chat-name">
           {name}
@@ -64,14 +83,39 @@ function Head({ store, user, name }: { store: Store; user: string | undefined; n
       </div>
       {user !== undefined && !self && !person?.deleted && (
         <>
-          <CallButtons
-            store={store}
-            name={name}
-            onCall={(video) => store.calls.place({ user_id: user, name }, video)}
-          />
+          <CallButtons store={store} name={name} onCall={(video) => store.calls.place({ user_id: user, name }, video)} />
           <Menu label={`More about ${name}`} items={blockItem(store, { user_id: user, name })} />
         </>
       )}
+      {group && (
+        <button
+          type="button"
+          class="round tint"
+          data-testid="group-info"
+          aria-label="About this group"
+          title="About this group"
+          onClick={() => setInfo(true)}
+        >
+          <Icon name="people" size={22} />
+        </button>
+      )}
+      {info && group && <GroupInfo store={store} chat={chat} group={group} close={() => setInfo(false)} />}
     </header>
   );
+}
+
+function aboutPerson(store: Store, user: string | undefined): string | undefined {
+  if (user === undefined) return undefined;
+  if (user === store.userId) return "Notes to yourself";
+  if (store.mine.isBlocked(user)) return "Blocked";
+  const online = store.personOf(user)?.online;
+  // Without a connection it is what it was.
+  if (online !== undefined && store.connection === "online") return online ? "Online" : "Away";
+  const phone = store.mine.contacts.find((contact) => contact.user_id === user)?.phone;
+  return phone && spacedNumber(phone);
+}
+
+function aboutGroup(store: Store, group: GroupFacts): string {
+  const others = group.members.filter(({ user_id: id }) => id !== store.userId).map(({ user_id: id }) => store.nameOf(id));
+  return others.length === 0 ? "Nobody else is here" : sayMembers([...others, "you"]);
 }

@@ -15,14 +15,14 @@ const START_PX = 240;
 /** What one says within this time is shown as one. */
 const TOGETHER_MS = 5 * 60_000;
 
-export function Messages({ store, name }: { store: Store; name: string }) {
+export function Messages({ store, name, inGroup }: { store: Store; name: string; inGroup: boolean }) {
   const { chats } = store;
   const { thread, more, loaded, open } = chats;
   const box = useRef<HTMLDivElement>(null);
   const scroll = useScroll(store, box);
   const news = useRef<{ of: string; after: number } | undefined>(undefined);
   if (loaded !== undefined && news.current?.of !== loaded) news.current = { of: loaded, after: chats.readBefore };
-  const firstNew = thread.find(({ seq, state }) => state === "received" && (seq ?? 0) > (news.current?.after ?? 0));
+  const firstNew = thread.find(({ seq, from, state }) => state === "received" && from !== store.userId && (seq ?? 0) > (news.current?.after ?? 0));
   return (
     <div class="messages-frame">
       <div class="messages" ref={box} tabIndex={0} role="log" aria-label={`Messages with ${name}`} onScroll={scroll.onScroll}>
@@ -31,7 +31,7 @@ export function Messages({ store, name }: { store: Store; name: string }) {
             Show earlier messages
           </button>
         )}
-        {loaded === open && thread.length === 0 && <p class="empty-chat">Say hello to {name}.</p>}
+        {loaded === open && thread.length === 0 && <p class="empty-chat">Say hello to {inGroup ? "everybody" : name}.</p>}
         <ol data-testid="messages">
           {thread.map((message, i) => {
             const before = thread[i - 1];
@@ -55,6 +55,7 @@ export function Messages({ store, name }: { store: Store; name: string }) {
                   message={message}
                   follows={!day && !isFirstNew && before !== undefined && areTogether(before, message)}
                   author={message.state === "received" ? store.nameOf(message.from) : "You"}
+                  inGroup={inGroup}
                 />
               </Fragment>
             );
@@ -72,6 +73,7 @@ export function Messages({ store, name }: { store: Store; name: string }) {
 }
 
 function areTogether(one: ChatMessage, next: ChatMessage): boolean {
+  if (one.content.type === "system") return false;
   return one.from === next.from && next.at - one.at < TOGETHER_MS && one.failed === undefined;
 }
 

@@ -1,0 +1,94 @@
+// m2: groups as people meet them: making one, writing in it, who comes and goes, and how it looks.
+
+import assert from "node:assert/strict";
+import { opensGroup, says, seesMessages, shown } from "../chatting.mjs";
+import { looksGood, SIZES } from "../good.mjs";
+import { scenario } from "../harness.mjs";
+import { until } from "../until.mjs";
+
+/** Makes a group, from the list of people. */
+async function makesGroup(person, name, others) {
+  await person.click("new-group");
+  await person.types("new-group-name", name);
+  for (const other of others) await person.click("choose", `[data-testid="choose-${other.userId}"]`);
+  await person.click("new-group-make");
+  await person.until("is in the new group", (title) => document.querySelector('[data-testid="chat-name"]')?.textContent === title, name);
+}
+
+const events = (person) =>
+  person.page.evaluate(() => [...document.querySelectorAll('[data-testid="event"]')].map((it) => it.textContent));
+
+scenario("m2_a_group_is_made_written_in_and_its_ticks_move_when_all_have_read", async (world) => {
+  const [alice, bob, carol] = await world.signedIn(["Alice", "left"], ["Bob", "right"], ["Carol", "left"]);
+  await makesGroup(alice, "Sunday rice", [bob, carol]);
+  await says(alice, "Who brings what?");
+  await opensGroup(bob, "Sunday rice");
+  await seesMessages(bob, ["Who brings what? received"]);
+  await seesMessages(alice, ["Who brings what? delivered"]);
+  await opensGroup(carol, "Sunday rice");
+  await seesMessages(alice, ["Who brings what? read"]);
+  await says(bob, "Wine");
+  await seesMessages(carol, ["Who brings what? received", "Wine received"]);
+  assert.match((await events(carol))[0], /Alice \d+ made the group “Sunday rice”/);
+  await carol.reads("messages", /Bob \d+/); // who says it is shown
+});
+
+scenario("m2_who_is_removed_reads_no_more_and_who_is_added_sees_what_comes", async (world) => {
+  const [alice, bob, dan] = await world.signedIn(["Alice", "left"], ["Bob", "right"], ["Dan", "left"]);
+  await makesGroup(alice, "The choir", [bob]);
+  await says(alice, "first");
+  await opensGroup(bob, "The choir");
+  await seesMessages(bob, ["first received"]);
+  await alice.click("group-info");
+  await alice.click("remove-member", `[data-testid="member-${bob.userId}"]`);
+  await bob.reads("may-not-write", /not in this group/);
+  await alice.click("add-member");
+  await alice.click("choose", `[data-testid="choose-${dan.userId}"]`);
+  await alice.sees(`member-${dan.userId}`);
+  await alice.click("close-dialog");
+  await says(alice, "second");
+  await opensGroup(dan, "The choir");
+  await seesMessages(dan, ["second received"]);
+  assert.deepEqual(await shown(bob), ["first received"]);
+  assert.match((await events(bob)).at(-1), /Alice \d+ removed you/);
+  await dan.click("group-info");
+  await dan.click("leave-group");
+  await dan.click("leave-sure-confirm");
+  await dan.reads("may-not-write", /not in this group/);
+  await until("Alice sees it", async () => /Dan \d+ left/.test((await events(alice)).at(-1)));
+  await alice.click("group-info");
+  await alice.types("group-name", "The small choir");
+  await alice.click("group-rename");
+  await alice.reads("chat-name", /The small choir/);
+});
+
+for (const [size, viewport] of Object.entries(SIZES)) {
+  scenario(`m2_groups_are_accessible_at_${size}_size`, async (world) => {
+    const [alice, bob, carol] = await world.signedIn(
+      ["Alice", "left", { viewport }],
+      ["Bob", "right", { viewport }],
+      ["Carol", "left", { viewport }],
+    );
+    const check = (person, page) => looksGood(person, `${size}-${page}`);
+    await alice.click("new-group");
+    await alice.types("new-group-name", "Sunday rice");
+    await alice.click("choose", `[data-testid="choose-${bob.userId}"]`);
+    await check(alice, "new-group");
+    await alice.click("choose", `[data-testid="choose-${carol.userId}"]`);
+    await alice.click("new-group-make");
+    await alice.sees("composer");
+    await says(alice, "Who brings what?");
+    for (const [who, text] of [[bob, "Wine. And the guitar."], [carol, "The rice, of course!"], [bob, "And chairs"]]) {
+      await opensGroup(who, "Sunday rice");
+      await says(who, text);
+      await until("Alice has it", async () => (await shown(alice)).at(-1) === `${text} received`);
+    }
+    await check(alice, "group");
+    await alice.page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "dark" }]);
+    await check(alice, "group-dark");
+    await alice.page.emulateMediaFeatures([]);
+    await alice.click("group-info");
+    await alice.sees("members");
+    await check(alice, "group-info");
+  });
+}

@@ -1,0 +1,122 @@
+// About a group: its name, who is in it, adding and removing, and leaving.
+
+import { useState } from "preact/hooks";
+import { mayAs, roleIn, TertuliaError, type GroupFacts, type GroupsApi } from "@tertulia/sdk";
+import type { Store } from "../../store.js";
+import { sayError } from "../../words.js";
+import { sayRole } from "../../words-chat.js";
+import { Avatar } from "../Avatar.js";
+import { Confirm, Dialog } from "../Dialog.js";
+import { Icon } from "../Icon.js";
+import { Chooser } from "../media/Chooser.js";
+
+interface Props {
+  store: Store;
+  chat: string;
+  group: GroupFacts;
+  close: () => void;
+}
+
+/** Does something with groups, or says why not. */
+export async function withGroups<T>(store: Store, act: (groups: GroupsApi) => Promise<T>): Promise<T | undefined> {
+  const groups = store.client?.groups;
+  if (!groups) return undefined;
+  try {
+    return await act(groups);
+  } catch (error) {
+    if (!(error instanceof TertuliaError)) throw error;
+    store.toast(sayError(error, ""), "bad");
+    return undefined;
+  }
+}
+
+export function GroupInfo({ store, chat, group, close }: Props) {
+  const me = store.userId ?? "";
+  const id = store.chats.api?.conversation(chat)?.id;
+  const [adding, setAdding] = useState(false);
+  const [leaving, setLeaving] = useState(false);
+  if (id === undefined) return null;
+  const admin = mayAs(group, me, "admin");
+  if (leaving) {
+    const leave = () => void withGroups(store, (groups) => groups.remove(id, me)).then(close);
+    return (
+      <Confirm store={store} title="Leave this group?" testId="leave-sure" verb="Leave" onConfirm={leave} close={() => setLeaving(false)}>
+        <p>You will get nothing that is written in it from then on. What is here stays here.</p>
+      </Confirm>
+    );
+  }
+  return (
+    <Dialog store={store} title={group.name || "Group"} testId="group" close={close}>
+      {group.description !== "" && <p class="say group-says">{group.description}</p>}
+      {mayAs(group, me, group.edit) && <Rename store={store} id={id} name={group.name} />}
+      <ul class="rows" data-testid="members">
+        {group.members.map(({ user_id: user, role }) => (
+          <li key={user} class="row" data-testid={`member-${user}`}>
+            <Avatar id={user} name={store.nameOf(user)} />
+            <span class="who">
+              <span class="name">{user === me ? "You" : store.nameOf(user)}</span>
+              {role !== "member" && <span class="about">{role === "owner" ? "Owner" : "Admin"}</span>}
+            </span>
+            {admin && user !== me && role !== "owner" && (
+              <button
+                type="button"
+                class="secondary small"
+                data-testid="remove-member"
+                aria-label={`Remove ${store.nameOf(user)}, who is ${sayRole(role)}`}
+                onClick={() => void withGroups(store, (groups) => groups.remove(id, user))}
+              >
+                Remove
+              </button>
+            )}
+          </li>
+        ))}
+      </ul>
+      {adding && (
+        <Chooser
+          store={store}
+          verb="Add"
+          choose={(person) => void withGroups(store, (groups) => groups.put(id, person.user_id))}
+          instead={(person) => (roleIn(group, person.user_id) ? <span class="about">Is here</span> : undefined)}
+        />
+      )}
+      <div class="dialog-foot">
+        {admin && !adding && (
+          <button type="button" class="secondary" data-testid="add-member" onClick={() => setAdding(true)}>
+            <Icon name="plus" size={20} /> Add someone
+          </button>
+        )}
+        {roleIn(group, me) && (
+          <button type="button" class="secondary bad" data-testid="leave-group" onClick={() => setLeaving(true)}>
+            <Icon name="leave" size={20} /> Leave
+          </button>
+        )}
+      </div>
+    </Dialog>
+  );
+}
+
+function Rename({ store, id, name }: { store: Store; id: string; name: string }) {
+  const [typed, setTyped] = useState(name);
+  const save = (event: Event) => {
+    event.preventDefault();
+    void withGroups(store, (groups) => groups.update(id, { name: typed.trim() }));
+  };
+  return (
+    <form class="inline-form" onSubmit={save}>
+      <label for="group-name">Its name</label>
+      <div class="field-row">
+        <input
+          id="group-name"
+          class="field"
+          data-testid="group-name"
+          value={typed}
+          maxLength={100}
+          onInput={(event) => setTyped(event.currentTarget.value)}
+        />
+        <button type="submit" class="secondary" data-testid="group-rename" disabled={typed.trim() === "" || typed.trim() === name}>
+          Save
+        </button>
+      </div>
+    </form>
+  );
+}
