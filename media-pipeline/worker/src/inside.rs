@@ -4,7 +4,7 @@
 
 use crate::sandbox::{self, Missing};
 use crate::wire::{self, FromWorker, JOB_DESCRIPTORS, ToWorker, WireError};
-use crate::{av, image};
+use crate::{av, heap, image};
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
@@ -94,6 +94,7 @@ fn live(run: Run) -> Result<(), End> {
 
 /// What libraries look up in files or set up once: while they can, and before it costs a job's time.
 fn warm_up() {
+    heap::warm_up();
     av::warm_up();
     image::warm_up();
 }

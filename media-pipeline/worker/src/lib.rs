@@ -8,6 +8,7 @@
 pub mod av;
 #[doc(hidden)]
 pub mod fuzzing;
+mod heap;
 pub mod host;
 pub mod image;
 pub mod inside;

@@ -9,7 +9,7 @@ use super::plan::{self, Plan};
 use super::reel::{Reel, Strip};
 use super::turn::Turn;
 use super::{poster, sound, tones};
-use crate::image;
+use crate::image::{self, Stills};
 use std::fs::File;
 use tertulia_media_core::{Class, Job, Outcome, POSTER_SIDE, Reason, Refusal};
 
@@ -81,27 +81,26 @@ struct Ready {
 
 impl Making<'_> {
     fn run(&self, outputs: [File; 3], progress: &mut dyn FnMut(u16)) -> Result<Outcome, Refusal> {
-        let [main, mut jpeg, mut webp] = outputs;
-        let poster = poster::find(self.reel)?;
-        let stills = image::stills(&poster, POSTER_SIDE, &mut jpeg, &mut webp)?;
+        let [main, jpeg, webp] = outputs;
+        let (stills, copied) = self.stills_beside(jpeg, webp, || self.written_copy(&main))?;
         // Where it was too much it is done once more: progress never goes back.
         let mut most = 0;
         let mut progress = |thousandths: u16| {
             most = most.max(thousandths);
             progress(most);
         };
-        let mut ready = match self.copied()? {
-            Some(ready) => ready,
-            None => self.coded(0, &mut progress)?,
-        };
         let limit = self.job.limits.video_bytes_max;
+        let mut made = copied.filter(|(bytes, _)| *bytes <= limit);
+        let mut attempts = 0;
         let (bytes, ready) = loop {
+            if let Some(made) = made {
+                break made;
+            }
+            let mut ready = self.coded(attempts, &mut progress)?;
+            attempts = ready.attempts;
             progress(CODED);
             let bytes = self.write(&main, &mut ready)?;
-            if bytes <= limit {
-                break (bytes, ready);
-            }
-            ready = self.coded(ready.attempts, &mut progress)?;
+            made = (bytes <= limit).then_some((bytes, ready));
         };
         let reel = self.reel;
         let end_us = ready.sounds.as_ref().map_or(0, |sounds| sounds.end_us).max(ready.pictures.end_us);
@@ -125,6 +124,32 @@ impl Making<'_> {
             preview: stills.preview,
             waveform: Vec::new(),
         })
+    }
+
+    /// Makes the stills, and does something else meanwhile. What goes wrong with the stills is told first.
+    fn stills_beside<T>(
+        &self,
+        mut jpeg: File,
+        mut webp: File,
+        meanwhile: impl FnOnce() -> Result<T, Refusal>,
+    ) -> Result<(Stills, T), Refusal> {
+        let mut make = move || image::stills(&poster::find(self.reel)?, POSTER_SIDE, &mut jpeg, &mut webp);
+        if self.job.threads < 2 {
+            return Ok((make()?, meanwhile()?));
+        }
+        std::thread::scope(|scope| {
+            let stills = scope.spawn(make);
+            let other = meanwhile();
+            let stills = stills.join().map_err(|_| Refusal::from(Reason::Damaged))??;
+            Ok((stills, other?))
+        })
+    }
+
+    /// A copy, written, and how long it is. Nothing if the pictures do not fit: then nothing was done.
+    fn written_copy(&self, main: &File) -> Result<Option<(u64, Ready)>, Refusal> {
+        let Some(mut ready) = self.copied()? else { return Ok(None) };
+        let bytes = self.write(main, &mut ready)?;
+        Ok(Some((bytes, ready)))
     }
 
     /// Everything copied, or the pictures copied and the sound coded. Nothing if the pictures do not fit.

@@ -69,3 +69,19 @@ fn d3_one_input_makes_the_same_bytes_every_time() {
         }
     }
 }
+
+#[test]
+fn d4_the_poster_that_is_made_beside_a_copy_is_the_same_as_alone() {
+    let desk = Desk::new();
+    let input = desk.make("in.mp4", &format!("{INPUT} {CODED}"));
+    let all = |made: super::support::Made| {
+        let read = |path: &std::path::Path| std::fs::read(path).unwrap();
+        ([read(&made.main), read(&made.jpeg), read(&made.webp)], made.outcome)
+    };
+    let (files, outcome) = all(desk.run_alone(&input));
+    assert!(files.iter().all(|file| !file.is_empty()));
+    for _ in 0..3 {
+        let (beside, told) = all(desk.run(&input));
+        assert!(beside == files && told == outcome);
+    }
+}
