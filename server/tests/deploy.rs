@@ -149,7 +149,7 @@ fn s8_the_dashboard_has_a_row_for_each_concern_and_no_panel_over_another() {
     let dashboard: Value = serde_json::from_str(&read("grafana/tertulia.json")).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
     let rows: Vec<&str> = panels.iter().filter(|p| p["type"] == "row").map(|p| p["title"].as_str().unwrap()).collect();
-    assert_eq!(rows, ["Now", "Calls", "Quality", "Media", "Signalling", "Accounts", "Uploads", "Process"]);
+    assert_eq!(rows, ["Now", "Calls", "Quality", "Media", "Signalling", "Accounts", "Messages", "Uploads", "Process"]);
     let mut taken = BTreeSet::new();
     for panel in panels {
         let [x, y, w, h] = ["x", "y", "w", "h"].map(|key| panel["gridPos"][key].as_u64().unwrap());
