@@ -50,6 +50,17 @@ scenario("m1_m5_two_write_and_the_ticks_go_from_sent_to_delivered_to_read", asyn
   await until("both lines are there", async () => (await shown(alice)).at(-1) === "<b>one</b>\ntwo received");
 });
 
+scenario("m1_two_makes_of_browser_write_to_each_other", async (world) => {
+  const [alice, bob] = await world.signedIn(["Alice", "left"], ["Bob", "firefox"]);
+  await opensChat(bob, alice);
+  await says(bob, "from one");
+  await opensListed(alice, bob);
+  await says(alice, "to another");
+  await seesMessages(bob, ["from one read", "to another received"]);
+  await bob.reload();
+  await seesMessages(bob, ["from one read", "to another received"]);
+});
+
 scenario("m4_written_without_a_network_it_waits_through_a_reload_and_arrives_once", async (world) => {
   const server = await world.server();
   const gate = await gateTo(server.url);
@@ -225,6 +236,7 @@ scenario("m4_signing_out_leaves_no_message_behind", async (world) => {
   assert.equal(await kept(), 1);
   await alice.opensSettings();
   await alice.click("sign-out");
+  await alice.click("sign-out-sure-confirm");
   await alice.sees("sign-in-name");
   await until("nothing is kept", async () => (await kept()) === 0);
 });

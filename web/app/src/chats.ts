@@ -43,8 +43,9 @@ export class Chats {
   more = false;
   /** The thread is of this conversation; another than `open` while that is loaded. */
   loaded: string | undefined;
-  /** Up to where it had been read when it was opened: what came after is news. */
+  /** Where it had been read to when it was opened, and what was its end then: what is between is news. */
   readBefore = 0;
+  endBefore = 0;
   readonly #host: Host;
   readonly #drafts = new Map<string, string>();
   #unlisten: (() => void)[] = [];
@@ -198,7 +199,10 @@ export class Chats {
     const page = await api.thread(key, first === undefined ? this.#firstRange(api, key) : { from: first }).catch(() => undefined);
     // Something newer is on its way.
     if (!page || version !== this.#version) return;
-    if (this.loaded !== key) this.readBefore = api.conversation(key)?.read ?? 0;
+    if (this.loaded !== key) {
+      const { read = 0, seq = 0 } = api.conversation(key) ?? {};
+      [this.readBefore, this.endBefore] = [read, seq];
+    }
     this.thread = page.messages;
     this.more = page.more;
     this.loaded = key;

@@ -148,7 +148,8 @@ export class Client extends Emitter<ClientEvents> {
       ...(options.openSocket && { openSocket: options.openSocket }),
     });
     const session = this.#session;
-    if (options.messages && options.deviceId !== undefined) {
+    if (options.messages) {
+      if (options.deviceId === undefined) throw new TypeError("messages are kept for a device: pass deviceId");
       this.messages = new MessagesApi(options.messages, options.deviceId, {
         request: (request) => session.request(request),
         tell: (frame) => session.tell(frame),

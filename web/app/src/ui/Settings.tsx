@@ -96,7 +96,7 @@ function You({ store }: { store: Store }) {
         type="button"
         class="secondary wide"
         data-testid="sign-out"
-        onClick={() => (store.registered ? setLeaving(true) : store.signOut())}
+        onClick={() => (store.registered || store.chats.list.length > 0 ? setLeaving(true) : store.signOut())}
       >
         <Icon name="leave" size={20} /> Sign out
       </button>
@@ -109,10 +109,15 @@ function You({ store }: { store: Store }) {
           onConfirm={() => store.signOut()}
           close={() => setLeaving(false)}
         >
-          <p>
-            This device won’t ring any more. To come back, you sign in by phone again, or link it from another of your
-            devices.
-          </p>
+          {store.registered && (
+            <p>
+              This device won’t ring any more. To come back, you sign in by phone again, or link it from another of your
+              devices.
+            </p>
+          )}
+          {store.chats.list.length > 0 && (
+            <p>Your messages on this device are deleted, those that are not sent yet too.</p>
+          )}
         </Confirm>
       )}
     </section>

@@ -11,7 +11,6 @@ export function Composer({ store, chat, name }: { store: Store; chat: string; na
   const { chats } = store;
   const field = useRef<HTMLTextAreaElement>(null);
   const [text, setText] = useState(() => chats.draft(chat));
-  const [busy, setBusy] = useState(false);
   const type = (typed: string) => {
     setText(typed);
     chats.setDraft(chat, typed);
@@ -28,12 +27,15 @@ export function Composer({ store, chat, name }: { store: Store; chat: string; na
   }, []);
   const send = async (event?: Event) => {
     event?.preventDefault();
-    if (busy || text.trim() === "") return;
-    setBusy(true);
-    // What was not taken stays here.
-    if (await chats.send(chat, text.trim())) type("");
-    setBusy(false);
+    const written = field.current?.value ?? text;
+    if (written.trim() === "") return;
+    // At once: what is typed from here on is the next message.
+    type("");
     field.current?.focus({ preventScroll: true });
+    if (await chats.send(chat, written.trim())) return;
+    // What was not taken is here again, before what was typed since.
+    const since = field.current?.value ?? "";
+    type(since === "" ? written : `${written}\n${since}`);
   };
   const off = chats.problem === "unavailable" || !chats.api?.usable;
   return (
@@ -63,7 +65,7 @@ export function Composer({ store, chat, name }: { store: Store; chat: string; na
         data-testid="send"
         aria-label="Send"
         title="Send"
-        disabled={off || busy || text.trim() === ""}
+        disabled={off || text.trim() === ""}
       >
         <Icon name="send" size={22} />
       </button>

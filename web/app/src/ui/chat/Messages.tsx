@@ -20,9 +20,10 @@ export function Messages({ store, name, inGroup }: { store: Store; name: string;
   const { thread, more, loaded, open } = chats;
   const box = useRef<HTMLDivElement>(null);
   const scroll = useScroll(store, box);
-  const news = useRef<{ of: string; after: number } | undefined>(undefined);
-  if (loaded !== undefined && news.current?.of !== loaded) news.current = { of: loaded, after: chats.readBefore };
-  const firstNew = thread.find(({ seq, from, state }) => state === "received" && from !== store.userId && (seq ?? 0) > (news.current?.after ?? 0));
+  const { readBefore, endBefore } = chats;
+  const isNews = ({ seq = 0, from, state }: ChatMessage) =>
+    state === "received" && from !== store.userId && seq > readBefore && seq <= endBefore;
+  const firstNew = thread.find(isNews);
   return (
     <div class="messages-frame">
       <div class="messages" ref={box} tabIndex={0} role="log" aria-label={`Messages with ${name}`} onScroll={scroll.onScroll}>
@@ -115,6 +116,7 @@ function useScroll(store: Store, box: { current: HTMLDivElement | null }) {
     const it = box.current;
     const news = it?.querySelector<HTMLElement>(".news");
     if (!it) return;
+    seen.current = chats.readBefore;
     if (news && it.scrollHeight - news.offsetTop > it.clientHeight) it.scrollTop = news.offsetTop - 16;
     else it.scrollTop = it.scrollHeight;
     look();
