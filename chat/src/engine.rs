@@ -170,8 +170,13 @@ impl Engine {
     /// Starts on a relay and its store.
     ///
     /// # Errors
-    /// If no thread can be started.
-    pub fn start(relay: Relay, store: Box<dyn Store>, pace: Pace, outside: Outside) -> std::io::Result<Self> {
+    /// If no thread can be started, or the store does not take its first record.
+    pub fn start(mut relay: Relay, mut store: Box<dyn Store>, pace: Pace, outside: Outside) -> std::io::Result<Self> {
+        let mut records = Vec::new();
+        relay.begin_above(first_place((outside.now)()), &mut records);
+        for record in &records {
+            store.push(record, None).map_err(std::io::Error::other)?;
+        }
         let shared = Arc::new(Shared {
             relay: Mutex::new(relay),
             inbox: Inbox::new(pace.queue_max),
@@ -357,6 +362,12 @@ impl Command {
     fn is_owed(&self) -> bool {
         !matches!(self, Self::Open { .. } | Self::Send { .. } | Self::Read { .. } | Self::Groups(_))
     }
+}
+
+/// Where the places of a journal that begins now begin: above those of any that began before, as long as a journal gives fewer
+/// than a million a second over its life. JavaScript counts so far exactly until 2242.
+fn first_place(now: Timestamp) -> Position {
+    Position((now.as_millis() / 1_000) << 20)
 }
 
 pub(crate) fn count(counter: &AtomicU64, by: u64) {

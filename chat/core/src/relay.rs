@@ -124,6 +124,15 @@ impl Relay {
         self.reached
     }
 
+    /// Where nothing was ever given a place: places begin above this one. A relay whose records were lost is to begin above what
+    /// it gave before, or devices would take what is new for what they have.
+    pub fn begin_above(&mut self, position: Position, out: &mut Vec<Record>) {
+        if self.reached == Position(0) {
+            (self.reached, self.settled) = (position, position);
+            out.push(Record::Reached { position });
+        }
+    }
+
     /// Up to where everything is durable, and may be seen.
     #[must_use]
     pub fn settled(&self) -> Position {

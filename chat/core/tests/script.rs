@@ -4,7 +4,7 @@
 mod support;
 
 use support::{Scene, body};
-use tertulia_chat_core::{GapReason, Limits, Position, Refusal};
+use tertulia_chat_core::{BodyRef, GapReason, Limits, Position, Refusal};
 
 #[test]
 fn m1_a_message_reaches_the_other_and_ones_own_other_devices_but_not_its_sender() {
@@ -306,4 +306,21 @@ fn m5_receipts_of_many_conversations_come_no_faster_than_they_are_acknowledged()
         scene.reads_on("alice", "phone");
         assert_eq!(delivered(&mut scene), told);
     }
+}
+
+#[test]
+fn a_relay_that_begins_anew_gives_places_above_those_of_before_and_one_that_goes_on_does_not() {
+    let mut scene = Scene::new(Limits::default());
+    let mut out = Vec::new();
+    scene.relay.begin_above(Position(1 << 30), &mut out);
+    scene.commit(out, BodyRef::default());
+    scene.connects("alice", "phone").connects("bob", "phone");
+    let sent = scene.sends("alice", "phone", "bob", 1).unwrap();
+    assert_eq!((sent.id.seq.0, sent.position), (1, Some(Position((1 << 30) + 1))));
+    scene.dies(usize::MAX);
+    let mut out = Vec::new();
+    scene.relay.begin_above(Position(1 << 40), &mut out);
+    assert!(out.is_empty());
+    scene.connects("alice", "phone").connects("bob", "phone");
+    assert_eq!(scene.sends("alice", "phone", "bob", 2).unwrap().position, Some(Position((1 << 30) + 2)));
 }
