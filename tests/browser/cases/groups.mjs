@@ -62,6 +62,22 @@ scenario("m2_who_is_removed_reads_no_more_and_who_is_added_sees_what_comes", asy
   await alice.reads("chat-name", /The small choir/);
 });
 
+scenario("m2_an_invitation_is_an_address_and_good_for_whoever_opens_it", async (world) => {
+  const [alice, bob] = await world.signedIn(["Alice", "left"], ["Bob", "right"]);
+  await makesGroup(alice, "The book club", []);
+  await alice.click("group-info");
+  await alice.click("invite");
+  const address = await alice.reads("invite-address", /#join=/);
+  await alice.click("close-dialog");
+  await bob.page.evaluate((to) => (location.href = to), address);
+  await bob.click("join-group");
+  await bob.sees("composer");
+  assert.equal(await bob.page.evaluate(() => location.hash.includes("join")), false, "a secret stays in the address");
+  await says(bob, "I have read it twice");
+  await seesMessages(alice, ["I have read it twice received"]);
+  await until("Alice sees who came", async () => (await events(alice)).some((text) => /Bob \d+ joined/.test(text)));
+});
+
 for (const [size, viewport] of Object.entries(SIZES)) {
   scenario(`m2_groups_are_accessible_at_${size}_size`, async (world) => {
     const [alice, bob, carol] = await world.signedIn(

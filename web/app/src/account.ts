@@ -69,6 +69,16 @@ export function takeLinkFromAddress(): string | undefined {
   return takeFromAddress("link");
 }
 
+/** Takes an invitation to a group out of the address (`#join=`): whoever has it may join. */
+export function takeInviteFromAddress(): string | undefined {
+  return takeFromAddress("join");
+}
+
+/** What one sends to those whom one invites to a group. */
+export function inviteAddress(origin: string, token: string): string {
+  return `${origin}/#join=${encodeURIComponent(token)}`;
+}
+
 /** What the QR code of a device that wants to be linked says: this page, with its code. */
 export function linkAddress(origin: string, code: string): string {
   return `${origin}/#link=${encodeURIComponent(code)}`;

@@ -46,6 +46,8 @@ export class Chats {
   /** Where it had been read to when it was opened, and what was its end then: what is between is news. */
   readBefore = 0;
   endBefore = 0;
+  /** An invitation to a group was followed here: it is asked about when somebody is signed in. */
+  invitation: string | undefined;
   readonly #host: Host;
   readonly #drafts = new Map<string, string>();
   #unlisten: (() => void)[] = [];
@@ -109,6 +111,11 @@ export class Chats {
     if (!client?.messages?.usable || this.#asked === client) return;
     this.#asked = client;
     client.groups.list().catch(() => (this.#asked = undefined));
+  }
+
+  invited(token: string | undefined): void {
+    this.invitation = token;
+    this.#host.changed();
   }
 
   /** Nobody is signed in any more. */

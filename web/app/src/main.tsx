@@ -1,7 +1,7 @@
 // Where the page begins: what the address and the browser bring, the store, and the views on it.
 
 import { render } from "preact";
-import { loadAccount, takeLinkFromAddress, takeTokenFromAddress } from "./account.js";
+import { loadAccount, takeInviteFromAddress, takeLinkFromAddress, takeTokenFromAddress } from "./account.js";
 import { Store } from "./store.js";
 import { App } from "./ui/App.js";
 
@@ -27,8 +27,10 @@ Object.defineProperty(window, "tertulia", {
 
 const token = takeTokenFromAddress();
 const link = takeLinkFromAddress();
+const invite = takeInviteFromAddress();
 const account = loadAccount();
 if (link) store.mine.keepLink(link);
+if (invite) store.chats.invited(invite);
 if (token) void store.entry.byToken(token);
 else if (account) void store.start(account);
 void store.entry.ask();
@@ -36,6 +38,8 @@ void store.entry.ask();
 addEventListener("hashchange", () => {
   const code = takeLinkFromAddress();
   if (code) void store.askLink(code);
+  const invited = takeInviteFromAddress();
+  if (invited) store.chats.invited(invited);
 });
 const root = document.getElementById("app");
 if (root) render(<App store={store} />, root);

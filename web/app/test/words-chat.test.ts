@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { placeOfAddress } from "../src/route.js";
-import { isEmojiOnly, partsOf, sayContent, sayCount, sayDay, sayNew, sayUnknown } from "../src/words-chat.js";
+import { isEmojiOnly, partsOf, sayContent, sayCount, sayDay, sayMembers, sayNew, sayUnknown } from "../src/words-chat.js";
 
 const links = (text: string) => partsOf(text).flatMap(({ href }) => href ?? []);
 
@@ -51,4 +51,17 @@ test("m1 an address leads to its place, whatever somebody wrote into it", () => 
   assert.deepEqual(placeOfAddress("#media/abc"), { view: "media", chat: undefined });
   assert.deepEqual(placeOfAddress("#settings"), { view: "settings", chat: undefined });
   assert.deepEqual(placeOfAddress(""), { view: "home", chat: undefined });
+});
+
+test("m2 what happened to a group is said as one would", () => {
+  const naming = (user: string) => ({ ana: "you", bob: "Bob" })[user] ?? user;
+  const say = (event: object, from: string) => sayContent({ type: "system", ...event } as never, from, naming);
+  assert.equal(say({ event: "created", name: "Sunday", members: [] }, "ana"), "You made the group “Sunday”");
+  assert.equal(say({ event: "added", user: "ana", role: "member" }, "bob"), "Bob added you");
+  assert.equal(say({ event: "role", user: "bob", role: "owner" }, "ana"), "You made Bob the owner");
+  assert.equal(say({ event: "changed", changes: { name: "Monday" } }, "bob"), "Bob called the group “Monday”");
+  assert.equal(say({ event: "changed", changes: { post: "admin" } }, "bob"), "Bob said who may write: admins");
+  assert.equal(say({ event: "of a newer server" }, "bob"), "Bob changed the group");
+  assert.equal(sayMembers(["Bob", "you"]), "Bob and you");
+  assert.equal(sayMembers(["A", "B", "C", "D", "E", "you"]), "A, B, C and 3 others");
 });

@@ -1,6 +1,7 @@
 // Which view is shown, and what lies over all of them: who rings, messages, and what is said to screen readers.
 
 import type { Store } from "../store.js";
+import { Invited } from "./chat/Invited.js";
 import { Home } from "./Home.js";
 import { Icon } from "./Icon.js";
 import { InCall } from "./InCall.js";
@@ -32,6 +33,9 @@ export function App({ store }: { store: Store }) {
           <Media store={store} />
         ) : (
           <Home store={store} />
+        )}
+        {account && store.chats.invitation !== undefined && store.connection === "online" && !calls.current && (
+          <Invited store={store} token={store.chats.invitation} />
         )}
         {account && mine.linkAsked && !calls.current && <LinkAsked store={store} asked={mine.linkAsked} />}
       </div>

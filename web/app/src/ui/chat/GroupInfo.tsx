@@ -2,12 +2,13 @@
 
 import { useState } from "preact/hooks";
 import { mayAs, roleIn, TertuliaError, type GroupFacts, type GroupsApi } from "@tertulia/sdk";
+import { inviteAddress } from "../../account.js";
 import type { Store } from "../../store.js";
 import { sayError } from "../../words.js";
-import { sayRole } from "../../words-chat.js";
 import { Avatar } from "../Avatar.js";
 import { Confirm, Dialog } from "../Dialog.js";
 import { Icon } from "../Icon.js";
+import { copy } from "../media/Card.js";
 import { Chooser } from "../media/Chooser.js";
 
 interface Props {
@@ -35,6 +36,7 @@ export function GroupInfo({ store, chat, group, close }: Props) {
   const id = store.chats.api?.conversation(chat)?.id;
   const [adding, setAdding] = useState(false);
   const [leaving, setLeaving] = useState(false);
+  const [invite, setInvite] = useState<string | undefined>();
   if (id === undefined) return null;
   const admin = mayAs(group, me, "admin");
   if (leaving) {
@@ -62,7 +64,7 @@ export function GroupInfo({ store, chat, group, close }: Props) {
                 type="button"
                 class="secondary small"
                 data-testid="remove-member"
-                aria-label={`Remove ${store.nameOf(user)}, who is ${sayRole(role)}`}
+                aria-label={`Remove ${store.nameOf(user)}`}
                 onClick={() => void withGroups(store, (groups) => groups.remove(id, user))}
               >
                 Remove
@@ -79,7 +81,18 @@ export function GroupInfo({ store, chat, group, close }: Props) {
           instead={(person) => (roleIn(group, person.user_id) ? <span class="about">Is here</span> : undefined)}
         />
       )}
+      {invite !== undefined && <Invite store={store} token={invite} />}
       <div class="dialog-foot">
+        {admin && invite === undefined && (
+          <button
+            type="button"
+            class="secondary"
+            data-testid="invite"
+            onClick={() => void withGroups(store, (groups) => groups.invite(id)).then(setInvite)}
+          >
+            <Icon name="link" size={20} /> Invite by a link
+          </button>
+        )}
         {admin && !adding && (
           <button type="button" class="secondary" data-testid="add-member" onClick={() => setAdding(true)}>
             <Icon name="plus" size={20} /> Add someone
@@ -92,6 +105,20 @@ export function GroupInfo({ store, chat, group, close }: Props) {
         )}
       </div>
     </Dialog>
+  );
+}
+
+/** What one sends to those whom one invites. */
+function Invite({ store, token }: { store: Store; token: string }) {
+  const address = inviteAddress(location.origin, token);
+  return (
+    <div class="address" role="status">
+      <p>Whoever opens this address may join, until a new one is made:</p>
+      <code data-testid="invite-address">{address}</code>
+      <button type="button" class="secondary small" onClick={() => void copy(store, address, "The invitation is on your clipboard")}>
+        <Icon name="link" size={20} /> Copy
+      </button>
+    </div>
   );
 }
 

@@ -38,7 +38,7 @@ export function NewGroup({ store, close }: { store: Store; close: () => void }) 
             onInput={(event) => setName(event.currentTarget.value)}
           />
           <button type="submit" class="primary" data-testid="new-group-make" disabled={busy || name.trim() === ""}>
-            Make it
+            Create
           </button>
         </div>
       </form>
@@ -54,7 +54,7 @@ export function NewGroup({ store, close }: { store: Store; close: () => void }) 
             <button
               type="button"
               class="secondary small"
-              aria-label={`Not ${person.name}`}
+              aria-label={`Take out: ${person.name}`}
               onClick={() => setChosen(chosen.filter(({ user_id: id }) => id !== person.user_id))}
             >
               Take out
