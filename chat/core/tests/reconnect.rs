@@ -460,7 +460,7 @@ impl World {
             self.act(Action::Send)?;
         }
         end_batch(&mut self)?;
-        for at in 0..BOBS.len() {
+        for (at, name) in BOBS.iter().enumerate() {
             self.act(Action::Attach(at))?;
             loop {
                 let reader = self.clients[at].reader.expect("it has attached");
@@ -474,12 +474,12 @@ impl World {
                     break;
                 }
                 if page.items.is_empty() {
-                    return Err(format!("{} is not drained and is told nothing", BOBS[at]));
+                    return Err(format!("{name} is not drained and is told nothing"));
                 }
             }
             let (had, due) = (&self.clients[at].had, &self.promise.due[at]);
             if had != due {
-                return Err(format!("{} has {had:?} of {due:?} in the end", BOBS[at]));
+                return Err(format!("{name} has {had:?} of {due:?} in the end"));
             }
         }
         let left = self.relay.live().count();

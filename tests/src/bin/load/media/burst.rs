@@ -1,12 +1,15 @@
-//! Uploads as fast as the socket takes them.
+//! Uploads as fast as the socket takes them, or as a network of a given rate would bring them.
 
 use anyhow::{Context, ensure};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
 use tertulia_tests::wait::PATIENCE;
 
 /// Bytes that are given to the socket at a time.
 const PIECE: usize = 256 * 1024;
+/// The same where a rate is kept: half a millisecond of 1 Gbit/s.
+const PACED_PIECE: usize = 64 * 1024;
 
 /// Bytes without a pattern, of which no two are alike.
 pub(super) struct Noise {
@@ -56,6 +59,16 @@ impl Sending {
         bytes.chunks(PIECE).try_for_each(|piece| self.0.write_all(piece)).context("it is not taken")
     }
 
+    /// No quicker than so many bytes a second. What came late is not made up for: a network does not either.
+    fn send_paced(&mut self, bytes: &[u8], rate: u64) -> anyhow::Result<()> {
+        for piece in bytes.chunks(PACED_PIECE) {
+            let next = Instant::now() + Duration::from_nanos(piece.len() as u64 * 1_000_000_000 / rate);
+            self.0.write_all(piece).context("it is not taken")?;
+            std::thread::sleep(next.saturating_duration_since(Instant::now()));
+        }
+        Ok(())
+    }
+
     /// The answer, which must say that it is there.
     pub(super) fn end(mut self) -> anyhow::Result<()> {
         let mut answer = Vec::new();
@@ -68,7 +81,15 @@ impl Sending {
 
 /// A whole upload.
 pub(super) fn upload(to: SocketAddr, token: &str, bytes: &[u8]) -> anyhow::Result<()> {
+    upload_at(to, token, bytes, None)
+}
+
+/// The same, at a rate in bytes a second.
+pub(super) fn upload_at(to: SocketAddr, token: &str, bytes: &[u8], rate: Option<u64>) -> anyhow::Result<()> {
     let mut sending = Sending::begin(to, token, bytes.len())?;
-    sending.send(bytes)?;
+    match rate {
+        None => sending.send(bytes)?,
+        Some(rate) => sending.send_paced(bytes, rate)?,
+    }
     sending.end()
 }

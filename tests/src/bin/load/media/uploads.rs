@@ -1,6 +1,6 @@
 //! Uploads to the program, beside a server that reads to nowhere.
 
-use super::burst::{Noise, Sending, upload};
+use super::burst::{Noise, Sending, upload, upload_at};
 use super::ledger::Ledger;
 use super::null::Null;
 use crate::process;
@@ -13,8 +13,17 @@ use std::time::{Duration, Instant};
 use tertulia_tests::Server;
 use tertulia_tests::token::token;
 
-/// Sizes of what is uploaded: a document as large as may be, a video as large as may be, a picture.
-const SIZES: [(usize, &str); 3] = [(100_000_000, "100 MB"), (16_000_000, "16 MB"), (1_000_000, "1 MB")];
+/// What is uploaded: a document as large as may be, a video as large as may be, a picture; over loopback, and as a network of
+/// 1 Gbit/s brings it.
+const SIZES: [(usize, Option<u64>, &str); 5] = [
+    (100_000_000, None, "100 MB"),
+    (16_000_000, None, "16 MB"),
+    (1_000_000, None, "1 MB"),
+    (100_000_000, Some(GIGABIT), "100 MB at 1 Gbit/s"),
+    (16_000_000, Some(GIGABIT), "16 MB at 1 Gbit/s"),
+];
+/// Bytes a second.
+const GIGABIT: u64 = 125_000_000;
 /// Uploads that have stalled at once, and what of each has come.
 const IN_FLIGHT: usize = 64;
 const IN_FLIGHT_BYTES: usize = 20_000_000;
@@ -34,13 +43,13 @@ pub(super) async fn run(rounds: usize) -> anyhow::Result<String> {
     let mut report =
         "| upload | ours, wall ms | to nowhere | **of it** | ours, CPU ms | to nowhere |\n|---|---|---|---|---|---|\n"
             .to_owned();
-    for (length, name) in SIZES {
+    for (length, rate, name) in SIZES {
         let mut noise = Noise::new(length);
         let (mut ours, mut theirs) = (Ledger::default(), Ledger::default());
         for round in 0..=rounds {
             let warm_up = round == 0;
-            one(server.http(), server.pid(), noise.next(), (!warm_up).then_some(&mut ours))?;
-            one(null.address, null.pid(), noise.next(), (!warm_up).then_some(&mut theirs))?;
+            one((server.http(), server.pid()), noise.next(), rate, (!warm_up).then_some(&mut ours))?;
+            one((null.address, null.pid()), noise.next(), rate, (!warm_up).then_some(&mut theirs))?;
         }
         report += &format!(
             "| {name} | {:.1} | {:.1} | **{:.2}** | {:.1} | {:.1} |\n",
@@ -56,10 +65,15 @@ pub(super) async fn run(rounds: usize) -> anyhow::Result<String> {
     Ok(report)
 }
 
-fn one(to: SocketAddr, pid: u32, bytes: &[u8], ledger: Option<&mut Ledger>) -> anyhow::Result<()> {
+fn one(
+    (to, pid): (SocketAddr, u32),
+    bytes: &[u8],
+    rate: Option<u64>,
+    ledger: Option<&mut Ledger>,
+) -> anyhow::Result<()> {
     let bearer = token("alice");
     let (start, cpu) = (Instant::now(), process::cpu(pid)?);
-    upload(to, &bearer, bytes)?;
+    upload_at(to, &bearer, bytes, rate)?;
     let wall = start.elapsed();
     if let Some(ledger) = ledger {
         ledger.count(wall, process::cpu(pid)?.saturating_sub(cpu));
