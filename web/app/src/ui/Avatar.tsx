@@ -22,6 +22,7 @@ export function Avatar({ id, name, online, deleted }: Props) {
 function initials(name: string): string {
   const words = name
     .trim()
+    .replace(/(\S)\s*\(.*\)$/, "$1")
     .replace(/^[+\d\s…·]+(?=\d\d$)/, "")
     .split(/\s+/);
   const first = [...(words[0] ?? "")][0] ?? "?";

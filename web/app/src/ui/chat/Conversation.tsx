@@ -19,10 +19,12 @@ export function Conversation({ store, chat }: { store: Store; chat: string }) {
   const name = store.chats.titleOf(chat);
   const user = Chats.userOf(chat);
   const group = store.chats.api?.conversation(chat)?.group;
+  const [info, setInfo] = useState(false);
+  useEffect(() => setInfo(false), [chat]);
   const silent = group && whyNotWrite(group, store.userId ?? "");
   return (
     <section class="conversation" aria-label={`Conversation with ${name}`} data-testid="conversation">
-      <Head store={store} chat={chat} name={name} group={group} />
+      <Head store={store} chat={chat} name={name} group={group} ask={() => setInfo(true)} />
       <Messages key={chat} store={store} name={name} inGroup={user === undefined} />
       {silent ? (
         <p class="composer silent" role="status" data-testid="may-not-write">
@@ -31,6 +33,7 @@ export function Conversation({ store, chat }: { store: Store; chat: string }) {
       ) : (
         <Composer key={chat} store={store} chat={chat} name={name} />
       )}
+      {info && group && <GroupInfo store={store} chat={chat} group={group} close={() => setInfo(false)} />}
     </section>
   );
 }
@@ -48,13 +51,13 @@ interface HeadProps {
   chat: string;
   name: string;
   group: GroupFacts | undefined;
+  /** Shows who is in the group. */
+  ask: () => void;
 }
 
-function Head({ store, chat, name, group }: HeadProps) {
+function Head({ store, chat, name, group, ask }: HeadProps) {
   const title = useRef<HTMLHeadingElement>(null);
-  const [info, setInfo] = useState(false);
   useEffect(() => {
-    setInfo(false);
     // On a phone there is no field that takes the focus.
     if (!matchMedia("(hover: hover)").matches) title.current?.focus({ preventScroll: true });
   }, [chat]);
@@ -94,12 +97,11 @@ function Head({ store, chat, name, group }: HeadProps) {
           data-testid="group-info"
           aria-label="About this group"
           title="About this group"
-          onClick={() => setInfo(true)}
+          onClick={ask}
         >
           <Icon name="people" size={22} />
         </button>
       )}
-      {info && group && <GroupInfo store={store} chat={chat} group={group} close={() => setInfo(false)} />}
     </header>
   );
 }

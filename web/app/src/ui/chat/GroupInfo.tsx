@@ -82,7 +82,7 @@ export function GroupInfo({ store, chat, group, close }: Props) {
         />
       )}
       {invite !== undefined && <Invite store={store} token={invite} />}
-      <div class="dialog-foot">
+      <div class="dialog-foot group-foot">
         {admin && invite === undefined && (
           <button
             type="button"
