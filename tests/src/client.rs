@@ -151,6 +151,21 @@ impl Client {
         Self::connect_able(server, &token(user), user, device, codec, caps).await
     }
 
+    /// The same, with a token of one's choice.
+    ///
+    /// # Errors
+    /// If the server does not welcome it.
+    pub async fn connect_for_messages_with(
+        server: &Server,
+        token: &str,
+        user: &str,
+        device: &str,
+        codec: Codec,
+    ) -> anyhow::Result<Self> {
+        let caps = Caps { rings: true, call_waiting: false, messages: true };
+        Self::connect_able(server, token, user, device, codec, caps).await
+    }
+
     async fn connect_able(
         server: &Server,
         token: &str,

@@ -51,6 +51,28 @@ pub async fn request(
     request_from(None, to, method, path, bearer, body).await
 }
 
+/// Sends one request with more headers.
+///
+/// # Errors
+/// If there is no server or no HTTP answer.
+pub async fn request_with(
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    bearer: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> anyhow::Result<Answer> {
+    let mut head =
+        format!("{method} {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\nauthorization: Bearer {bearer}\r\n");
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
+    let raw = crate::wait::in_time("an HTTP answer", exchange(None, to, head + body)).await??;
+    parse(&raw)
+}
+
 /// Sends one request from an address of one's choice.
 ///
 /// # Errors

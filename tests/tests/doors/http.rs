@@ -82,6 +82,16 @@ const DOORS: &[Door] = &[
     door("POST /v1/media/{media_id}/open", "", For::User, 403), // it is not to be seen once
     door("POST /v1/media/{media_id}/opened", "", For::User, 404),
     door("DELETE /v1/media/{media_id}", "", For::User, 204),
+    door("GET /v1/groups?after=&limit=", "", For::User, 200),
+    door("POST /v1/groups", r#"{"client_id":"019f5c7a-2e5d-7000-8000-00000000000b","name":"x"}"#, For::User, 201),
+    door("GET /v1/groups/{group_id}", "", For::User, 200),
+    door("PATCH /v1/groups/{group_id}", r#"{"name":"y"}"#, For::User, 200),
+    door("PUT /v1/groups/{group_id}/members/{user_id}", "{}", For::User, 200),
+    door("DELETE /v1/groups/{group_id}/members/{user_id}", "", For::User, 204),
+    door("POST /v1/groups/{group_id}/invite", "", For::User, 201),
+    door("DELETE /v1/groups/{group_id}/invite", "", For::User, 204),
+    door("DELETE /v1/groups/{group_id}", "", For::User, 204),
+    door("POST /v1/groups/join/{token}", "", For::User, 404), // no such invitation
     door("DELETE /v1/account", "", For::PrimaryOrApp, 204),
 ];
 
@@ -95,6 +105,7 @@ struct Filled {
     user: String,
     phone: String,
     media: String,
+    group: String,
 }
 
 impl Filled {
@@ -105,6 +116,10 @@ impl Filled {
         let sent = server.post("/v1/media", Some(&owner.token), "mine").await?;
         ensure!(sent.status == 201, "{sent:?}");
         let media = sent.json()?["media_id"].as_str().map(str::to_owned).context("a file")?;
+        let body = json!({"client_id": "019f5c7a-2e5d-7000-8000-00000000000c", "name": "ours"});
+        let made = server.post("/v1/groups", Some(&owner.token), &body.to_string()).await?;
+        ensure!(made.status == 201, "{made:?}");
+        let group = made.json()?["group_id"].as_str().map(str::to_owned).context("a group")?;
         let field = |name: &str| begun[name].as_str().map(str::to_owned).context("a link");
         Ok(Self {
             link: field("link_id")?,
@@ -114,6 +129,7 @@ impl Filled {
             user: other.to_owned(),
             phone: owner.phone.clone(),
             media,
+            group,
         })
     }
 
@@ -123,6 +139,7 @@ impl Filled {
         let path = path.replace("{link_id}", &self.link).replace("{device_id}", &self.device);
         let path = path.replace("{user_id}", &self.user).replace("{media_id}", &self.media);
         let path = path.replace("{upload_id}", &"0".repeat(32)).replace("{claim_id}", &"0".repeat(32));
+        let path = path.replace("{group_id}", &self.group).replace("{token}", &"0".repeat(32));
         let body = door.body.replace("SHA256", &"0".repeat(64)).replace("PROOF", &"A".repeat(43));
         let body = body.replace("CODE", &self.code).replace("OWN", &self.phone).replace("PHONE", &phone_number());
         server.request(method, &path, bearer, (!body.is_empty()).then_some(body.as_str())).await
@@ -248,6 +265,16 @@ async fn a3_another_user_reaches_nothing_of_ones_own() -> anyhow::Result<()> {
         let none = absent.knock(&server, door, Some(&mallory.token)).await?;
         ensure!((none.status, &none.body) == (404, &answer.body), "{}: {none:?}, {answer:?}", door.call);
     }
+    // Groups, too.
+    let absent = Filled { group: "0".repeat(32), ..filled.clone() };
+    for door in DOORS.iter().filter(|door| door.call.contains("{group_id}")) {
+        let answer = filled.knock(&server, door, Some(&mallory.token)).await?;
+        ensure!(answer.status == 404, "{}: {answer:?}", door.call);
+        let none = absent.knock(&server, door, Some(&mallory.token)).await?;
+        ensure!((none.status, &none.body) == (404, &answer.body), "{}: {none:?}, {answer:?}", door.call);
+    }
+    let seen = server.get("/v1/groups", Some(&mallory.token)).await?;
+    ensure!(seen.json()?["groups"].as_array().is_some_and(Vec::is_empty), "{seen:?}");
     let seen = server.get("/v1/media", Some(&mallory.token)).await?;
     ensure!(seen.json()?["media"].as_array().is_some_and(Vec::is_empty), "{seen:?}");
     ensure!(server.get(&format!("/v1/media/{}", filled.media), Some(&owner.token)).await?.body == "mine");
