@@ -141,8 +141,8 @@ test("what comes twice is shown once and counted once", async () => {
   relay.post("bob", "one");
   const first = page(relay, factory);
   await until(() => first.drained);
-  const frame = { type: "message", seq: 1, conversation: "c-bob", conversation_seq: 1, from: "bob", to: { user: "ana" }, sent_at: 1, content: { type: "text", text: "one" } } as const;
-  relay.line.receive(frame);
+  const [one] = (await first.thread("user:bob")).messages;
+  relay.line.receive({ type: "message", seq: 1, conversation: "c-bob", conversation_seq: 1, from: "bob", to: { user: "ana" }, sent_at: one!.at, content: one!.content });
   relay.post("bob", "two");
   await shows(first, "user:bob", ["one received", "two received"]);
   assert.equal(first.conversation("user:bob")?.unread, 2);
@@ -305,6 +305,37 @@ test("signing out leaves nothing behind", async () => {
   assert.equal((await factory.databases()).length, 1);
   await messages.erase();
   assert.deepEqual(await factory.databases(), []);
+});
+
+test("m3 a server that was restored and counts from 1 again hides nothing that is new", async () => {
+  const factory = new IDBFactory();
+  const before = new Relay();
+  const first = page(before, factory);
+  for (const text of ["one", "two", "three"]) before.post("bob", text);
+  await until(() => first.unread === 3);
+  await first.send("bob", "four");
+  await shows(first, "user:bob", ["one received", "two received", "three received", "four sent"]);
+  await first.markRead("user:bob");
+  await until(() => before.read.get("c-bob") === 4);
+  before.receipts("bob", "c-bob", 4, 4);
+  await until(() => before.waiting === 0);
+  leave();
+
+  const after = new Relay();
+  const second = page(after, factory);
+  after.post("bob", "are you still there?");
+  await until(() => second.unread === 1);
+  await second.send("bob", "of course");
+  const all = ["one received", "two received", "three received", "four read", "are you still there? received"];
+  await shows(second, "user:bob", [...all, "of course sent"]);
+  await second.markRead("user:bob");
+  await until(() => after.read.get("c-bob") === 2);
+  after.receipts("bob", "c-bob", 2, 1);
+  await shows(second, "user:bob", [...all, "of course delivered"]);
+  // What it hands out again is no news.
+  after.lines.at(-1)!.receive({ type: "message", seq: 2, conversation: "c-bob", conversation_seq: 1, from: "bob", to: { user: "ana" }, sent_at: (await second.thread("user:bob")).messages[4]!.at, content: { type: "text", text: "are you still there?" } });
+  after.post("bob", "good");
+  await shows(second, "user:bob", [...all, "of course delivered", "good received"]);
 });
 
 /** One page sends three and gets three; it may end at any step. Then the next goes on. */

@@ -298,8 +298,9 @@ export class MessagesApi extends Emitter<MessagesEvents> {
       if (frame.type !== "message" || frame.from === this.#options.userId || this.#closed) continue;
       if (frame.content.type === "system") continue;
       const conversation = [...(this.#store?.conversations.values() ?? [])].find(({ id }) => id === frame.conversation);
-      if (!conversation || frame.conversation_seq <= conversation.read) continue;
-      const { conversation_seq: seq, from, sent_at: at, content } = frame;
+      const seq = frame.conversation_seq + (conversation?.base ?? 0);
+      if (!conversation || seq <= conversation.read) continue;
+      const { from, sent_at: at, content } = frame;
       this.emit("incoming", { ...this.#kept({ key: conversation.key, seq, from, at, content }, conversation), key: conversation.key });
     }
     // Read here before its name was known to the server.
@@ -335,7 +336,7 @@ export class MessagesApi extends Emitter<MessagesEvents> {
       for (;;) {
         const next = [...store.conversations.values()].find(({ id, read, told }) => id !== undefined && read > told);
         if (next?.id === undefined || !this.#ours) return;
-        await this.#tellOne(store, next.key, next.id, next.read);
+        await this.#tellOne(store, next.key, next.id, next.read, next.base ?? 0);
       }
     } catch {
       // With the next welcome, or the next thing that is read.
@@ -344,9 +345,11 @@ export class MessagesApi extends Emitter<MessagesEvents> {
     }
   }
 
-  async #tellOne(store: MessageStore, key: string, conversation: string, upto: number): Promise<void> {
+  async #tellOne(store: MessageStore, key: string, conversation: string, upto: number, base: number): Promise<void> {
     try {
-      await this.#host.request({ type: "message.read", conversation, read_upto: upto });
+      // What was read of a server that forgot it is nothing to this one.
+      const read_upto = upto - base;
+      if (read_upto > 0) await this.#host.request({ type: "message.read", conversation, read_upto });
     } catch (error) {
       // What the server will never know need not be told again.
       if (!(error instanceof TertuliaError) || error.class !== "invalid" || (error.code as string) === "closed") throw error;

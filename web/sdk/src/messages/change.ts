@@ -63,6 +63,22 @@ export class Change {
     return conversation;
   }
 
+  /**
+   * Where a message belongs here, and what is there already. One that is newer than the newest and has a place below it is of a
+   * server that counts from the beginning again: it comes after all that is here.
+   */
+  async place(conversation: Conversation, seq: number, from: string, at: number): Promise<{ place: number; there: boolean }> {
+    const { key } = conversation;
+    const place = (conversation.base ?? 0) + seq;
+    if (place > conversation.seq) return { place, there: false };
+    const get = (n: number) => asked<KeptMessage | undefined>(this.tables("messages").get([key, n]));
+    const [here, newest] = [await get(place), await get(conversation.seq)];
+    if (here?.from === from && here.at === at) return { place, there: true };
+    if (!here && at <= (newest?.at ?? at)) return { place, there: false };
+    conversation.base = conversation.seq;
+    return { place: conversation.base + seq, there: false };
+  }
+
   /** Figures only grow. */
   async watermark(told: Watermark): Promise<void> {
     const name = JSON.stringify([told.id, told.user]);

@@ -110,9 +110,10 @@ export class MessageStore {
     return this.#write(async (change) => {
       const { key, to, clientId, content, n } = entry;
       const conversation = await change.conversation(key, to, id);
+      const { place } = await change.place(conversation, seq, this.me, at);
       change.tables("outbox").delete(n);
-      change.tables("messages").put({ key, seq, from: this.me, at, content, clientId } satisfies KeptMessage);
-      conversation.seq = Math.max(conversation.seq, seq);
+      change.tables("messages").put({ key, seq: place, from: this.me, at, content, clientId } satisfies KeptMessage);
+      conversation.seq = Math.max(conversation.seq, place);
       change.renewLast(key);
     });
   }
@@ -235,23 +236,25 @@ export class MessageStore {
     const { conversation: id, conversation_seq: seq, from, to, sent_at: at, content } = message;
     const key = keyFor(to, from, this.me);
     const conversation = await change.conversation(key, from === this.me || !isUser(to) ? to : { user: from }, id);
-    if (await asked(change.tables("messages").getKey([key, seq]))) return;
-    change.tables("messages").put({ key, seq, from, at, content } satisfies KeptMessage);
-    conversation.seq = Math.max(conversation.seq, seq);
+    const { place, there } = await change.place(conversation, seq, from, at);
+    if (there) return;
+    change.tables("messages").put({ key, seq: place, from, at, content } satisfies KeptMessage);
+    conversation.seq = Math.max(conversation.seq, place);
     if (content.type === "system") conversation.group = afterEvent(conversation.group, content, from, seq);
-    else if (from !== this.me && seq > conversation.read) conversation.unread += 1;
+    else if (from !== this.me && place > conversation.read) conversation.unread += 1;
     change.renewLast(key);
   }
 
   async #mark(change: Change, { conversation: id, receipts, all }: Receipts): Promise<void> {
-    if (all) await change.watermark({ id, user: EVERYBODY, delivered: all.delivered_upto, read: all.read_upto });
-    for (const { user, delivered_upto: delivered, read_upto: read } of receipts) {
-      await change.watermark({ id, user, delivered, read });
-      const conversation = user === this.me ? await change.byId(id) : undefined;
-      if (conversation) {
-        await change.readUpto(conversation, read, this.me);
-        conversation.told = Math.max(conversation.told, read);
-      }
+    const conversation = await change.byId(id);
+    const here = (place: number) => place + (conversation?.base ?? 0);
+    if (all) await change.watermark({ id, user: EVERYBODY, delivered: here(all.delivered_upto), read: here(all.read_upto) });
+    for (const { user, delivered_upto, read_upto } of receipts) {
+      const read = here(read_upto);
+      await change.watermark({ id, user, delivered: here(delivered_upto), read });
+      if (user !== this.me || !conversation) continue;
+      await change.readUpto(conversation, read, this.me);
+      conversation.told = Math.max(conversation.told, read);
     }
   }
 

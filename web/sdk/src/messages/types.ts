@@ -13,8 +13,13 @@ export interface Conversation {
   id?: string;
   /** To whom one writes in it. */
   to: Recipient;
-  /** The highest place that is kept here. */
+  /** The highest place that is kept here. Places here are the server's plus `base`. */
   seq: number;
+  /**
+   * A server that was restored has no messages, and counts from 1 again: from then on, how many places there were before.
+   * Absent: 0.
+   */
+  base?: number;
   /** Up to where this user has read it, on whichever device. */
   read: number;
   /** Up to where the server knows that. */

@@ -30,7 +30,7 @@ export function Bubble({ store, message, follows, author, inGroup }: Props) {
   const large = content.type === "text" && isEmojiOnly(content.text);
   const classes = ["bubble", own ? "own" : "theirs", follows && "follows", large && "large", state === "failed" && "failed"];
   return (
-    <li class={own ? "said-by me" : "said-by"} data-testid="message" data-state={state}>
+    <li class={own ? "said-by me" : "said-by"} data-testid="message" data-state={state} data-n={message.n}>
       <div class={classes.filter(Boolean).join(" ")}>
         {inGroup && !own && !follows ? (
           <strong class={`author hue-${hueOf(message.from)}`}>{author}</strong>
