@@ -300,6 +300,29 @@ fn the_journal_gives_back_its_room_and_keeps_what_somebody_waits_for() {
 }
 
 #[test]
+fn room_that_is_taken_by_what_lives_is_given_back_no_more_than_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let keys = vec![Kek::new(Zeroizing::new([7; 32]))];
+    let settings = Settings { segment_bytes: 4096, ..Settings::default() };
+    let (store, relay) = Embedded::open(folder.path(), settings, limits(), keys).expect("a store");
+    let server = Server::start(relay, Box::new(store));
+    // Notes to oneself that nobody waits for. What lives is by which names they were sent: more than a few segments.
+    for person in 0..10 {
+        let name = format!("person-{person}");
+        let (own, _) = server.attach(&name, "phone");
+        for number in 0..64 {
+            server.send(own, &name, number, "a note").expect("sent");
+        }
+    }
+    server.tidy();
+    let bytes = server.engine.figures().bytes;
+    server.tidy();
+    server.tidy();
+    let again = server.engine.figures();
+    assert!(again.bytes - bytes < again.size, "it was written again: {again:?}, {bytes} before");
+}
+
+#[test]
 fn a_device_that_is_taken_by_another_socket_hears_nothing_any_longer() {
     on_each(|server| {
         let (alice, _) = server.attach("alice", "phone");

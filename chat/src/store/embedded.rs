@@ -34,6 +34,9 @@ pub struct Embedded {
     buffer: Vec<u8>,
     segment_bytes: u64,
     live: u64,
+    /// How large the journal was when all of it had been written again and it was still too large: it is made of what lives
+    /// beside bodies, and to write that again gains nothing until as much has come on top.
+    rests: u64,
     vault: Arc<Vault>,
     /// By bucket of the vault, the messages in it that somebody waits for.
     waiting: FxHashMap<u64, FxHashSet<u64>>,
@@ -89,13 +92,16 @@ impl Embedded {
         // What had died when the program ended is forgotten with the first tidying.
         let touched = vault.buckets().into_iter().collect();
         let buffer = Vec::new();
-        Ok((Self { journal, reader, batch: None, buffer, segment_bytes, live, vault, waiting, touched }, relay))
+        Ok((
+            Self { journal, reader, batch: None, buffer, segment_bytes, live, rests: 0, vault, waiting, touched },
+            relay,
+        ))
     }
 
     /// Whether the journal is too large for what lives in it.
     fn is_spread(&self) -> bool {
         let size = self.size();
-        size > SPREAD * self.live + SEGMENTS_FREE * self.segment_bytes
+        size > (SPREAD * self.live + SEGMENTS_FREE * self.segment_bytes).max(2 * self.rests)
     }
 
     fn size(&self) -> u64 {
@@ -229,7 +235,14 @@ impl Store for Embedded {
         if self.journal.is_short() {
             self.journal.retry();
         }
-        while self.is_spread() && self.give_back(relay, now)? {}
+        // Each segment once: what lives in it is in a newer one then.
+        let mut left = self.reader.segments().len();
+        while left > 0 && self.is_spread() && self.give_back(relay, now)? {
+            left -= 1;
+        }
+        if left == 0 && self.is_spread() {
+            self.rests = self.size();
+        }
         Ok(())
     }
 
