@@ -25,6 +25,8 @@ struct Committer<'a> {
     receipts_at: Timestamp,
     tidy_at: Timestamp,
     told: Vec<Told>,
+    /// What is told when the receipts that are being gathered are durable.
+    reads: Vec<Told>,
     bodies: FxHashMap<Position, Bytes>,
     behind: Vec<Reader>,
     records: Vec<Record>,
@@ -43,6 +45,7 @@ pub(crate) fn run(shared: &Shared, store: Box<dyn Store>, pace: Pace, outside: O
         receipts_at: start,
         tidy_at: start,
         told: Vec::new(),
+        reads: Vec::new(),
         bodies: FxHashMap::default(),
         behind: Vec::new(),
         records: Vec::new(),
@@ -101,6 +104,9 @@ impl Committer<'_> {
                 self.receipts_at = now + Duration::from_millis(self.pace.receipts_ms);
                 self.write(&mut relay)?;
             }
+            if !relay.has_receipts() {
+                self.told.append(&mut self.reads);
+            }
             relay.reached()
         };
         self.store.commit(std::mem::take(&mut self.sync))?;
@@ -157,7 +163,12 @@ impl Committer<'_> {
             }
             Command::Read { reader, conversation, upto, reply } => {
                 let read = relay.read(reader.device, conversation, upto);
-                self.tell(reply, read);
+                if read.is_ok() && relay.has_receipts() {
+                    // What was read is durable with the receipts that tell it.
+                    self.reads.push(Box::new(move || reply(Ok(()))));
+                } else {
+                    self.tell(reply, read);
+                }
             }
             Command::Detach { reader } => relay.detach(reader.device, reader.number),
             Command::Close { user, device } => {
@@ -232,6 +243,18 @@ impl Committer<'_> {
         let dead = self.shared.relay.lock().take_dead();
         self.forget(&dead);
         self.store.tidy(&self.shared.relay, now)?;
+        // To give back room receipts may have been written ahead of their time.
+        let (handouts, written) = {
+            let mut relay = self.shared.relay.lock();
+            let upto = relay.reached();
+            (relay.settle(upto), !relay.has_receipts())
+        };
+        if written {
+            self.reads.drain(..).for_each(|tell| tell());
+        }
+        for handout in handouts {
+            self.hand(handout);
+        }
         *self.shared.figures.lock() = self.store.figures();
         self.tidy.drain(..).for_each(|reply| reply(Ok(())));
         Ok(())
