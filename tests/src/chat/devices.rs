@@ -50,6 +50,8 @@ struct Walk<'a> {
     excused: HashSet<usize>,
     /// Acknowledgements that count reach up to here.
     counts: u64,
+    /// It asked for this session, or goes on to ask: its mailbox is read from some time after this on.
+    asked: usize,
     /// In this session.
     began: usize,
     heard: HashSet<usize>,
@@ -75,6 +77,7 @@ impl<'a> Walk<'a> {
             had: HashSet::new(),
             excused: HashSet::new(),
             counts: 0,
+            asked: 0,
             began: 0,
             heard: HashSet::new(),
             position: 0,
@@ -87,8 +90,9 @@ impl<'a> Walk<'a> {
     fn along(&mut self, history: &'a History, faults: &mut Vec<Fault>) {
         for (at, when, what) in history.of(self.device) {
             match what {
+                What::Connects => self.asked = at,
                 What::Welcomed => {
-                    self.began = at;
+                    self.began = self.asked;
                     self.heard.clear();
                     self.seqs.clear();
                     (self.position, self.acknowledged) = (0, 0);
@@ -108,7 +112,7 @@ impl<'a> Walk<'a> {
                 }
                 What::Acknowledges { upto } => self.acknowledges(at, *upto, faults),
                 What::Heard(item) => self.hears(at, when, item, faults),
-                What::Connects | What::Answered { .. } | What::Changes { .. } | What::Changed { .. } => {}
+                What::Answered { .. } | What::Changes { .. } | What::Changed { .. } => {}
             }
         }
     }

@@ -5,6 +5,9 @@ use super::{Fault, Rule};
 use std::collections::{BTreeMap, HashMap};
 use tertulia_common::Timestamp;
 
+/// What of a body names its message in a fault.
+const NAME_CHARS: usize = 24;
+
 /// One message, however often it was sent.
 pub(super) struct Message {
     pub(super) from: Device,
@@ -31,7 +34,8 @@ pub(super) struct Message {
 impl Message {
     pub(super) fn name(&self) -> String {
         let place = self.place.as_ref().map_or_else(String::new, |(_, seq, _)| format!(" at place {seq}"));
-        format!("{:?} of {}{place}", self.body, self.from)
+        let body: String = self.body.chars().take(NAME_CHARS).collect();
+        format!("{body:?} of {}{place}", self.from)
     }
 }
 

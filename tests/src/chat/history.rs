@@ -202,6 +202,17 @@ pub enum Step {
     Device(Device, What),
 }
 
+impl Step {
+    /// The device that it is about.
+    #[must_use]
+    pub fn device(&self) -> Option<&Device> {
+        match self {
+            Self::Device(device, _) => Some(device),
+            Self::Killed | Self::Started => None,
+        }
+    }
+}
+
 /// One thing that happened, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {

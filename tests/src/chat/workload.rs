@@ -14,6 +14,7 @@ use crate::wait::PATIENCE;
 use actor::{Actor, Shared};
 use anyhow::{Context, bail, ensure};
 use parking_lot::Mutex;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -49,7 +50,7 @@ pub struct Outcome {
     /// What happened.
     pub history: History,
     /// How often each kind of thing happened.
-    pub tally: std::collections::BTreeMap<&'static str, usize>,
+    pub tally: BTreeMap<&'static str, usize>,
 }
 
 /// Numbers from a seed: splitmix64.
@@ -102,7 +103,8 @@ pub async fn run(plan: Plan) -> anyhow::Result<Outcome> {
     let history = recorder.history();
     let broken = faults(&history, &Policy::default());
     if !broken.is_empty() {
-        bail!("seed {}: {}", plan.seed, told(&history, &broken));
+        let error = ran.err().unwrap_or_else(|| anyhow::anyhow!("it ran to its end"));
+        return Err(error.context(format!("seed {}: {}", plan.seed, told(&history, &broken))));
     }
     if let Err(error) = ran {
         let missing = missing(&history);
@@ -110,6 +112,17 @@ pub async fn run(plan: Plan) -> anyhow::Result<Outcome> {
     }
     let tally = super::places::tally(&history);
     Ok(Outcome { history, tally })
+}
+
+/// What the program has to say for itself: what its relay counts, and what it logged beyond the ordinary.
+async fn its_side(server: &Server) -> String {
+    let scrape = crate::http::request(server.operator(), "GET", "/metrics", None, None).await;
+    let metrics = scrape.map(|answer| answer.body).unwrap_or_default();
+    let of_the_relay = |line: &&str| (line.contains("mailbox") || line.contains("message")) && !line.starts_with('#');
+    let mut lines: Vec<&str> = metrics.lines().filter(of_the_relay).collect();
+    let log = server.log();
+    lines.extend(log.lines().filter(|line| line.contains("ERROR") || line.contains("WARN")));
+    lines.join("\n")
 }
 
 async fn drive(plan: Plan, recorder: &Recorder) -> anyhow::Result<()> {
@@ -123,10 +136,18 @@ async fn drive(plan: Plan, recorder: &Recorder) -> anyhow::Result<()> {
         .set("chat.unacknowledged_max", 8)
         .start()
         .await?;
+    let went = goes(plan, recorder, &mut server).await;
+    match went {
+        Ok(()) => Ok(()),
+        Err(error) => Err(error.context(its_side(&server).await)),
+    }
+}
+
+async fn goes(plan: Plan, recorder: &Recorder, server: &mut Server) -> anyhow::Result<()> {
     let people: Vec<String> =
         ["alice", "bob", "carol", "dave", "erin"].iter().take(plan.people).map(|name| (*name).to_owned()).collect();
     for name in &people {
-        register(&server, name).await?;
+        register(server, name).await?;
     }
     let mut random = Random::new(plan.seed, 0);
     let shared = Arc::new(Shared {
@@ -153,7 +174,7 @@ async fn drive(plan: Plan, recorder: &Recorder) -> anyhow::Result<()> {
     let count = actors.len();
     for _ in 0..plan.kills {
         tokio::time::sleep(Duration::from_millis(100) + random.millis(600)).await;
-        kill(&mut server, recorder).await?;
+        kill(server, recorder).await?;
     }
     until("everyone has done what they had to do", &mut actors, || shared.working.load(Ordering::SeqCst) == 0).await?;
     shared.settling.store(true, Ordering::SeqCst);
@@ -161,7 +182,7 @@ async fn drive(plan: Plan, recorder: &Recorder) -> anyhow::Result<()> {
     until("everything is answered, delivered and told", &mut actors, settled).await?;
     // What was acknowledged, and counts, comes to nobody again.
     shared.ending.store(true, Ordering::SeqCst);
-    kill(&mut server, recorder).await?;
+    kill(server, recorder).await?;
     until("everyone is back", &mut actors, || shared.drained.load(Ordering::SeqCst) == count).await?;
     ensure!(missing(&recorder.history()).is_empty(), "after the last start something is missing");
     actors.shutdown().await;
@@ -205,26 +226,28 @@ async fn register(server: &Server, name: &str) -> anyhow::Result<()> {
     }
 }
 
-/// The first faults, and around the first what its device saw.
+/// The first faults, and what the first's device saw before it; without a fault what everyone saw last.
 fn told(history: &History, faults: &[Fault]) -> String {
     const FAULTS: usize = 8;
     const EVENTS: usize = 25;
+    const LAST: usize = 4;
     let mut text = format!("{} faults", faults.len());
     for fault in faults.iter().take(FAULTS) {
         write!(text, "\n  {fault}").ok();
     }
-    if let Some(Fault { device: Some(device), at: Some(at), .. }) = faults.first() {
-        write!(text, "\n--- {device} before event {at}, and kills").ok();
-        let seen = |(index, event): &(usize, &Event)| {
-            let is_its = match &event.step {
-                Step::Device(who, _) => who == device,
-                Step::Killed | Step::Started => true,
-            };
-            is_its && *index <= *at
-        };
+    let devices: BTreeSet<&Device> = history.events.iter().filter_map(|event| event.step.device()).collect();
+    let shown: Vec<(&Device, usize, usize)> = match faults.first() {
+        Some(Fault { device: Some(device), at, .. }) => vec![(device, at.unwrap_or(history.events.len()), EVENTS)],
+        _ => devices.into_iter().map(|device| (device, history.events.len(), LAST)).collect(),
+    };
+    for (device, upto, most) in shown {
+        write!(text, "\n--- {device} up to event {upto}, and kills").ok();
+        let seen =
+            |(index, event): &(usize, &Event)| *index <= upto && event.step.device().is_none_or(|of| of == device);
         let all: Vec<(usize, &Event)> = history.events.iter().enumerate().filter(seen).collect();
-        for (index, event) in &all[all.len().saturating_sub(EVENTS)..] {
-            write!(text, "\n  {index} {:?}", event.step).ok();
+        for (index, event) in &all[all.len().saturating_sub(most)..] {
+            let line: String = format!("{:?}", event.step).chars().take(300).collect();
+            write!(text, "\n  {index} {line}").ok();
         }
     }
     text
