@@ -17,7 +17,6 @@ fn asked_for() -> anyhow::Result<std::ops::Range<u64>> {
 }
 
 #[tokio::test]
-#[expect(clippy::print_stdout, reason = "who runs a thousand wants to see how far it is, and what a seed did")]
 async fn m1_m3_m4_m5_the_promise_holds_over_random_workloads_and_kills() -> anyhow::Result<()> {
     for seed in SEEDS.into_iter().chain(asked_for()?) {
         let Outcome { tally, .. } = run(Plan::new(seed)).await?;
