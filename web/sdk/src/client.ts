@@ -364,6 +364,9 @@ export class Client extends Emitter<ClientEvents> {
       case "media.rejected":
         this.#onMedia(frame);
         break;
+      case "error":
+        this.messages?.onRefused(frame.error);
+        break;
       case "message":
       case "receipts":
       case "gap":

@@ -294,8 +294,10 @@ export class Session extends Emitter<SessionEvents> {
         this.#take(frame.id)?.resolve(frame);
         return;
       case "error":
-        if (frame.id === undefined) this.#lastError = frame.error;
-        else this.#take(frame.id)?.reject(new TertuliaError(frame.error));
+        if (frame.id === undefined) {
+          this.#lastError = frame.error;
+          this.emit("frame", frame);
+        } else this.#take(frame.id)?.reject(new TertuliaError(frame.error));
         return;
       case "drain":
         this.#moveBefore(frame.deadline_ms);

@@ -182,6 +182,18 @@ test("without IndexedDB no mailbox is asked for, and sending says why not", asyn
   await assert.rejects(client.messages!.send("bob", "hello"), (error: TertuliaError) => error.code === "storage_unavailable");
 });
 
+test("a mailbox that the server does not open is a problem that is told, and over with the next session", async () => {
+  const relay = new Relay();
+  relay.opens = false;
+  const messages = page(relay, new IDBFactory());
+  await until(() => messages.problem === "no_mailbox");
+  assert.equal(messages.drained, false);
+  relay.opens = true;
+  relay.post("bob", "one");
+  relay.line.break();
+  await until(() => messages.unread === 1 && messages.problem === undefined);
+});
+
 test("messages of another user's token are not kept", async () => {
   const relay = new Relay();
   relay.post("bob", "not for carol");

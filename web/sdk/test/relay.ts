@@ -87,6 +87,8 @@ export class Relay {
   unanswered = 0;
   /** Texts that were posted to Ana's device. */
   readonly given: string[] = [];
+  /** There is room for this device's mailbox. */
+  opens = true;
   /** Answers only when told to. */
   slow = false;
   #waiting: (() => void)[] = [];
@@ -164,6 +166,11 @@ export class Relay {
         const resumed = this.resumes && frame.resume !== undefined;
         line.receive(welcome({ resumed, now: Date.now() }));
         if (!frame.caps.messages || resumed) return;
+        if (!this.opens) {
+          const error = { code: "too_many", class: ERROR_CLASSES.too_many, message: "No." } as const;
+          line.receive({ type: "error", error });
+          return;
+        }
         for (const waiting of this.#mailbox) line.receive(waiting as ServerFrame);
         line.receive({ type: "drained", seq: this.#position });
         return;

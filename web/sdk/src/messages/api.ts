@@ -5,7 +5,7 @@
 
 import { Emitter } from "../emitter.js";
 import { TertuliaError } from "../errors.js";
-import type { Content, Group, MailboxAck, OkFrame, Recipient, Welcome } from "../proto.js";
+import type { Content, ErrorBody, Group, MailboxAck, OkFrame, Recipient, Welcome } from "../proto.js";
 import type { Request } from "../session.js";
 import { isStorageError } from "./database.js";
 import { Inbox } from "./inbox.js";
@@ -221,6 +221,12 @@ export class MessagesApi extends Emitter<MessagesEvents> {
 
   onFrame(frame: MailboxFrame): void {
     if (this.#ours) this.#inbox?.take(frame);
+  }
+
+  /** The session is told something that no request asked for: that its mailbox could not be opened, perhaps. */
+  onRefused({ code }: ErrorBody): void {
+    const mailbox = code === "too_many" || code === "message_not_stored";
+    if (mailbox && this.#ours && !this.#drained) this.#setProblem("no_mailbox");
   }
 
   /** The session is over for good. What is kept can be looked at; what is written another page of this device sends. */
