@@ -818,6 +818,16 @@ export type Message = {
   content: Content;
 };
 
+/** A message that is sent by plain HTTP: the same as `message.send`, from a device that need not be connected. */
+export type MessagePost = {
+  /** The device's own name for the message, a UUID: as in `message.send`, and of the same latest 64. */
+  client_id: ClientMessageId;
+  /** Where to. */
+  to: Recipient;
+  /** What. */
+  content: Content;
+};
+
 /** This user has read a conversation up to there. */
 export type MessageRead = {
   /** The request's number. */

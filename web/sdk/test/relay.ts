@@ -1,6 +1,7 @@
 // The server's side of messages, as one device of Ana's sees it: a mailbox, names that are known again, and a fate that can
 // end the page between any two steps.
 
+import { webcrypto } from "node:crypto";
 import { IDBKeyRange } from "fake-indexeddb";
 import type { ClientFrame, ErrorCode, MessageSend, ServerFrame } from "../src/proto.js";
 import { ERROR_CLASSES } from "../src/proto.js";
@@ -9,6 +10,8 @@ import { connect, type Client, type ConnectOptions, type Content, type Receipts 
 import { FakeSocket, welcome } from "./fakes.js";
 
 Object.assign(globalThis, { IDBKeyRange });
+// Node 18 has it under another name only.
+if (!("crypto" in globalThis)) Object.assign(globalThis, { crypto: webcrypto });
 
 /** A page's life: it ends at a step that is set beforehand, and nothing of it happens any more. */
 export class Fate {
