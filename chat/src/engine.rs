@@ -81,6 +81,9 @@ pub struct Reader {
     pub(crate) number: u64,
 }
 
+/// The number that no reader has: they begin above.
+const NOBODY: u64 = 0;
+
 pub(crate) type Reply<T> = Box<dyn FnOnce(Result<T, Rejected>) + Send>;
 
 /// What sessions ask of the committer.
@@ -186,7 +189,7 @@ impl Engine {
             bodies: store.bodies(),
             counters: Counters::default(),
             figures: Mutex::default(),
-            next_reader: AtomicU64::new(1),
+            next_reader: AtomicU64::new(NOBODY + 1),
         });
         let committer = {
             let shared = Arc::clone(&shared);
@@ -228,6 +231,13 @@ impl Engine {
     pub fn detach(&self, reader: Reader) {
         self.shared.lanes.lock().remove(&reader.number);
         self.ask(Command::Detach { reader });
+    }
+
+    /// Who sends from a device's mailbox without reading it: none if it has none. Whoever reads it goes on.
+    #[must_use]
+    pub fn sender(&self, user: &UserId, device: &DeviceId) -> Option<Reader> {
+        let device = self.shared.relay.lock().device(user, device)?;
+        Some(Reader { device, number: NOBODY })
     }
 
     /// Sends a message. The answer comes when it is durable, from the committer's thread: it must not wait for anything.

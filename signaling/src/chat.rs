@@ -24,11 +24,12 @@ use tertulia_chat::engine::{Delivery, Engine, Outlet, Reader, Rejected};
 use tertulia_chat_core::{
     ClientId, ConversationId, Entry, Event, GapReason, Item, Position, Receipt, Refusal, Sent, Seq, Submit, To,
 };
-use tertulia_common::{Timestamp, UserId};
+use tertulia_common::{DeviceId, Timestamp, UserId};
 use tertulia_directory::Directory;
 use tertulia_signaling_proto::{
-    Codec, Content, Drained, ErrorBody, ErrorCode, Gap, GapReason as WireGapReason, MailboxAck, Message, MessageRead,
-    MessageSend, MessageSent, OkFrame, Receipt as WireReceipt, Receipts, ReceiptsOfAll, Recipient, ServerFrame,
+    Codec, Content, Drained, ErrorBody, ErrorCode, Gap, GapReason as WireGapReason, MailboxAck, Message, MessagePost,
+    MessageRead, MessageSend, MessageSent, OkFrame, Receipt as WireReceipt, Receipts, ReceiptsOfAll, Recipient,
+    ServerFrame,
 };
 use tokio::sync::oneshot;
 
@@ -158,7 +159,7 @@ impl Chat {
     }
 
     /// Devices have lost their access: their mailboxes close.
-    pub(crate) fn close<'a>(&self, user: &UserId, devices: impl IntoIterator<Item = &'a tertulia_common::DeviceId>) {
+    pub(crate) fn close<'a>(&self, user: &UserId, devices: impl IntoIterator<Item = &'a DeviceId>) {
         devices.into_iter().for_each(|device| self.engine.close(user, device));
     }
 
@@ -183,21 +184,48 @@ impl Chat {
         answer: impl FnOnce(Result<OkFrame, ErrorBody>) + Send + 'static,
     ) {
         let Some(reader) = session.reader() else { return answer(Err(ErrorCode::NoMailbox.into())) };
-        let Some(body) = checked(&send.content) else { return answer(Err(ErrorCode::BadRequest.into())) };
-        let (to, withheld) = match self.way(directory, clock, &session.who.endpoint.user, send.to).await {
-            Ok(way) => way,
+        let MessageSend { client_id, to, content, .. } = send;
+        let post = MessagePost { client_id, to, content };
+        let (submit, body) = match self.submit(directory, clock, &session.who.endpoint.user, post).await {
+            Ok(submit) => submit,
             Err(code) => return answer(Err(code.into())),
         };
-        let submit = Submit {
-            to,
-            client_id: ClientId(send.client_id.as_u128()),
-            digest: digest(&body),
-            body_bytes: body.len(),
-            withheld,
-        };
         self.engine.send(reader, submit, body, move |sent| {
-            answer(sent.map(sent_to_wire).map_err(|rejected| rejected_to_wire(&rejected)));
+            let message = sent.map(|sent| Some(sent_to_wire(sent)));
+            let ok = message.map(|message| OkFrame { message, ..OkFrame::default() });
+            answer(ok.map_err(|rejected| rejected_to_wire(&rejected)));
         });
+    }
+
+    /// Sends a message from a device that need not be connected: the same way, with the same answer.
+    pub(crate) async fn post(
+        &self,
+        directory: &Directory,
+        clock: Clock,
+        from: (&UserId, &DeviceId),
+        post: MessagePost,
+    ) -> Result<MessageSent, ErrorBody> {
+        let sender = self.engine.sender(from.0, from.1).ok_or(ErrorCode::NoMailbox)?;
+        let (submit, body) = self.submit(directory, clock, from.0, post).await?;
+        let (tell, told) = oneshot::channel();
+        // Nobody hears it if the asker is gone: they ask again.
+        self.engine.send(sender, submit, body, move |sent| drop(tell.send(sent)));
+        let sent = told.await.unwrap_or(Err(Rejected::Ended));
+        sent.map(sent_to_wire).map_err(|rejected| rejected_to_wire(&rejected))
+    }
+
+    /// What the relay is asked for a message that makes sense and has somewhere to go.
+    async fn submit(
+        &self,
+        directory: &Directory,
+        clock: Clock,
+        from: &UserId,
+        post: MessagePost,
+    ) -> Result<(Submit, Bytes), ErrorCode> {
+        let body = checked(&post.content).ok_or(ErrorCode::BadRequest)?;
+        let (to, withheld) = self.way(directory, clock, from, post.to).await?;
+        let client_id = ClientId(post.client_id.as_u128());
+        Ok((Submit { to, client_id, digest: digest(&body), body_bytes: body.len(), withheld }, body))
     }
 
     /// Where a message goes, and whether it is withheld. In a group members hear each other, blocked or not.
@@ -282,14 +310,13 @@ fn digest(body: &[u8]) -> u64 {
     u64::from_be_bytes(first)
 }
 
-fn sent_to_wire(sent: Sent) -> OkFrame {
-    let message = MessageSent {
+fn sent_to_wire(sent: Sent) -> MessageSent {
+    MessageSent {
         conversation: sent.id.conversation.to_string(),
         conversation_seq: sent.id.seq.0,
         sent_at: sent.sent_at,
         duplicate: sent.position.is_none(),
-    };
-    OkFrame { message: Some(message), ..OkFrame::default() }
+    }
 }
 
 fn rejected_to_wire(rejected: &Rejected) -> ErrorBody {

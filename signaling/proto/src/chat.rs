@@ -33,6 +33,24 @@ impl std::fmt::Debug for MessageSend {
     }
 }
 
+/// A message that is sent by plain HTTP: the same as `message.send`, from a device that need not be connected.
+// No `Debug` of the content.
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct MessagePost {
+    /// The device's own name for the message, a UUID: as in `message.send`, and of the same latest 64.
+    pub client_id: ClientMessageId,
+    /// Where to.
+    pub to: Recipient,
+    /// What.
+    pub content: Content,
+}
+
+impl std::fmt::Debug for MessagePost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MessagePost").field("client_id", &self.client_id).finish_non_exhaustive()
+    }
+}
+
 /// Where a message goes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(rename_all = "snake_case")]

@@ -27,8 +27,8 @@ pub use account::{
     ProfilePatch, Register, Registered, Settings, SettingsPatch, Verify,
 };
 pub use chat::{
-    Content, Drained, Gap, GapReason, MailboxAck, Message, MessageRead, MessageSend, MessageSent, Receipt, Receipts,
-    ReceiptsOfAll, Recipient,
+    Content, Drained, Gap, GapReason, MailboxAck, Message, MessagePost, MessageRead, MessageSend, MessageSent, Receipt,
+    Receipts, ReceiptsOfAll, Recipient,
 };
 pub use client::{
     Ack, CallConnect, CallDecline, CallHold, CallInvite, CallMedia, CallRequest, Caps, ClientFrame, Hello, Probe,

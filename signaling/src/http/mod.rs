@@ -11,6 +11,7 @@ mod extract;
 mod groups;
 mod ice;
 mod media;
+mod messages;
 mod refusal;
 mod socket_door;
 mod wishes;
@@ -53,6 +54,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/blocks", get(wishes::blocks))
         .route("/blocks/{user_id}", put(wishes::block).delete(wishes::unblock));
     v1 = v1
+        .route("/messages", post(messages::send))
         .route("/groups", get(groups::list).post(groups::create))
         .route("/groups/join/{token}", post(groups::join))
         .route("/groups/{group_id}", get(groups::view).patch(groups::patch).delete(groups::end))

@@ -82,6 +82,13 @@ const DOORS: &[Door] = &[
     door("POST /v1/media/{media_id}/open", "", For::User, 403), // it is not to be seen once
     door("POST /v1/media/{media_id}/opened", "", For::User, 404),
     door("DELETE /v1/media/{media_id}", "", For::User, 204),
+    // This device has no mailbox.
+    door(
+        "POST /v1/messages",
+        r#"{"client_id":"019f5c7a-2e5d-7000-8000-00000000000d","to":{"user":"bob"},"content":{"type":"text","text":"x"}}"#,
+        For::User,
+        409,
+    ),
     door("GET /v1/groups?after=&limit=", "", For::User, 200),
     door("POST /v1/groups", r#"{"client_id":"019f5c7a-2e5d-7000-8000-00000000000b","name":"x"}"#, For::User, 201),
     door("GET /v1/groups/{group_id}", "", For::User, 200),

@@ -47,7 +47,7 @@ pub(super) fn routes(v1: Router<Arc<Shared>>) -> Router<Arc<Shared>> {
 
 /// Devices of those whose token does not say which one it is of (an app's back end): told apart by this header, where that
 /// matters.
-const DEVICE_HEADER: &str = "tertulia-device-id";
+pub(super) const DEVICE_HEADER: &str = "tertulia-device-id";
 /// Without it.
 const DEVICE_DEFAULT: &str = "http";
 

@@ -268,6 +268,7 @@ pub(crate) fn http() -> serde_json::Result<Vec<(&'static str, Value)>> {
     let mut bodies = accounts()?;
     bodies.extend(uploads::bodies()?);
     bodies.extend(groups::bodies()?);
+    bodies.extend(messages::bodies()?);
     bodies.extend([
         ("DemoSignIn", serde_json::to_value(DemoSignIn { name: "Alice".to_owned() })?),
         ("DemoSignedIn", serde_json::to_value(DemoSignedIn { user_id: user("alice"), token: TOKEN.to_owned() })?),

@@ -1,9 +1,11 @@
-//! The reference of messages: an example of each frame.
+//! The reference of messages: their HTTP call, an example of each frame and body.
 
+use crate::markdown::Call;
+use serde_json::Value;
 use tertulia_common::{ClientMessageId, Timestamp, UserId};
 use tertulia_signaling_proto::{
-    ClientFrame, Content, Drained, Gap, GapReason, MailboxAck, Message, MessageRead, MessageSend, Receipt, Receipts,
-    Recipient, RequestId, ServerFrame,
+    ClientFrame, Content, Drained, Gap, GapReason, MailboxAck, Message, MessagePost, MessageRead, MessageSend,
+    MessageSent, Receipt, Receipts, Recipient, RequestId, ServerFrame,
 };
 
 const AT: u64 = 1_790_000_600_000;
@@ -16,6 +18,33 @@ fn user(id: &str) -> UserId {
 
 fn text() -> Content {
     Content::Text { text: "Shall we talk at six?".to_owned() }
+}
+
+/// Their HTTP calls.
+pub(crate) const CALLS: &[Call] = &[Call {
+    what: "POST /v1/messages",
+    about: "Sends a message as `message.send` does, by plain HTTP, with the same answer and the same refusals. 201; 200: it was sent before, by \
+            the same `client_id`. It comes from the token's device; with an app's token from the one that the header `tertulia-device-id` \
+            names. The device must have a mailbox (it was connected with `caps.messages` once), else `no_mailbox`; it is handed out to the \
+            user's other devices, not to this one. Nothing orders two calls that are made at once. Needs a token.",
+    body: Some("MessagePost"),
+    answer: Some("MessageSent"),
+}];
+
+/// An example of every body.
+pub(crate) fn bodies() -> serde_json::Result<Vec<(&'static str, Value)>> {
+    let post = MessagePost {
+        client_id: ClientMessageId::new(Timestamp(AT), 9),
+        to: Recipient::User(user("bob")),
+        content: text(),
+    };
+    let sent = MessageSent {
+        conversation: CONVERSATION.to_owned(),
+        conversation_seq: 14,
+        sent_at: Timestamp(AT),
+        duplicate: false,
+    };
+    Ok(vec![("MessagePost", serde_json::to_value(post)?), ("MessageSent", serde_json::to_value(sent)?)])
 }
 
 /// What clients send.

@@ -7,8 +7,8 @@ use tertulia_signaling_proto::{
     Blocks, CallHistory, ClientFrame, DemoPeople, DemoSignIn, DemoSignedIn, DeviceAccess, Devices, Group, GroupInvite,
     GroupMemberPut, GroupNew, GroupPatch, Groups, IceServers, LinkBegin, LinkBegun, LinkCode, LinkFound, LinkState,
     Lookup, Media, MediaChallenge, MediaClaim, MediaLease, MediaLink, MediaLinkRequest, MediaPage, MediaProof,
-    MediaShare, MediaShared, Person, Profile, ProfilePatch, Register, Registered, ServerFrame, ServerInfo, Settings,
-    SettingsPatch, Verify, WireError,
+    MediaShare, MediaShared, MessagePost, MessageSent, Person, Profile, ProfilePatch, Register, Registered,
+    ServerFrame, ServerInfo, Settings, SettingsPatch, Verify, WireError,
 };
 
 /// What clients send, as the server reads it.
@@ -53,6 +53,8 @@ pub(crate) fn http() -> Value {
     add::<Blocks>(&mut generator);
     add::<Group>(&mut generator);
     add::<Groups>(&mut generator);
+    add::<MessagePost>(&mut generator);
+    add::<MessageSent>(&mut generator);
     add::<GroupNew>(&mut generator);
     add::<GroupPatch>(&mut generator);
     add::<GroupMemberPut>(&mut generator);
