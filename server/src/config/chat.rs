@@ -19,8 +19,12 @@ const KEY_BYTES: usize = 32;
 const OWN_KEY: &str = "chat.key";
 /// The key that tokens of invitations are made with.
 const INVITE_KEY: &str = "invites.key";
-/// A record of a group has all its members, and has to fit into a file of the journal.
+/// Above, the record of one group would be megabytes, written with every change of it.
 const GROUP_MEMBERS_MAX: usize = 4_096;
+/// What the record of a group takes at most: beside its members, and for each that it may have (a second one may wait for what
+/// was before they left). A file of the journal holds it whole.
+const GROUP_BYTES: usize = 16 * 1024;
+const GROUP_MEMBER_BYTES: usize = 600;
 
 /// Bytes of a frame beside its body: ids, names, times.
 const FRAME_BYTES: usize = 384;
@@ -121,11 +125,17 @@ impl Chat {
             keep: Duration::from_secs(self.keep_days.saturating_mul(24 * 3600)),
             body_bytes_max: self.message_bytes_max,
             conversations_per_user_max: self.conversations_per_user_max,
-            group_members_max: self.group_members_max,
+            group_members_max: self.group_members_max(),
             unacknowledged_max: self.unacknowledged_max,
             unacknowledged_bytes_max: self.unacknowledged_bytes_max,
             ..Limits::default()
         }
+    }
+
+    /// Members of a group, as many as the record of one may have.
+    fn group_members_max(&self) -> usize {
+        let room = (self.segment_bytes as usize).saturating_sub(GROUP_BYTES) / GROUP_MEMBER_BYTES;
+        self.group_members_max.min(room)
     }
 
     pub(crate) fn pace(&self) -> Pace {
@@ -150,7 +160,7 @@ impl Config {
         invite_key.copy_from_slice(key.get(..KEY_BYTES).context(INVITE_KEY)?);
         Ok(GroupsConfig {
             invite_key,
-            members_max: self.chat.group_members_max,
+            members_max: self.chat.group_members_max(),
             changes_per_minute: self.chat.group_changes_per_minute,
             changes_burst: self.chat.group_changes_burst,
             joins_per_minute: self.chat.group_joins_per_minute,

@@ -244,3 +244,49 @@ fn role_to_wire(role: Role) -> GroupRole {
         Role::Owner => GroupRole::Owner,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn m2_an_invitations_token_is_the_same_again_and_anothers_with_anything_else() {
+        let groups = |key| {
+            let (changes_per_minute, changes_burst, joins_per_minute) = (1, 1, 1);
+            let invite_key = [key; 32];
+            Groups::new(GroupsConfig {
+                invite_key,
+                members_max: 2,
+                changes_per_minute,
+                changes_burst,
+                joins_per_minute,
+            })
+        };
+        let user = |name: &str| name.parse::<UserId>().unwrap();
+        let (alice, bob) = (user("alice"), user("bob"));
+        let token = groups(1).token(&alice, ConversationId(1), ClientId(1));
+        assert_eq!(token, groups(1).token(&alice, ConversationId(1), ClientId(1)));
+        let others = [
+            groups(2).token(&alice, ConversationId(1), ClientId(1)),
+            groups(1).token(&bob, ConversationId(1), ClientId(1)),
+            groups(1).token(&alice, ConversationId(2), ClientId(1)),
+            groups(1).token(&alice, ConversationId(1), ClientId(2)),
+        ];
+        for other in others {
+            assert!(other != token && other.len() == token.len());
+            assert!(invite_hash(&other) != invite_hash(&token));
+        }
+        assert_eq!(token.len() * 6 / 8, TOKEN_BYTES);
+    }
+
+    #[test]
+    fn m2_names_are_one_line_and_neither_empty_nor_long() {
+        assert_eq!(name("  Walks ").unwrap(), "Walks");
+        assert!(name(&"ñ".repeat(NAME_CHARS_MAX)).is_ok());
+        for wrong in ["", " ", "a\nb", &"ñ".repeat(NAME_CHARS_MAX + 1)] {
+            assert_eq!(name(wrong).unwrap_err().code, ErrorCode::BadRequest);
+        }
+        assert!(description(&"x".repeat(DESCRIPTION_CHARS_MAX + 1)).is_err());
+        assert!(description("two\nlines").is_ok());
+    }
+}
