@@ -129,6 +129,7 @@ async fn drive(plan: Plan, recorder: &Recorder) -> anyhow::Result<()> {
     // Small segments and pages, so that a short run rolls and gives back many.
     let mut server = Server::builder()
         .set("media.shards", 1)
+        .set("media.tcp", false)
         .set("signaling.requests_per_s", 10_000)
         .set("signaling.requests_burst", 10_000)
         .set("chat.message_bytes_max", 1024)
@@ -154,6 +155,7 @@ async fn goes(plan: Plan, recorder: &Recorder, server: &mut Server) -> anyhow::R
         recorder: recorder.clone(),
         to: server.http(),
         people: people.clone(),
+        is_up: AtomicBool::new(true),
         settling: AtomicBool::new(false),
         ending: AtomicBool::new(false),
         working: AtomicUsize::new(0),
@@ -174,7 +176,7 @@ async fn goes(plan: Plan, recorder: &Recorder, server: &mut Server) -> anyhow::R
     let count = actors.len();
     for _ in 0..plan.kills {
         tokio::time::sleep(Duration::from_millis(100) + random.millis(600)).await;
-        kill(server, recorder).await?;
+        kill(server, &shared).await?;
     }
     until("everyone has done what they had to do", &mut actors, || shared.working.load(Ordering::SeqCst) == 0).await?;
     shared.settling.store(true, Ordering::SeqCst);
@@ -182,7 +184,7 @@ async fn goes(plan: Plan, recorder: &Recorder, server: &mut Server) -> anyhow::R
     until("everything is answered, delivered and told", &mut actors, settled).await?;
     // What was acknowledged, and counts, comes to nobody again.
     shared.ending.store(true, Ordering::SeqCst);
-    kill(server, recorder).await?;
+    kill(server, &shared).await?;
     until("everyone is back", &mut actors, || shared.drained.load(Ordering::SeqCst) == count).await?;
     ensure!(missing(&recorder.history()).is_empty(), "after the last start something is missing");
     actors.shutdown().await;
@@ -190,11 +192,14 @@ async fn goes(plan: Plan, recorder: &Recorder, server: &mut Server) -> anyhow::R
 }
 
 /// The program dies as by a power cut of its own, and starts where it was.
-async fn kill(server: &mut Server, recorder: &Recorder) -> anyhow::Result<()> {
-    recorder.note(Step::Killed);
+async fn kill(server: &mut Server, shared: &Shared) -> anyhow::Result<()> {
+    shared.recorder.note(Step::Killed);
+    // Whoever tries to connect meanwhile may be given the program's own port to come from.
+    shared.is_up.store(false, Ordering::SeqCst);
     server.kill()?;
     server.start_again().await.context("the program did not come back")?;
-    recorder.note(Step::Started);
+    shared.is_up.store(true, Ordering::SeqCst);
+    shared.recorder.note(Step::Started);
     Ok(())
 }
 

@@ -31,6 +31,8 @@ pub(super) struct Shared {
     pub(super) recorder: Recorder,
     pub(super) to: SocketAddr,
     pub(super) people: Vec<String>,
+    /// The program runs, as far as is known.
+    pub(super) is_up: AtomicBool,
     /// Everybody is to bring what they began to its end.
     pub(super) settling: AtomicBool,
     /// The program dies for the last time.
@@ -196,6 +198,10 @@ impl Actor {
     async fn connect(&mut self) -> anyhow::Result<()> {
         let start = Instant::now();
         loop {
+            while !self.shared.is_up.load(Ordering::SeqCst) {
+                ensure!(start.elapsed() < PATIENCE, "{} finds no program", self.me);
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
             self.note(What::Connects);
             match self.greet().await {
                 Ok(()) => break,
