@@ -104,15 +104,20 @@ impl<'a> Walk<'a> {
                     self.requests.clear();
                 }
                 What::Drained => self.drained(at, faults),
-                What::Sends { request, .. } | What::Reads { request, .. } => {
+                What::Sends { request, .. } => {
                     self.requests.insert(*request, self.acknowledged);
                 }
-                What::Answered { request, answer: Answer::Sent { .. }, .. } | What::ReadTaken { request, .. } => {
+                // What is new is synced, and what was said before with it. Another answer may be from memory.
+                What::Answered { request, answer: Answer::Sent { duplicate: false, .. }, .. } => {
                     self.counts = self.counts.max(self.requests.remove(request).unwrap_or_default());
                 }
                 What::Acknowledges { upto } => self.acknowledges(at, *upto, faults),
                 What::Heard(item) => self.hears(at, when, item, faults),
-                What::Answered { .. } | What::Changes { .. } | What::Changed { .. } => {}
+                What::Answered { .. }
+                | What::Reads { .. }
+                | What::ReadTaken { .. }
+                | What::Changes { .. }
+                | What::Changed { .. } => {}
             }
         }
     }

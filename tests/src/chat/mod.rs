@@ -5,8 +5,8 @@
 //! **The promise.** A message *exists* once its sender was told so or anybody has heard it. It is *due* to a device if the
 //! device's user is of the conversation, the device is not the sender, and its mailbox was open before the message was sent
 //! (others' messages: or it is its user's first device). A device *has* a message once it has acknowledged, in the session in
-//! which it heard the message, the message's place or one above it. An acknowledgement *counts* once something that was asked
-//! after it on the same socket is answered. Then:
+//! which it heard the message, the message's place or one above it. An acknowledgement *counts* once a message that was sent
+//! after it on the same socket is answered as new: it is written with that message at the latest, and not before it has to be. Then:
 //!
 //! 1. Whatever exists and is due to a device comes to have been had by it ([`Rule::Lost`], [`Rule::Buried`]).
 //! 2. A session hears a message at most once; after an acknowledgement that counts no session does. Between the two it may come

@@ -229,7 +229,7 @@ fn m4_what_comes_twice_in_a_session_or_after_an_acknowledgement_that_counts_is_f
             caught(Rule::Twice, |events| events.insert(index + 1, event.clone()));
         }
     }
-    // Bob's answer to what he sent says that his acknowledgement before it has arrived.
+    // That what Bob sent is new says that his acknowledgement before it has arrived.
     let again = |events: &mut Vec<Event>, device: &Device, note| {
         let events_of_it = [What::Connects, What::Welcomed];
         events.extend(events_of_it.map(|what| Event { at: START, step: Step::Device(device.clone(), what) }));

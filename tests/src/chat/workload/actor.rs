@@ -173,7 +173,7 @@ impl Actor {
             if self.outbox.iter().any(|note| !self.is_outstanding(note.name)) {
                 self.send_outbox().await;
             }
-            // A request after the last acknowledgement: its answer says that it counts.
+            // What was read is told as well, in the end.
             let goes_on = self.shared.settling.load(Ordering::SeqCst) && self.outbox.is_empty();
             if goes_on && !asked {
                 self.reads_taken = 0;
