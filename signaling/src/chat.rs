@@ -210,8 +210,7 @@ impl Chat {
         let (tell, told) = oneshot::channel();
         // Nobody hears it if the asker is gone: they ask again.
         self.engine.send(sender, submit, body, move |sent| drop(tell.send(sent)));
-        let sent = told.await.unwrap_or(Err(Rejected::Ended));
-        sent.map(sent_to_wire).map_err(|rejected| rejected_to_wire(&rejected))
+        answered(told).await.map(sent_to_wire)
     }
 
     /// What the relay is asked for a message that makes sense and has somewhere to go.
@@ -319,6 +318,12 @@ fn sent_to_wire(sent: Sent) -> MessageSent {
     }
 }
 
+/// What the relay answered.
+async fn answered<T>(told: oneshot::Receiver<Result<T, Rejected>>) -> Result<T, ErrorBody> {
+    // Dropped without a word, it has ended.
+    told.await.unwrap_or(Err(Rejected::Ended)).map_err(|rejected| rejected_to_wire(&rejected))
+}
+
 fn rejected_to_wire(rejected: &Rejected) -> ErrorBody {
     match rejected {
         Rejected::Busy | Rejected::Full | Rejected::Ended => ErrorCode::MessageNotStored.into(),
@@ -364,9 +369,10 @@ fn encode(delivery: &Delivery, codec: Codec) -> Bytes {
 }
 
 fn message(entry: &Entry, body: &[u8]) -> Option<ServerFrame> {
-    let content = match entry.is_event {
-        true => Content::System(groups::event_to_wire(Event::from_bytes(body)?)),
-        false => Content::from_bytes(body)?,
+    let content = if entry.is_event {
+        Content::System(groups::event_to_wire(Event::from_bytes(body)?))
+    } else {
+        Content::from_bytes(body)?
     };
     let to = match &entry.to {
         Some(user) => Recipient::User(user.clone()),

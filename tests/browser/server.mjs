@@ -15,6 +15,18 @@ const MEDIA_PORT = 20_000;
 const MEDIA_PORTS_EACH = 16;
 let started = 0;
 
+/** Settings of a scenario whose people have accounts: PINs stand in the server's log. */
+export const accounts = {
+  more: `[accounts]
+phone = true
+region = "ES"
+pin_sender = "console"
+[accounts.limits]
+pins_per_address_per_hour = 1000
+tries_per_address_per_hour = 1000
+`,
+};
+
 /**
  * Starts a server as a newcomer has it, but for the ports. `address`: where people connect, if not on loopback; then by HTTPS.
  * `calls`: lines of that section of the configuration; `more`: of its end.

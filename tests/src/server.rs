@@ -219,6 +219,14 @@ impl Server {
         self.dir.path().join("data")
     }
 
+    /// Whether a file of its data folder has these bytes in it.
+    ///
+    /// # Errors
+    /// If the folder can't be read.
+    pub fn keeps(&self, bytes: &[u8]) -> std::io::Result<bool> {
+        holds(&self.data_dir(), bytes)
+    }
+
     /// Everything it has logged.
     #[must_use]
     pub fn log(&self) -> String {
@@ -316,4 +324,20 @@ impl Drop for Server {
             }
         }
     }
+}
+
+fn holds(folder: &Path, bytes: &[u8]) -> std::io::Result<bool> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let found = if path.is_dir() {
+            holds(&path, bytes)?
+        } else {
+            // A file may go while we look.
+            std::fs::read(&path).is_ok_and(|file| file.windows(bytes.len()).any(|part| part == bytes))
+        };
+        if found {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -3,7 +3,7 @@
 //! Invariant: the token of an invitation follows from its maker, the group and the client's name for it, under a key of the
 //! server's own: asked again it is the same, nobody else can work it out, and only its hash is kept.
 
-use super::{Chat, rejected_to_wire};
+use super::{Chat, answered};
 use crate::bucket::{Buckets, Rate, Wait};
 use crate::clock::Clock;
 use crate::metrics::{Hit, Metrics};
@@ -147,14 +147,6 @@ impl Chat {
             }
         }
         Ok(())
-    }
-}
-
-async fn answered<T>(told: oneshot::Receiver<Result<T, tertulia_chat::engine::Rejected>>) -> Result<T, ErrorBody> {
-    match told.await {
-        Ok(done) => done.map_err(|rejected| rejected_to_wire(&rejected)),
-        // The relay has ended without a word.
-        Err(_) => Err(ErrorCode::MessageNotStored.into()),
     }
 }
 

@@ -3,18 +3,8 @@
 import assert from "node:assert/strict";
 import { looksGood, SIZES } from "../good.mjs";
 import { scenario } from "../harness.mjs";
+import { accounts } from "../server.mjs";
 import { pause, until } from "../until.mjs";
-
-const accounts = {
-  more: `[accounts]
-phone = true
-region = "ES"
-pin_sender = "console"
-[accounts.limits]
-pins_per_address_per_hour = 1000
-tries_per_address_per_hour = 1000
-`,
-};
 
 /** The least that the server allows: from one PIN of a number to its next. */
 const PIN_AGAIN_S = 1;

@@ -5,6 +5,7 @@ import { opensChat, opensListed, says, seesMessages, shown, unread } from "../ch
 import { gateTo } from "../gate.mjs";
 import { looksGood, SIZES } from "../good.mjs";
 import { scenario } from "../harness.mjs";
+import { accounts } from "../server.mjs";
 import { Person } from "../person.mjs";
 import { until } from "../until.mjs";
 
@@ -120,17 +121,6 @@ scenario("m15_another_device_of_a_person_sees_both_sides_and_what_was_read", asy
   await says(laptop, "or three");
   await seesMessages(bob, ["lunch? received", "at two read", "or three read"]);
 });
-
-const accounts = {
-  more: `[accounts]
-phone = true
-region = "ES"
-pin_sender = "console"
-[accounts.limits]
-pins_per_address_per_hour = 1000
-tries_per_address_per_hour = 1000
-`,
-};
 
 scenario(
   "m15_two_pages_of_one_device_write_and_one_of_them_sends",
