@@ -8,7 +8,9 @@ use crate::conversation::{Author, Conversation, Kept, Kind};
 use crate::group::Everyone;
 use crate::id::{ConvRef, DeviceRef, MessageId, Position, UserRef};
 use crate::mailbox::{Entry, Item, Least, Receipt, receipts_bytes};
+use crate::receipts::receipts;
 use crate::relay::{Fresh, Relay};
+use std::cell::LazyCell;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
@@ -139,6 +141,7 @@ impl Relay {
         }
         let (nexts, mut more) = self.above(device, mailbox.handed, self.settled, max);
         let (settled, user) = (self.settled, self.mailboxes[device.0 as usize].user);
+        let pending = if self.receipts_at > settled { self.receipts_at } else { Position(0) };
         for next in nexts {
             let item = self.item(next, user);
             let mailbox = &mut self.mailboxes[device.0 as usize];
@@ -154,7 +157,7 @@ impl Relay {
         mailbox.gap_told = true;
         if !more {
             mailbox.handed = mailbox.handed.max(settled);
-            mailbox.following = true;
+            (mailbox.following, mailbox.began) = (true, pending);
         }
         Page { items, drained: !more }
     }
@@ -215,7 +218,8 @@ impl Relay {
         Some(Handout { item, to })
     }
 
-    /// One handout, or in a group up to three: who is behind all others does not hear of themselves.
+    /// One handout, or in a group up to three: who is behind all others does not hear of themselves. As many again for readers
+    /// that began to follow while this was on its way to the disk: they have not read what was told before.
     fn hand_receipts(
         &mut self,
         conversation: ConvRef,
@@ -224,30 +228,33 @@ impl Relay {
         everyone: Everyone,
     ) -> Vec<Handout> {
         let of = &self.conversations[conversation.0 as usize];
-        let bytes = receipts_bytes(moved);
-        let mut handouts: Vec<(Option<Least>, Handout)> = Vec::new();
+        let all = LazyCell::new(|| receipts(of, &self.users));
+        let mut handouts: Vec<(Option<Least>, bool, Handout)> = Vec::new();
         for member in of.members.iter().filter(|member| Self::watches(of, member, moved, &self.users)) {
             let least = of.group.is_some().then(|| everyone.but(member.user));
             for &device in &self.users[member.user.0 as usize].mailboxes {
                 let mailbox = &mut self.mailboxes[device.0 as usize];
                 let Some(reader) = mailbox.reader.filter(|_| mailbox.following) else { continue };
+                let whole = position <= mailbox.began;
+                let figures = if whole { &all[..] } else { moved };
+                let bytes = receipts_bytes(figures);
                 if !mailbox.owed.has_room(bytes, &self.limits) {
                     mailbox.following = false;
                     continue;
                 }
                 mailbox.handed = mailbox.handed.max(position);
                 mailbox.owed.push(position, conversation, bytes);
-                match handouts.iter_mut().find(|(of, _)| *of == least) {
-                    Some((_, handout)) => handout.to.push((device, reader)),
+                match handouts.iter_mut().find(|(of, given, _)| (*of, *given) == (least, whole)) {
+                    Some((.., handout)) => handout.to.push((device, reader)),
                     None => {
-                        let receipts = moved.to_vec();
+                        let receipts = figures.to_vec();
                         let item = Item::Receipts { position, conversation: of.id, receipts, everyone: least };
-                        handouts.push((least, Handout { item, to: vec![(device, reader)] }));
+                        handouts.push((least, whole, Handout { item, to: vec![(device, reader)] }));
                     }
                 }
             }
         }
-        handouts.into_iter().map(|(_, handout)| handout).collect()
+        handouts.into_iter().map(|(.., handout)| handout).collect()
     }
 
     /// What is above a position for a device, in order, at most so many; and whether there is more.
@@ -310,7 +317,7 @@ impl Relay {
             Next::Receipts(position, conversation) => {
                 let of = &self.conversations[conversation.0 as usize];
                 let everyone = of.group.is_some().then(|| of.everyone.but(reader));
-                Item::Receipts { position, conversation: of.id, receipts: self.receipts(of), everyone }
+                Item::Receipts { position, conversation: of.id, receipts: receipts(of, &self.users), everyone }
             }
         }
     }

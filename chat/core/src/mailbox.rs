@@ -170,6 +170,9 @@ pub(crate) struct Mailbox {
     /// Who reads it now, by the reader's own number.
     pub(crate) reader: Option<u64>,
     pub(crate) following: bool,
+    /// The receipts that were on their way to the disk when it began to follow are up to here. They hid the ones before them from
+    /// the reading: they come with all figures, not only with those that moved.
+    pub(crate) began: Position,
     pub(crate) gap: Option<(Position, GapReason)>,
     /// The reader has heard of it.
     pub(crate) gap_told: bool,
@@ -191,6 +194,7 @@ impl Mailbox {
             depth: 0,
             reader: None,
             following: false,
+            began: Position(0),
             gap: None,
             gap_told: false,
             sent: Dedup::default(),

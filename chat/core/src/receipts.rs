@@ -118,6 +118,7 @@ impl Relay {
             let of = &mut self.conversations[conversation.0 as usize];
             of.moved = false;
             of.receipts_at = position;
+            self.receipts_at = position;
             let users = &self.users;
             let moved: Vec<Receipt> = of
                 .members
@@ -140,17 +141,17 @@ impl Relay {
         }
     }
 
-    /// Everybody's figures as they were last told, that are not zero: what is not durable could shrink in a crash.
-    pub(crate) fn receipts(&self, of: &Conversation) -> Vec<Receipt> {
-        let told = of.members.iter().filter(|member| member.told != (Seq(0), Seq(0)));
-        told.map(|member| receipt(member, &self.users)).collect()
-    }
-
     /// Whether a member is told of others' figures: in a group, who has written, or has read on another device.
     pub(crate) fn watches(of: &Conversation, member: &Member, moved: &[Receipt], users: &[User]) -> bool {
         let own = || moved.iter().any(|receipt| receipt.user == users[member.user.0 as usize].id);
         member.is_in() && (of.kind == Kind::Direct || member.wrote || own())
     }
+}
+
+/// Everybody's figures as they were last told, that are not zero: what is not durable could shrink in a crash.
+pub(crate) fn receipts(of: &Conversation, users: &[User]) -> Vec<Receipt> {
+    let told = of.members.iter().filter(|member| member.told != (Seq(0), Seq(0)));
+    told.map(|member| receipt(member, users)).collect()
 }
 
 fn receipt(member: &Member, users: &[User]) -> Receipt {

@@ -92,6 +92,8 @@ pub struct Relay {
     pub(crate) fresh: VecDeque<Fresh>,
     /// Conversations in which somebody's figures moved.
     pub(crate) moved: Vec<ConvRef>,
+    /// Where the last receipts were told.
+    pub(crate) receipts_at: Position,
     pub(crate) dead: Vec<Dead>,
     /// What was sent up to which position, by time: one an hour.
     pub(crate) hours: VecDeque<(Timestamp, Position)>,
@@ -113,6 +115,7 @@ impl Relay {
             settled: Position(0),
             fresh: VecDeque::new(),
             moved: Vec::new(),
+            receipts_at: Position(0),
             dead: Vec::new(),
             hours: VecDeque::new(),
         }
