@@ -29,7 +29,9 @@ use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use tertulia_chat_core::{ConversationId, Depths, DeviceRef, Position, Refusal, Relay, Sent, Seq, Submit};
+use tertulia_chat_core::{
+    ClientId, ConversationId, Depths, DeviceRef, Note, Position, Refusal, Relay, Sent, Seq, Submit,
+};
 use tertulia_common::{DeviceId, Timestamp, UserId};
 
 /// What the engine needs from outside.
@@ -96,6 +98,11 @@ pub(crate) enum Command {
     Send {
         from: Reader,
         submit: Submit,
+        body: Bytes,
+        reply: Reply<Sent>,
+    },
+    Note {
+        note: Note,
         body: Bytes,
         reply: Reply<Sent>,
     },
@@ -265,6 +272,11 @@ impl Engine {
         answer: impl FnOnce(Result<(), Rejected>) + Send + 'static,
     ) {
         self.ask(Command::Read { reader, conversation, upto, reply: Box::new(answer) });
+    /// Notes what the server itself has to say. Answered as [`Self::send`].
+    pub fn note(&self, note: Note, body: Bytes, answer: impl FnOnce(Result<Sent, Rejected>) + Send + 'static) {
+        self.ask(Command::Note { note, body, reply: Box::new(answer) });
+    }
+
     }
 
     /// A device is unlinked: its mailbox closes. What waits in a user's last waits for their next.
@@ -360,7 +372,7 @@ impl Command {
     fn refuse(self, why: &Rejected) {
         match self {
             Self::Open { reply, .. } => reply(Err(why.clone())),
-            Self::Send { reply, .. } => reply(Err(why.clone())),
+            Self::Send { reply, .. } | Self::Note { reply, .. } => reply(Err(why.clone())),
             Self::Read { reply, .. } | Self::Tidy { reply } => reply(Err(why.clone())),
             Self::Groups(command) => command.refuse(why),
             Self::Acknowledge { .. } | Self::Detach { .. } | Self::Close { .. } | Self::Remove { .. } => {}
@@ -370,7 +382,8 @@ impl Command {
     /// What must be carried out however much waits: a device that was unlinked must not come back, and acknowledgements make
     /// room.
     fn is_owed(&self) -> bool {
-        !matches!(self, Self::Open { .. } | Self::Send { .. } | Self::Read { .. } | Self::Groups(_))
+        use Command::{Groups, Note, Open, Read, Send};
+        !matches!(self, Open { .. } | Send { .. } | Note { .. } | Read { .. } | Groups(_))
     }
 }
 

@@ -12,7 +12,7 @@ use tertulia_chat::journal::Settings;
 use tertulia_chat::store::{Store, embedded::Embedded, memory::Memory};
 use tertulia_chat::vault::Kek;
 use tertulia_chat_core::{
-    BodyRef, ClientId, ConversationId, Item, Limits, MessageId, Position, Refusal, Relay, Sent, Seq, Submit, To,
+    BodyRef, ClientId, ConversationId, Item, Limits, MessageId, Note, Position, Refusal, Relay, Sent, Seq, Submit, To,
 };
 use tertulia_common::{Timestamp, UserId};
 use zeroize::Zeroizing;
@@ -124,6 +124,15 @@ impl Server {
         told.recv_timeout(PATIENCE).expect("an answer")
     }
 
+    /// Notes that one called the other.
+    fn note(&self, by: &str, to: &str, number: u128, text: &str) -> Result<Sent, Rejected> {
+        let note = Note { by: user(by), to: user(to), client_id: ClientId(number), withheld: false };
+        let (tell, told) = mpsc::channel();
+        let body = Bytes::copy_from_slice(text.as_bytes());
+        self.engine.note(note, body, move |noted| tell.send(noted).expect("somebody waits"));
+        told.recv_timeout(PATIENCE).expect("an answer")
+    }
+
     fn read(&self, reader: Reader, conversation: ConversationId, upto: u64) -> Result<(), Rejected> {
         let (tell, told) = mpsc::channel();
         self.engine.read(reader, conversation, Seq(upto), move |done| tell.send(done).expect("somebody waits"));
@@ -216,6 +225,22 @@ fn m4_the_same_again_is_answered_the_same_and_delivered_once() {
 }
 
 #[test]
+fn c1_a_note_comes_to_both_once_and_to_nobody_who_takes_no_messages() {
+    on_each(|server| {
+        let refused = server.note("alice", "bob", 1, "nobody hears it");
+        assert_eq!(refused, Err(Rejected::Refused(Refusal::DeviceGone)));
+        let (_, hers) = server.attach("alice", "phone");
+        let (_, his) = server.attach("bob", "phone");
+        let first = server.note("alice", "bob", 1, "a call").expect("noted");
+        let again = server.note("alice", "bob", 1, "a call").expect("known");
+        assert_eq!((again.id, again.position), (first.id, None));
+        server.note("alice", "bob", 2, "another").expect("noted");
+        hers.has(&["a call", "another"]);
+        his.has(&["a call", "another"]);
+    });
+}
+
+#[test]
 fn m5_ticks_come_to_the_sender_by_themselves() {
     on_each(|server| {
         let (alice, phone) = server.attach("alice", "phone");
@@ -278,6 +303,7 @@ fn the_journal_gives_back_its_room_and_keeps_what_somebody_waits_for() {
         let server = embedded(folder.path());
         let (alice, _) = server.attach("alice", "phone");
         server.send(alice, "away", 1, "kept").expect("sent");
+        server.note("alice", "away", 1, "called").expect("noted");
         let (bob, phone) = server.attach("bob", "phone");
         let long = "x".repeat(2_000);
         for number in 10..400 {
@@ -293,7 +319,9 @@ fn the_journal_gives_back_its_room_and_keeps_what_somebody_waits_for() {
     }
     let server = embedded(folder.path());
     let (_, phone) = server.attach("away", "phone");
-    phone.has(&["kept"]);
+    phone.has(&["kept", "called"]);
+    let again = server.note("alice", "away", 1, "called").expect("known");
+    assert_eq!((again.id.seq, again.position), (Seq(2), None));
     let (alice, _) = server.attach("alice", "phone");
     let known = server.send(alice, "bob", 399, &"x".repeat(2_000)).expect("known");
     assert_eq!((known.id.seq, known.position), (Seq(390), None));

@@ -5,13 +5,13 @@
 //! list of conversations holds every group there is: what is over stays with its last owner, so that the limit counts it.
 
 use crate::Refusal;
-use crate::conversation::{Author, Kept, Kind, Member, Role};
+use crate::conversation::{Author, Kind, Member, Role};
 use crate::group::{
     About, Ask, Change, Changed, Edit, Event, Everyone, Group, GroupView, InviteHash, KnownChange, Made,
 };
-use crate::id::{BodyRef, ConvRef, ConversationId, MessageId, Position, Seq, UserRef};
+use crate::id::{ConvRef, ConversationId, MessageId, Position, UserRef};
 use crate::record::{GroupMember, MemberRecord, Record};
-use crate::relay::{Fresh, Relay};
+use crate::relay::Relay;
 use tertulia_common::{Timestamp, UserId};
 
 /// Times that somebody may have come and gone while a device of theirs has not fetched what was in between. Raising it lets
@@ -238,29 +238,13 @@ impl Relay {
 
     /// One entry: what it says becomes so at its position.
     fn step(&mut self, now: Timestamp, at: ConvRef, by: UserRef, event: Event, out: &mut Vec<Record>) -> Made {
-        let position = self.next_position(now);
-        self.apply(at, by, &event, position);
-        let audience = self.audience(at, Author::Change(by), position, false, out);
-        for &reader in &audience {
-            self.mailboxes[reader.0 as usize].depth += 1;
-        }
-        let of = &mut self.conversations[at.0 as usize];
-        let seq = Seq(of.last.0 + 1);
-        (of.last, of.last_at) = (seq, position);
-        of.entries.push_back(Kept {
-            position,
-            seq,
-            sent_at: now,
-            author: Author::Change(by),
-            body: BodyRef::default(),
-            withheld: false,
-            owed: u32::try_from(audience.len()).unwrap_or(u32::MAX),
-        });
-        let id = MessageId { conversation: of.id, seq };
+        // The one that comes gets it, and so does the one that goes: what it says becomes so at its place.
+        self.apply(at, by, &event, Position(self.reached.0 + 1));
+        let (id, position, audience) = self.append(now, at, Author::Change(by), false, out);
+        let MessageId { conversation, seq } = id;
         let by = self.users[by.0 as usize].id.clone();
-        out.push(Record::Event { conversation: id.conversation, seq, position, sent_at: now, by });
-        self.fresh.push_back(Fresh::Entry { conversation: at, position });
-        audience.into_iter().for_each(|reader| self.keep_quota(reader, out));
+        out.push(Record::Event { conversation, seq, position, sent_at: now, by });
+        self.appended(at, position, audience, out);
         Made { id, position, at: now, event }
     }
 

@@ -85,6 +85,8 @@ pub(crate) enum Author {
     Device(DeviceRef),
     /// A change of the group: who made it. All their devices get it, too.
     Change(UserRef),
+    /// A note of the server's: in whose name. All their devices get it, too.
+    Note(UserRef),
 }
 
 /// An entry that is kept because a device still waits for it.

@@ -303,9 +303,11 @@ impl Relay {
     /// user sent from others only what was sent since it is there.
     pub(crate) fn is_for(&self, kept: &Kept, device: DeviceRef) -> bool {
         let mailbox = &self.mailboxes[device.0 as usize];
-        let Author::Device(sender) = kept.author else { return true };
-        let own = self.mailboxes[sender.0 as usize].user == mailbox.user;
-        if own { sender != device && kept.position > mailbox.opened } else { !kept.withheld }
+        let own = self.writer(kept.author) == mailbox.user;
+        match kept.author {
+            Author::Device(sender) if own => sender != device && kept.position > mailbox.opened,
+            _ => own || !kept.withheld,
+        }
     }
 
     fn item(&self, next: Next, reader: UserRef) -> Item {

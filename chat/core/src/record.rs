@@ -130,6 +130,28 @@ pub enum Record {
         /// The last change of receipts.
         receipts_at: Position,
     },
+    /// The server noted something. What it says, sealed, follows the record in the store.
+    Note {
+        /// In which conversation.
+        conversation: ConversationId,
+        /// Its place there.
+        seq: Seq,
+        /// Its place in mailboxes.
+        position: Position,
+        /// When.
+        sent_at: Timestamp,
+        /// In whose name.
+        by: UserId,
+        /// Its own name.
+        client_id: ClientId,
+        /// Only for the devices of that one.
+        withheld: bool,
+    },
+    /// The latest notes: when the store moves one.
+    Notes {
+        /// In order.
+        known: Vec<KnownNote>,
+    },
 }
 
 impl Record {
@@ -138,7 +160,8 @@ impl Record {
     pub fn entry(&self) -> Option<(MessageId, Position, Timestamp)> {
         match self {
             Self::Message { conversation, seq, position, sent_at, .. }
-            | Self::Event { conversation, seq, position, sent_at, .. } => {
+            | Self::Event { conversation, seq, position, sent_at, .. }
+            | Self::Note { conversation, seq, position, sent_at, .. } => {
                 Some((MessageId { conversation: *conversation, seq: *seq }, *position, *sent_at))
             }
             _ => None,
@@ -184,6 +207,21 @@ pub struct SentRecord {
     /// Tells another body under the same name.
     pub digest: u64,
     /// Where it went.
+    pub conversation: ConversationId,
+    /// Its place there.
+    pub seq: Seq,
+    /// When.
+    pub sent_at: Timestamp,
+}
+
+/// A note as it is known by its name, in a [`Record::Notes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownNote {
+    /// Its name.
+    pub client_id: ClientId,
+    /// Its place in mailboxes.
+    pub position: Position,
+    /// Where it is.
     pub conversation: ConversationId,
     /// Its place there.
     pub seq: Seq,

@@ -4,6 +4,7 @@ use crate::conversation::{Author, Conversation, Kept, Kind, Member, Role};
 use crate::group::{Everyone, InviteHash};
 use crate::id::{BodyRef, ClientId, ConvRef, ConversationId, DeviceRef, MessageId, Position, Seq, UserRef};
 use crate::mailbox::{Mailbox, Receipt};
+use crate::note::Notes;
 use crate::record::{Record, SentRecord};
 use crate::{Limits, Refusal};
 use rustc_hash::FxHashMap;
@@ -87,6 +88,7 @@ pub struct Relay {
     pub(crate) invites: FxHashMap<InviteHash, ConvRef>,
     /// The highest position given.
     pub(crate) reached: Position,
+    pub(crate) notes: Notes,
     /// Up to where everything is durable.
     pub(crate) settled: Position,
     pub(crate) fresh: VecDeque<Fresh>,
@@ -113,6 +115,7 @@ impl Relay {
             invites: FxHashMap::default(),
             reached: Position(0),
             settled: Position(0),
+            notes: Notes::default(),
             fresh: VecDeque::new(),
             moved: Vec::new(),
             receipts_at: Position(0),
@@ -216,7 +219,7 @@ impl Relay {
     }
 
     /// The conversation a message goes to; one of two people begins with its first message.
-    fn writable(
+    pub(crate) fn writable(
         &mut self,
         sender: UserRef,
         id: ConversationId,
@@ -224,7 +227,6 @@ impl Relay {
         out: &mut Vec<Record>,
     ) -> Result<ConvRef, Refusal> {
         if let Some(&known) = self.by_id.get(&id) {
-            let member = self.conversations[known.0 as usize].member(sender);
             let of = &self.conversations[known.0 as usize];
             if matches!(to, To::Group(_)) && of.group.is_none() {
                 return Err(Refusal::NoConversation);
@@ -262,30 +264,12 @@ impl Relay {
         submit: &Submit,
         out: &mut Vec<Record>,
     ) -> Sent {
-        let position = self.next_position(now);
-        let audience = self.audience(conversation, Author::Device(from), position, submit.withheld, out);
-        for &reader in &audience {
-            self.mailboxes[reader.0 as usize].depth += 1;
-        }
+        let (id, position, audience) = self.append(now, conversation, Author::Device(from), submit.withheld, out);
+        let MessageId { seq, .. } = id;
         let sender = self.mailboxes[from.0 as usize].user;
-        let into = &mut self.conversations[conversation.0 as usize];
-        let seq = Seq(into.last.0 + 1);
-        let owed = u32::try_from(audience.len()).unwrap_or(u32::MAX);
-        into.last = seq;
-        if let Some(member) = into.member_mut(sender) {
+        if let Some(member) = self.conversations[conversation.0 as usize].member_mut(sender) {
             member.wrote = true;
         }
-        into.last_at = position;
-        into.entries.push_back(Kept {
-            position,
-            seq,
-            sent_at: now,
-            author: Author::Device(from),
-            body: BodyRef::default(),
-            withheld: submit.withheld,
-            owed,
-        });
-        let id = MessageId { conversation: into.id, seq };
         let Submit { client_id, digest, .. } = *submit;
         let mailbox = &mut self.mailboxes[from.0 as usize];
         let known = SentRecord { client_id, digest, conversation: id.conversation, seq, sent_at: now };
@@ -301,10 +285,7 @@ impl Relay {
             digest,
             withheld: submit.withheld,
         });
-        self.fresh.push_back(Fresh::Entry { conversation, position });
-        for reader in audience {
-            self.keep_quota(reader, out);
-        }
+        self.appended(conversation, position, audience, out);
         Sent { id, sent_at: now, position: Some(position) }
     }
 
@@ -320,6 +301,41 @@ impl Relay {
                 self.dead.push(Dead { position, sent_at, body });
                 conversation.shed();
             }
+    /// Gives an entry its places; and says in which mailboxes it waits, for [`Self::appended`].
+    pub(crate) fn append(
+        &mut self,
+        now: Timestamp,
+        conversation: ConvRef,
+        author: Author,
+        withheld: bool,
+        out: &mut Vec<Record>,
+    ) -> (MessageId, Position, Vec<DeviceRef>) {
+        let position = self.next_position(now);
+        let audience = self.audience(conversation, author, position, withheld, out);
+        for &reader in &audience {
+            self.mailboxes[reader.0 as usize].depth += 1;
+        }
+        let owed = u32::try_from(audience.len()).unwrap_or(u32::MAX);
+        let of = &mut self.conversations[conversation.0 as usize];
+        let seq = Seq(of.last.0 + 1);
+        (of.last, of.last_at) = (seq, position);
+        let body = BodyRef::default();
+        of.entries.push_back(Kept { position, seq, sent_at: now, author, body, withheld, owed });
+        (MessageId { conversation: of.id, seq }, position, audience)
+    }
+
+    /// The entry's record is there: it is on its way, and mailboxes that it was too much for give up their oldest.
+    pub(crate) fn appended(
+        &mut self,
+        conversation: ConvRef,
+        position: Position,
+        audience: Vec<DeviceRef>,
+        out: &mut Vec<Record>,
+    ) {
+        self.fresh.push_back(Fresh::Entry { conversation, position });
+        audience.into_iter().for_each(|reader| self.keep_quota(reader, out));
+    }
+
         }
     }
 
@@ -375,9 +391,12 @@ impl Relay {
     }
 
     pub(crate) fn writer(&self, author: Author) -> UserRef {
+                if author == Author::Note(user) {
+                    continue;
+                }
         match author {
             Author::Device(device) => self.mailboxes[device.0 as usize].user,
-            Author::Change(user) => user,
+            Author::Change(user) | Author::Note(user) => user,
         }
     }
 

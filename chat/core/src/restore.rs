@@ -7,9 +7,10 @@ use crate::Limits;
 use crate::conversation::{Author, Kept, Kind, Member};
 use crate::dedup::Dedup;
 use crate::group::Group;
-use crate::id::{BodyRef, ConvRef, ConversationId, DeviceRef, Position, Seq, UserRef};
+use crate::id::{BodyRef, ConvRef, ConversationId, DeviceRef, MessageId, Position, Seq, UserRef};
 use crate::mailbox::Mailbox;
-use crate::record::{GroupMember, MemberRecord, Record, SentRecord};
+use crate::note::Notes;
+use crate::record::{GroupMember, KnownNote, MemberRecord, Record, SentRecord};
 use crate::relay::Relay;
 use rustc_hash::FxHashMap;
 use tertulia_common::{DeviceId, UserId};
@@ -22,6 +23,7 @@ pub struct Restoring {
     devices: FxHashMap<(UserRef, Option<DeviceId>), DeviceRef>,
     /// Which of them were opened, or closed, last.
     open: FxHashMap<DeviceRef, bool>,
+    notes: Vec<KnownNote>,
 }
 
 /// The records don't make a whole: something that was durable is missing.
@@ -33,7 +35,7 @@ impl Restoring {
     /// Nothing told yet.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { relay: Relay::new(limits), devices: FxHashMap::default(), open: FxHashMap::default() }
+        Self { relay: Relay::new(limits), devices: FxHashMap::default(), open: FxHashMap::default(), notes: Vec::new() }
     }
 
     /// The next record that was durable; `body` says where the store keeps a message's.
@@ -44,11 +46,8 @@ impl Restoring {
                 let known = SentRecord { client_id, digest, conversation, seq, sent_at };
                 let max = self.relay.limits.dedup_per_device;
                 self.relay.mailboxes[sender.0 as usize].sent.add(known, max);
-                let of = self.conversation(conversation);
-                let of = &mut self.relay.conversations[of.0 as usize];
                 let author = Author::Device(sender);
-                of.entries.push_back(Kept { position, seq, sent_at, author, body, withheld, owed: 0 });
-                self.reach(position);
+                self.entry(conversation, Kept { position, seq, sent_at, author, body, withheld, owed: 0 });
             }
             Record::Acknowledged { user, device, upto } => {
                 let mailbox = self.mailbox(&user, device);
@@ -87,11 +86,14 @@ impl Restoring {
             Record::Reached { position } => self.reach(position),
             Record::Event { conversation, seq, position, sent_at, by } => {
                 let author = Author::Change(self.relay.user(&by));
-                let of = self.conversation(conversation);
-                let of = &mut self.relay.conversations[of.0 as usize];
-                of.entries.push_back(Kept { position, seq, sent_at, author, body, withheld: false, owed: 0 });
-                self.reach(position);
+                self.entry(conversation, Kept { position, seq, sent_at, author, body, withheld: false, owed: 0 });
             }
+            Record::Note { conversation, seq, position, sent_at, by, client_id, withheld } => {
+                self.notes.push(KnownNote::of(MessageId { conversation, seq }, position, sent_at, client_id));
+                let author = Author::Note(self.relay.user(&by));
+                self.entry(conversation, Kept { position, seq, sent_at, author, body, withheld, owed: 0 });
+            }
+            Record::Notes { known } => self.notes.extend(known),
             Record::Group { id, version, about, invite, ended, members, changes, last, receipts_at } => {
                 let group = Group { about, invite, ended, changes: changes.into() };
                 self.describe_group(id, version, group, members);
@@ -102,6 +104,12 @@ impl Restoring {
                 self.reach(receipts_at);
             }
         }
+    }
+
+    fn entry(&mut self, conversation: ConversationId, kept: Kept) {
+        let of = self.conversation(conversation);
+        self.reach(kept.position);
+        self.relay.conversations[of.0 as usize].entries.push_back(kept);
     }
 
     fn told(&mut self, conversation: ConversationId, position: Position, moved: Vec<(UserId, Seq, Seq)>) {
@@ -149,6 +157,7 @@ impl Restoring {
             self.relay.invites.extend(invite.map(|invite| (invite, at)));
             self.relay.conversations[at.0 as usize].everyone = self.relay.everyone(at);
         }
+        self.relay.notes = Notes::restored(std::mem::take(&mut self.notes));
         self.relay.date();
         self.relay.settled = self.relay.reached;
         Ok(self.relay)
@@ -323,11 +332,19 @@ impl Relay {
             Record::Receipts { conversation: id, .. }
             | Record::Conversation { id, .. }
             | Record::Event { conversation: id, .. }
+            | Record::Note { conversation: id, .. }
             | Record::Group { id, .. } => self.snapshot_conversation(*id, out),
             // What was opened before was in this file or an older one: nothing is left of it that a close would undo.
             Record::Closed { .. } => {}
-            Record::Reached { .. } => out.push(Record::Reached { position: self.reached }),
+            // Nobody's in particular: [`Self::marks`].
+            Record::Reached { .. } | Record::Notes { .. } => {}
         }
+    }
+
+    /// What a store writes whenever it drops a file, whatever is in that: how far positions have come, and the latest notes.
+    pub fn marks(&self, out: &mut Vec<Record>) {
+        out.push(Record::Reached { position: self.reached });
+        out.extend(self.notes.record());
     }
 
     fn snapshot_device(&self, user: &UserId, device: Option<&DeviceId>, out: &mut Vec<Record>) {

@@ -11,8 +11,7 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use support::{Scene, about, device, event_body, user};
 use tertulia_chat_core::{
-    Ask, BodyRef, Change, ClientId, ConversationId, Event, InviteHash, Limits, Made, MessageId, Record, Refusal, Role,
-    To,
+    Ask, BodyRef, Change, ClientId, ConversationId, Event, InviteHash, Limits, Made, MessageId, Refusal, Role, To,
 };
 use tertulia_common::UserId;
 
@@ -307,7 +306,9 @@ impl Checker {
                 copies.push((record.clone(), *body));
             }
         }
-        copies.push((Record::Reached { position: self.scene.relay.reached() }, BodyRef::default()));
+        let mut marks = Vec::new();
+        self.scene.relay.marks(&mut marks);
+        copies.extend(marks.into_iter().map(|record| (record, BodyRef::default())));
         self.scene.records.extend(copies);
         if killed {
             self.synced = self.scene.records.len();

@@ -134,21 +134,17 @@ impl Committer<'_> {
                 self.write(relay)?;
                 self.tell(reply, opened);
             }
-            Command::Send { reply, .. } if self.store.is_short() => {
+            Command::Send { reply, .. } | Command::Note { reply, .. } if self.store.is_short() => {
                 count(&self.shared.counters.full, 1);
                 self.told.push(Box::new(move || reply(Err(Rejected::Full))));
             }
             Command::Send { from, submit, body, reply } => {
                 let sent = relay.send(now, from.device, &submit, &mut self.records);
-                if let Ok(Sent { position, .. }) = &sent {
-                    let counters = &self.shared.counters;
-                    count(if position.is_some() { &counters.sent } else { &counters.duplicates }, 1);
-                    if let Some(position) = position {
-                        self.bodies.insert(*position, body);
-                    }
-                }
-                self.write(relay)?;
-                self.tell(reply, sent);
+                self.sent(relay, sent, body, reply)?;
+            }
+            Command::Note { note, body, reply } => {
+                let noted = relay.note(now, &note, &mut self.records);
+                self.sent(relay, noted, body, reply)?;
             }
             Command::Acknowledge { reader: Reader { device, number }, upto } => {
                 match relay.acknowledge(device, number, upto, &mut self.records) {
@@ -184,6 +180,26 @@ impl Committer<'_> {
             Command::Groups(command) => self.groups(relay, now, command)?,
             Command::Tidy { reply } => self.tidy.push(reply),
         }
+        Ok(())
+    }
+
+    /// Writes a message that has its place, with its body.
+    fn sent(
+        &mut self,
+        relay: &mut Relay,
+        sent: Result<Sent, Refusal>,
+        body: Bytes,
+        reply: Reply<Sent>,
+    ) -> Result<(), StoreError> {
+        if let Ok(Sent { position, .. }) = &sent {
+            let counters = &self.shared.counters;
+            count(if position.is_some() { &counters.sent } else { &counters.duplicates }, 1);
+            if let Some(position) = position {
+                self.bodies.insert(*position, body);
+            }
+        }
+        self.write(relay)?;
+        self.tell(reply, sent);
         Ok(())
     }
 

@@ -135,7 +135,7 @@ impl Embedded {
                     relay.snapshot(record, &mut records);
                 }
             }
-            records.push(Record::Reached { position: relay.reached() });
+            relay.marks(&mut records);
             for record in &records {
                 self.push(record, None)?;
             }
@@ -331,9 +331,10 @@ fn subjects(record: &Record) -> Vec<(u128, String, String)> {
         Record::Receipts { conversation: id, .. }
         | Record::Conversation { id, .. }
         | Record::Event { conversation: id, .. }
+        | Record::Note { conversation: id, .. }
         | Record::Group { id, .. } => {
             vec![(id.0, String::new(), String::new())]
         }
-        Record::Closed { .. } | Record::Reached { .. } => Vec::new(),
+        Record::Closed { .. } | Record::Reached { .. } | Record::Notes { .. } => Vec::new(),
     }
 }

@@ -1,0 +1,136 @@
+//! Notes driven by hand: once, in order, to whom, and what a crash leaves of them.
+
+#[expect(dead_code, reason = "the scripts use the rest")]
+mod support;
+
+use support::{Scene, user};
+use tertulia_chat_core::{BodyRef, ClientId, Limits, Note, Record, Refusal, Restoring, Sent, Seq};
+
+fn notes(scene: &mut Scene, by: &str, to: &str, number: u32) -> Result<Sent, Refusal> {
+    let (by, to, withheld) = (user(by), user(to), scene.withheld);
+    let mut out = Vec::new();
+    let sent = scene.relay.note(scene.now, &Note { by, to, client_id: ClientId(number.into()), withheld }, &mut out)?;
+    let body = BodyRef { file: 1, offset: number, len: 10 };
+    if let Some(position) = sent.position {
+        scene.relay.placed(sent.id, position, body);
+    }
+    let bodies: Vec<BodyRef> = out.iter().map(|record| record.entry().map_or(BodyRef::default(), |_| body)).collect();
+    let from = scene.records.len();
+    scene.commit(out, body);
+    scene.records[from..].iter_mut().zip(bodies).for_each(|(record, body)| record.1 = body);
+    Ok(sent)
+}
+
+#[test]
+fn c1_a_note_has_its_place_among_messages_and_reaches_every_device_of_both() {
+    let mut scene = Scene::new(Limits::default());
+    scene.connects("alice", "phone").connects("alice", "laptop").connects("bob", "phone").connects("eve", "phone");
+    scene.sends("bob", "phone", "alice", 1).unwrap();
+    assert_eq!(notes(&mut scene, "alice", "bob", 2).unwrap().id.seq, Seq(2));
+    scene.sends("bob", "phone", "alice", 3).unwrap();
+    assert_eq!(scene.got("alice", "phone"), [1, 2, 3]);
+    assert_eq!(scene.got("alice", "laptop"), [1, 2, 3]);
+    assert_eq!(scene.got("bob", "phone"), [2]);
+    assert!(scene.got("eve", "phone").is_empty());
+    // Both say that they have it: it is forgotten.
+    for (name, on) in [("alice", "phone"), ("alice", "laptop"), ("bob", "phone")] {
+        assert!(!scene.dead.contains(&2));
+        scene.acknowledges(name, on).unwrap();
+    }
+    assert!(scene.dead.contains(&2));
+    scene.tells_receipts();
+    assert_eq!(scene.ticks("alice", "phone", "bob"), (2, 0));
+}
+
+#[test]
+fn c1_a_note_is_made_once_however_often_it_is_asked_for_and_whatever_was_moved() {
+    let mut scene = Scene::new(Limits::default());
+    scene.connects("alice", "phone").connects("bob", "phone");
+    let first = notes(&mut scene, "alice", "bob", 1).unwrap();
+    let again = |scene: &mut Scene| {
+        let again = notes(scene, "alice", "bob", 1).unwrap();
+        assert_eq!((again.id, again.sent_at, again.position), (first.id, first.sent_at, None));
+    };
+    again(&mut scene);
+    scene.dies(usize::MAX);
+    again(&mut scene);
+    scene.connects("alice", "phone").connects("bob", "phone");
+    assert_eq!(scene.got("bob", "phone"), [1]);
+    scene.acknowledges("alice", "phone").unwrap();
+    scene.acknowledges("bob", "phone").unwrap();
+    // The store drops the file: what stands for its records is what is left, in any order.
+    let mut left = Vec::new();
+    scene.records.iter().for_each(|(record, _)| scene.relay.snapshot(record, &mut left));
+    scene.relay.marks(&mut left);
+    assert!(!left.iter().any(|record| matches!(record, Record::Note { .. })));
+    for turned in [false, true] {
+        let mut restoring = Restoring::new(Limits::default());
+        let records: Vec<Record> = if turned { left.iter().rev().cloned().collect() } else { left.clone() };
+        records.into_iter().for_each(|record| restoring.restore(record, BodyRef::default()));
+        scene.relay = restoring.finish().unwrap();
+        again(&mut scene);
+        assert_eq!(notes(&mut scene, "alice", "bob", 2 + u32::from(turned)).unwrap().id.seq, Seq(2));
+    }
+}
+
+#[test]
+fn c1_the_latest_notes_are_known_also_after_older_ones_were_written_again_behind_them() {
+    let mut scene = Scene::new(Limits::default());
+    scene.connects("alice", "phone").connects("bob", "phone");
+    for number in 1..=200 {
+        notes(&mut scene, "alice", "bob", number).unwrap();
+    }
+    // A copy of each of the first is behind all.
+    let copies: Vec<_> = scene.records[..100].to_vec();
+    scene.records.extend(copies);
+    scene.dies(usize::MAX);
+    for number in 150..=200 {
+        assert_eq!(notes(&mut scene, "alice", "bob", number).unwrap().position, None, "{number}");
+    }
+}
+
+#[test]
+fn c1_a_note_waits_for_whom_has_no_device_and_names_nobody_who_takes_no_messages() {
+    let mut scene = Scene::new(Limits::default());
+    assert_eq!(notes(&mut scene, "alice", "bob", 1), Err(Refusal::DeviceGone));
+    assert_eq!(scene.relay.depths().mailboxes, 0);
+    scene.connects("alice", "phone");
+    notes(&mut scene, "alice", "bob", 2).unwrap();
+    notes(&mut scene, "carol", "alice", 3).unwrap();
+    assert_eq!(
+        scene.relay.depths().mailboxes,
+        2,
+        "Alice's, and what waits for Bob: nothing waits for Carol, who called"
+    );
+    scene.dies(usize::MAX);
+    scene.connects("bob", "phone").connects("carol", "phone").connects("alice", "phone");
+    assert_eq!(scene.got("bob", "phone"), [2]);
+    assert!(scene.got("carol", "phone").is_empty());
+    assert_eq!(scene.got("alice", "phone"), [2, 3]);
+}
+
+#[test]
+fn c1_a_withheld_note_is_its_authors_alone_before_and_after_a_crash() {
+    let mut scene = Scene::new(Limits::default());
+    scene.connects("eve", "phone").connects("alice", "phone");
+    scene.withheld = true;
+    notes(&mut scene, "eve", "alice", 1).unwrap();
+    assert_eq!(scene.got("eve", "phone"), [1]);
+    scene.dies(usize::MAX);
+    scene.connects("eve", "phone").connects("alice", "phone");
+    assert!(scene.got("alice", "phone").is_empty());
+    scene.acknowledges("eve", "phone").unwrap();
+    assert_eq!(scene.relay.depths().entries, 0, "nobody else waits for it");
+}
+
+#[test]
+fn c1_what_waits_in_a_last_device_that_is_closed_waits_for_the_next() {
+    let mut scene = Scene::new(Limits::default());
+    scene.connects("alice", "phone").connects("bob", "phone").leaves("alice", "phone");
+    notes(&mut scene, "alice", "bob", 1).unwrap();
+    notes(&mut scene, "bob", "alice", 2).unwrap();
+    scene.closes("alice", "phone");
+    scene.dies(usize::MAX);
+    scene.connects("alice", "tablet");
+    assert_eq!(scene.got("alice", "tablet"), [1, 2]);
+}
