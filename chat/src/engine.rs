@@ -258,6 +258,11 @@ impl Engine {
         self.ask(Command::Send { from, submit, body, reply: Box::new(answer) });
     }
 
+    /// Notes what the server itself has to say. Answered as [`Self::send`].
+    pub fn note(&self, note: Note, body: Bytes, answer: impl FnOnce(Result<Sent, Rejected>) + Send + 'static) {
+        self.ask(Command::Note { note, body, reply: Box::new(answer) });
+    }
+
     /// The reader's device has everything up to there.
     pub fn acknowledge(&self, reader: Reader, upto: Position) {
         self.ask(Command::Acknowledge { reader, upto });
@@ -272,11 +277,6 @@ impl Engine {
         answer: impl FnOnce(Result<(), Rejected>) + Send + 'static,
     ) {
         self.ask(Command::Read { reader, conversation, upto, reply: Box::new(answer) });
-    /// Notes what the server itself has to say. Answered as [`Self::send`].
-    pub fn note(&self, note: Note, body: Bytes, answer: impl FnOnce(Result<Sent, Rejected>) + Send + 'static) {
-        self.ask(Command::Note { note, body, reply: Box::new(answer) });
-    }
-
     }
 
     /// A device is unlinked: its mailbox closes. What waits in a user's last waits for their next.

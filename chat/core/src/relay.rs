@@ -86,9 +86,9 @@ pub struct Relay {
     pub(crate) conversations: Vec<Conversation>,
     /// Of groups that may be joined.
     pub(crate) invites: FxHashMap<InviteHash, ConvRef>,
+    pub(crate) notes: Notes,
     /// The highest position given.
     pub(crate) reached: Position,
-    pub(crate) notes: Notes,
     /// Up to where everything is durable.
     pub(crate) settled: Position,
     pub(crate) fresh: VecDeque<Fresh>,
@@ -113,9 +113,9 @@ impl Relay {
             by_id: FxHashMap::default(),
             conversations: Vec::new(),
             invites: FxHashMap::default(),
+            notes: Notes::default(),
             reached: Position(0),
             settled: Position(0),
-            notes: Notes::default(),
             fresh: VecDeque::new(),
             moved: Vec::new(),
             receipts_at: Position(0),
@@ -227,6 +227,7 @@ impl Relay {
         out: &mut Vec<Record>,
     ) -> Result<ConvRef, Refusal> {
         if let Some(&known) = self.by_id.get(&id) {
+            let member = self.conversations[known.0 as usize].member(sender);
             let of = &self.conversations[known.0 as usize];
             if matches!(to, To::Group(_)) && of.group.is_none() {
                 return Err(Refusal::NoConversation);
@@ -289,18 +290,6 @@ impl Relay {
         Sent { id, sent_at: now, position: Some(position) }
     }
 
-    /// The body of the message at this position lies there.
-    pub fn placed(&mut self, message: MessageId, position: Position, body: BodyRef) {
-        let Some(conversation) = self.by_id.get(&message.conversation) else { return };
-        let conversation = &mut self.conversations[conversation.0 as usize];
-        if let Some(index) = conversation.at(position) {
-            conversation.entries[index].body = body;
-            if conversation.entries[index].owed == 0 {
-                // It was for nobody from the start: a note to oneself with one device.
-                let sent_at = conversation.entries[index].sent_at;
-                self.dead.push(Dead { position, sent_at, body });
-                conversation.shed();
-            }
     /// Gives an entry its places; and says in which mailboxes it waits, for [`Self::appended`].
     pub(crate) fn append(
         &mut self,
@@ -336,6 +325,18 @@ impl Relay {
         audience.into_iter().for_each(|reader| self.keep_quota(reader, out));
     }
 
+    /// The body of the message at this position lies there.
+    pub fn placed(&mut self, message: MessageId, position: Position, body: BodyRef) {
+        let Some(conversation) = self.by_id.get(&message.conversation) else { return };
+        let conversation = &mut self.conversations[conversation.0 as usize];
+        if let Some(index) = conversation.at(position) {
+            conversation.entries[index].body = body;
+            if conversation.entries[index].owed == 0 {
+                // It was for nobody from the start: a note to oneself with one device.
+                let sent_at = conversation.entries[index].sent_at;
+                self.dead.push(Dead { position, sent_at, body });
+                conversation.shed();
+            }
         }
     }
 
@@ -379,6 +380,9 @@ impl Relay {
         let mut audience = Vec::with_capacity(users.len());
         for user in users {
             if self.users[user.0 as usize].mailboxes.is_empty() {
+                if author == Author::Note(user) {
+                    continue;
+                }
                 let before = Position(position.0 - 1);
                 let waiting = self.add_mailbox(Mailbox::new(user, None, before, before));
                 out.push(self.device_record(waiting));
@@ -391,9 +395,6 @@ impl Relay {
     }
 
     pub(crate) fn writer(&self, author: Author) -> UserRef {
-                if author == Author::Note(user) {
-                    continue;
-                }
         match author {
             Author::Device(device) => self.mailboxes[device.0 as usize].user,
             Author::Change(user) | Author::Note(user) => user,
