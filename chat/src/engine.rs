@@ -247,6 +247,20 @@ impl Engine {
         Some(Reader { device, number: NOBODY })
     }
 
+    /// Whom a message from this reader's device to a group would be for, and the version of the group that says so.
+    ///
+    /// # Errors
+    /// As the message would be refused.
+    pub fn written_to(&self, from: Reader, group: ConversationId) -> Result<(u64, Vec<UserId>), Rejected> {
+        Ok(self.shared.relay.lock().written_to(from.device, group)?)
+    }
+
+    /// Whether a message by this name was sent from this reader's device.
+    #[must_use]
+    pub fn knows(&self, from: Reader, client_id: ClientId) -> bool {
+        self.shared.relay.lock().knows(from.device, client_id)
+    }
+
     /// Sends a message. The answer comes when it is durable, from the committer's thread: it must not wait for anything.
     pub fn send(
         &self,

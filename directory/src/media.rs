@@ -11,6 +11,7 @@ mod add;
 mod blobs;
 mod forget;
 mod once;
+mod refer;
 mod settle;
 mod share;
 mod uploads;

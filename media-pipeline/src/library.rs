@@ -8,6 +8,7 @@
 
 pub(crate) mod access;
 mod arrive;
+mod carry;
 mod figures;
 mod manage;
 mod resumable;

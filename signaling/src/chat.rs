@@ -4,6 +4,7 @@
 //! go to is asked of the directory, and remembered for a moment ([`Reach`]); what a blocked person writes is withheld, so that
 //! a block does not tell of itself.
 
+mod carry;
 mod groups;
 
 pub use groups::GroupsConfig;
@@ -14,6 +15,7 @@ use crate::hub::Hub;
 use crate::session::Session;
 use crate::translate;
 use bytes::Bytes;
+use carry::Carried;
 use groups::Groups;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
@@ -26,6 +28,7 @@ use tertulia_chat_core::{
 };
 use tertulia_common::{DeviceId, Timestamp, UserId};
 use tertulia_directory::Directory;
+use tertulia_media_pipeline::library::Library;
 use tertulia_signaling_proto::{
     Codec, Content, Drained, ErrorBody, ErrorCode, Gap, GapReason as WireGapReason, MailboxAck, Message, MessagePost,
     MessageRead, MessageSend, MessageSent, OkFrame, Receipt as WireReceipt, Receipts, ReceiptsOfAll, Recipient,
@@ -41,6 +44,8 @@ const PAIRS_MAX: usize = 20_000;
 /// The relay, with what sessions need beside it.
 pub(crate) struct Chat {
     engine: Arc<Engine>,
+    /// Files that messages carry. Absent: this server takes none.
+    library: Option<Library>,
     reach: Mutex<Reach>,
     pub(crate) groups: Groups,
 }
@@ -119,8 +124,8 @@ impl Outlet for Mail {
 }
 
 impl Chat {
-    pub(crate) fn new(config: ChatConfig) -> Self {
-        Self { engine: config.engine, reach: Mutex::default(), groups: Groups::new(config.groups) }
+    pub(crate) fn new(config: ChatConfig, library: Option<Library>) -> Self {
+        Self { engine: config.engine, library, reach: Mutex::default(), groups: Groups::new(config.groups) }
     }
 
     /// Opens the mailbox of a session's device and hands it out from now on. Whoever welcomes the session waits for it: what the
@@ -186,10 +191,16 @@ impl Chat {
         let Some(reader) = session.reader() else { return answer(Err(ErrorCode::NoMailbox.into())) };
         let MessageSend { client_id, to, content, .. } = send;
         let post = MessagePost { client_id, to, content };
-        let (submit, body) = match self.submit(directory, clock, &session.who.endpoint.user, post).await {
-            Ok(submit) => submit,
-            Err(code) => return answer(Err(code.into())),
+        let endpoint = &session.who.endpoint;
+        let mut asked = match self.asked(directory, clock, &endpoint.user, post).await {
+            Ok(asked) => asked,
+            Err(error) => return answer(Err(error)),
         };
+        if let Some(carried) = asked.carried.take() {
+            let sent = self.send_carried(reader, (&endpoint.user, &endpoint.device), asked, carried).await;
+            return answer(sent.map(|message| OkFrame { message: Some(message), ..OkFrame::default() }));
+        }
+        let (submit, body) = asked.into_submit();
         self.engine.send(reader, submit, body, move |sent| {
             let message = sent.map(|sent| Some(sent_to_wire(sent)));
             let ok = message.map(|message| OkFrame { message, ..OkFrame::default() });
@@ -206,25 +217,29 @@ impl Chat {
         post: MessagePost,
     ) -> Result<MessageSent, ErrorBody> {
         let sender = self.engine.sender(from.0, from.1).ok_or(ErrorCode::NoMailbox)?;
-        let (submit, body) = self.submit(directory, clock, from.0, post).await?;
+        let mut asked = self.asked(directory, clock, from.0, post).await?;
+        if let Some(carried) = asked.carried.take() {
+            return self.send_carried(sender, from, asked, carried).await;
+        }
+        let (submit, body) = asked.into_submit();
         let (tell, told) = oneshot::channel();
         // Nobody hears it if the asker is gone: they ask again.
         self.engine.send(sender, submit, body, move |sent| drop(tell.send(sent)));
         answered(told).await.map(sent_to_wire)
     }
 
-    /// What the relay is asked for a message that makes sense and has somewhere to go.
-    async fn submit(
+    /// A message that makes sense and has somewhere to go.
+    async fn asked(
         &self,
         directory: &Directory,
         clock: Clock,
         from: &UserId,
         post: MessagePost,
-    ) -> Result<(Submit, Bytes), ErrorCode> {
-        let body = checked(&post.content).ok_or(ErrorCode::BadRequest)?;
+    ) -> Result<Asked, ErrorBody> {
+        let body = checked(&post.content)?;
         let (to, withheld) = self.way(directory, clock, from, post.to).await?;
         let client_id = ClientId(post.client_id.as_u128());
-        Ok((Submit { to, client_id, digest: digest(&body), body_bytes: body.len(), withheld }, body))
+        Ok(Asked { client_id, to, withheld, body, carried: Carried::of(&post.content) })
     }
 
     /// Where a message goes, and whether it is withheld. In a group members hear each other, blocked or not.
@@ -292,14 +307,35 @@ impl Chat {
     }
 }
 
+/// A message as its sender wants it.
+struct Asked {
+    client_id: ClientId,
+    to: To,
+    withheld: bool,
+    body: Bytes,
+    /// What it carries besides words: it is sent by [`Chat::send_carried`].
+    carried: Option<Carried>,
+}
+
+impl Asked {
+    fn into_submit(self) -> (Submit, Bytes) {
+        let Self { client_id, to, withheld, body, .. } = self;
+        (Submit { to, client_id, digest: digest(&body), body_bytes: body.len(), withheld }, body)
+    }
+}
+
 /// What is stored of a content that makes sense.
-fn checked(content: &Content) -> Option<Bytes> {
+fn checked(content: &Content) -> Result<Bytes, ErrorBody> {
     let sense = match content {
         Content::Text { text } => !text.trim().is_empty(),
+        Content::Media(_) | Content::Voice(_) => {
+            carry::check(content)?;
+            true
+        }
         // The server's own words.
         Content::System(_) => false,
     };
-    sense.then(|| content.to_bytes().into())
+    sense.then(|| content.to_bytes().into()).ok_or_else(|| ErrorCode::BadRequest.into())
 }
 
 /// Tells one body from another.
@@ -315,6 +351,7 @@ fn sent_to_wire(sent: Sent) -> MessageSent {
         conversation_seq: sent.id.seq.0,
         sent_at: sent.sent_at,
         duplicate: sent.position.is_none(),
+        content: None,
     }
 }
 
@@ -340,6 +377,7 @@ fn rejected_to_wire(rejected: &Rejected) -> ErrorBody {
             Refusal::NoMember => ErrorCode::UnknownUser.into(),
             Refusal::GroupFull { limit } => translate::too_many(ErrorCode::TooMany, *limit),
             Refusal::NoInvite => ErrorCode::InviteOver.into(),
+            Refusal::Changed => ErrorCode::MessageNotStored.into(),
             Refusal::ClientIdReused => ErrorCode::ClientIdReused.into(),
             Refusal::NotHandedOut => ErrorCode::BadRequest.into(),
             Refusal::DeviceGone => ErrorCode::NoMailbox.into(),

@@ -190,7 +190,8 @@ impl Gateway {
         let accounts = Accounts::new(&config.accounts, &metrics, clock.now());
         let (seen, people_of) = (Arc::clone(&accounts.seen), directory.clone());
         tasks.push(tokio::spawn(async move { seen.run(people_of).await }));
-        let chat = config.chat.clone().map(Chat::new);
+        let library = config.uploads.as_ref().map(|uploads| uploads.library.clone());
+        let chat = config.chat.clone().map(|chat| Chat::new(chat, library));
         let (draining, closing) = (AtomicBool::new(false), AtomicBool::new(false));
         let instance = format!("{:016x}", random() as u64);
         let shared = Shared {

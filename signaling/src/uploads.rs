@@ -4,7 +4,9 @@ mod transfer;
 mod wire;
 
 pub use transfer::Transfer;
-pub(crate) use wire::{limits_to_wire, refusal_to_wire, to_wire, treatment_from_wire};
+pub(crate) use wire::{
+    library_error_to_wire, limits_to_wire, refusal_to_wire, to_shared, to_wire, treatment_from_wire,
+};
 
 use crate::hub::Hub;
 use std::sync::{Arc, OnceLock};

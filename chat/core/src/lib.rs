@@ -15,6 +15,7 @@
 //! **Forgetting.** An entry knows how many devices still owe an acknowledgement. At the last one its body is [`Dead`], and the
 //! store may forget it.
 
+mod carry;
 mod change;
 mod conversation;
 mod dedup;

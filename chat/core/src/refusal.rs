@@ -44,6 +44,9 @@ pub enum Refusal {
     /// No invitation has this token, or none any longer.
     #[error("this invitation is not valid")]
     NoInvite,
+    /// The group is not any longer the one that the message was for: look again who is in it.
+    #[error("the group has changed meanwhile")]
+    Changed,
     /// The same client id came with another body, or for another conversation.
     #[error("this client id was used for another message")]
     ClientIdReused,

@@ -20,6 +20,8 @@ pub enum To {
     Conversation(ConversationId),
     /// To a group that the sender is in.
     Group(ConversationId),
+    /// The same, with the members it had at this version of it: [`Relay::written_to`] tells both.
+    GroupAt(ConversationId, u64),
 }
 
 /// A message that somebody wants to send.
@@ -201,7 +203,7 @@ impl Relay {
         let sender = mailbox.user;
         let id = match &submit.to {
             To::User(user) => ConversationId::direct(&self.users[sender.0 as usize].id, user),
-            To::Conversation(id) | To::Group(id) => *id,
+            To::Conversation(id) | To::Group(id) | To::GroupAt(id, _) => *id,
         };
         if let Some(known) = mailbox.sent.find(submit.client_id) {
             if known.conversation != id || known.digest != submit.digest {
@@ -227,17 +229,14 @@ impl Relay {
         out: &mut Vec<Record>,
     ) -> Result<ConvRef, Refusal> {
         if let Some(&known) = self.by_id.get(&id) {
-            let member = self.conversations[known.0 as usize].member(sender);
             let of = &self.conversations[known.0 as usize];
-            if matches!(to, To::Group(_)) && of.group.is_none() {
+            if matches!(to, To::Group(_) | To::GroupAt(..)) && of.group.is_none() {
                 return Err(Refusal::NoConversation);
             }
-            let least = of.group.as_ref().map_or(Role::Member, |group| group.about.post);
-            return match member {
-                Some(member) if member.is_in() && member.role >= least => Ok(known),
-                // Who never was in it learns nothing of it; who was, does.
-                Some(_) => Err(Refusal::NotAllowed),
-                None => Err(Refusal::NoConversation),
+            self.may_write(sender, known)?;
+            return match to {
+                To::GroupAt(_, version) if *version != of.version => Err(Refusal::Changed),
+                _ => Ok(known),
             };
         }
         let To::User(other) = to else { return Err(Refusal::NoConversation) };
@@ -255,6 +254,18 @@ impl Relay {
         self.conversations[conversation.0 as usize].version = 1;
         out.push(self.conversation_record(conversation));
         Ok(conversation)
+    }
+
+    /// Whether somebody may write in a conversation that is there.
+    pub(crate) fn may_write(&self, sender: UserRef, conversation: ConvRef) -> Result<(), Refusal> {
+        let of = &self.conversations[conversation.0 as usize];
+        let least = of.group.as_ref().map_or(Role::Member, |group| group.about.post);
+        match of.member(sender) {
+            Some(member) if member.is_in() && member.role >= least => Ok(()),
+            // Who never was in it learns nothing of it; who was, does.
+            Some(_) => Err(Refusal::NotAllowed),
+            None => Err(Refusal::NoConversation),
+        }
     }
 
     fn add_entry(

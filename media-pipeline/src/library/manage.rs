@@ -206,7 +206,7 @@ impl Library {
     }
 
     /// One's own handle on what was shared: the one there is, or a new one.
-    async fn forward(&self, caller: &Caller, media: MediaFile) -> Result<MediaId, LibraryError> {
+    pub(super) async fn forward(&self, caller: &Caller, media: MediaFile) -> Result<MediaId, LibraryError> {
         let inner = &self.inner;
         let content = media.content.id;
         if let Some(own) = inner.parts.directory.media_own(&caller.user, content, inner.now()).await? {
@@ -291,12 +291,12 @@ impl Library {
         Ok(leaving)
     }
 
-    async fn reach(&self, user: &UserId, id: MediaId) -> Result<(MediaFile, Reach), LibraryError> {
+    pub(super) async fn reach(&self, user: &UserId, id: MediaId) -> Result<(MediaFile, Reach), LibraryError> {
         self.inner.parts.directory.media_for(user, id, self.inner.now()).await?.ok_or(LibraryError::NotFound)
     }
 }
 
-fn told(shared: Shared) -> Result<(), LibraryError> {
+pub(super) fn told(shared: Shared) -> Result<(), LibraryError> {
     match shared {
         Shared::Done => Ok(()),
         Shared::NotFound => Err(LibraryError::NotFound),

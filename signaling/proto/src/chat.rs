@@ -5,7 +5,7 @@
 //! everything, and the server forgets it. What was handed out and not acknowledged comes again in the next session: a client
 //! shows a message once, by its conversation and its place there.
 
-use crate::GroupEvent;
+use crate::{GroupEvent, MediaContent, VoiceContent};
 use crate::types::RequestId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -71,6 +71,10 @@ pub enum Content {
         /// Not empty.
         text: String,
     },
+    /// A picture, video, sound or file.
+    Media(MediaContent),
+    /// A voice note.
+    Voice(VoiceContent),
     /// What happened to a group. The server says it; nobody sends it.
     System(GroupEvent),
 }
@@ -94,6 +98,8 @@ impl std::fmt::Debug for Content {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Text { text } => write!(f, "text of {} bytes", text.len()),
+            Self::Media(media) => write!(f, "{media:?}"),
+            Self::Voice(voice) => write!(f, "{voice:?}"),
             Self::System(_) => f.write_str("a change of the group"),
         }
     }
@@ -113,6 +119,10 @@ pub struct MessageSent {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[ts(as = "Option<bool>", optional)]
     pub duplicate: bool,
+    /// Of a message with a file: what the others get, with what the server says of it. Absent where it is gone by now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub content: Option<Box<Content>>,
 }
 
 /// A message has come: somebody's, or one of this user's from another device.

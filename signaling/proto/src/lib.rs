@@ -14,6 +14,7 @@ mod account;
 mod chat;
 mod client;
 mod codec;
+mod content;
 mod error;
 mod finite;
 mod group;
@@ -35,6 +36,7 @@ pub use client::{
     Resume,
 };
 pub use codec::{Codec, DecodeError};
+pub use content::{MediaContent, SharedFile, VoiceContent};
 pub use error::{CloseCode, ErrorBody, ErrorClass, ErrorCode, WireError};
 pub use group::{Group, GroupEvent, GroupInvite, GroupMember, GroupMemberPut, GroupNew, GroupPatch, GroupRole, Groups};
 pub use http::{

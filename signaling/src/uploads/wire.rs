@@ -1,10 +1,13 @@
 //! Uploads between the library's words and the wire's.
 
+use crate::translate;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tertulia_media_core::{Class, Limits, Reason, Refusal, Treatment};
-use tertulia_media_pipeline::library::{MediaState as State, MediaView};
-use tertulia_signaling_proto::{ErrorBody, ErrorCode, Media, MediaClass, MediaState, MediaTreatment, UploadLimits};
+use tertulia_media_pipeline::library::{LibraryError, MediaState as State, MediaView};
+use tertulia_signaling_proto::{
+    ErrorBody, ErrorCode, Media, MediaClass, MediaState, MediaTreatment, SharedFile, UploadLimits,
+};
 
 /// When whoever found no room may ask again, where nobody knows better.
 const BUSY_RETRY_MS: u64 = 10_000;
@@ -69,6 +72,75 @@ fn code(reason: Reason) -> ErrorCode {
 pub(crate) fn refusal_to_wire(refusal: &Refusal) -> ErrorBody {
     let retry_after_ms = (refusal.reason == Reason::Busy).then_some(BUSY_RETRY_MS);
     ErrorBody { limit: refusal.limit, actual: refusal.actual, retry_after_ms, ..code(refusal.reason).into() }
+}
+
+/// What the library does not do. A stranger hears the same as where there is nothing.
+pub(crate) fn library_error_to_wire(error: LibraryError) -> ErrorBody {
+    match error {
+        LibraryError::Refused(refusal) => refusal_to_wire(&refusal),
+        LibraryError::Slower { refusal, retry_after } => {
+            let retry_after_ms = Some(translate::millis(retry_after));
+            ErrorBody { retry_after_ms, ..refusal_to_wire(&refusal) }
+        }
+        LibraryError::NotFound | LibraryError::BadLink => ErrorCode::NotFound.into(),
+        LibraryError::Forbidden => ErrorCode::Forbidden.into(),
+        LibraryError::NotReady => ErrorCode::MediaNotReady.into(),
+        LibraryError::Opened => ErrorCode::MediaOpened.into(),
+        LibraryError::UnknownUser => ErrorCode::UnknownUser.into(),
+        LibraryError::Recipients { max } => ErrorBody { limit: Some(max), ..ErrorCode::TooMany.into() },
+        LibraryError::NoClaim => ErrorCode::ClaimOver.into(),
+        LibraryError::Directory(error) => {
+            tracing::error!(%error, "the directory did not answer");
+            ErrorCode::Internal.into()
+        }
+        LibraryError::Store(error) => {
+            tracing::error!(%error, "the store of uploads failed");
+            refusal_to_wire(&Reason::StoreUnavailable.into())
+        }
+        LibraryError::Io(error) => {
+            tracing::error!(%error, "the folder of uploads failed");
+            refusal_to_wire(&Reason::StoreUnavailable.into())
+        }
+    }
+}
+
+/// A file as a message tells of it.
+pub(crate) fn to_shared(view: MediaView) -> SharedFile {
+    let Media {
+        class,
+        mime,
+        file_name,
+        bytes,
+        width,
+        height,
+        duration_ms,
+        has_sound,
+        has_thumbnail,
+        thumbhash,
+        preview,
+        waveform,
+        view_once,
+        ..
+    } = to_wire(view);
+    let mime = mime.unwrap_or_default();
+    // What a picture was called says where it came from, and nothing that is needed.
+    let file_name =
+        file_name.filter(|_| matches!(class, MediaClass::Document | MediaClass::Audio | MediaClass::Sealed));
+    SharedFile {
+        class,
+        mime,
+        file_name,
+        bytes,
+        width,
+        height,
+        duration_ms,
+        has_sound,
+        has_thumbnail,
+        thumbhash,
+        preview,
+        waveform,
+        once: view_once,
+    }
 }
 
 pub(crate) fn to_wire(view: MediaView) -> Media {

@@ -256,7 +256,7 @@ export type ClientMessageId = string;
 /** What a message says. */
 export type Content = { type: "text",
 /** Not empty. */
-text: string, } | { type: "system" } & GroupEvent;
+text: string, } | { type: "media" } & MediaContent | { type: "voice" } & VoiceContent | { type: "system" } & GroupEvent;
 
 /** Why a device declines. */
 export type DeclineReason = "declined" | "busy";
@@ -718,6 +718,19 @@ export type MediaClaim = {
 /** What an upload is. */
 export type MediaClass = "video" | "image" | "audio" | "voice" | "document" | "sealed";
 
+/** A picture, video, sound or file, perhaps with a few words. */
+export type MediaContent = {
+  /**
+   * Which: in what is sent, one's own or one that was shared with oneself; in what comes, the sender's own. Everybody the
+   * message is for may fetch it from then on. It must be `ready`.
+   */
+  media_id: MediaId;
+  /** A few words, not blank: at most 1024 characters. */
+  caption?: string;
+  /** What it is: the server says it, and refuses a message in which somebody else does. */
+  file?: SharedFile;
+};
+
 /** One person's handle on an uploaded file: several of them may be on the same bytes. */
 export type MediaId = string;
 
@@ -863,6 +876,8 @@ export type MessageSent = {
   sent_at: Timestamp;
   /** It was sent before, by the same `client_id`. */
   duplicate?: boolean;
+  /** Of a message with a file: what the others get, with what the server says of it. Absent where it is gone by now. */
+  content?: Content;
 };
 
 /** A request was done. Which of the optional fields are there depends on the request. */
@@ -1106,6 +1121,36 @@ export type SettingsPatch = {
   do_not_disturb_until?: Timestamp;
 };
 
+/** What a file is: enough to show a message with it before anything of it is fetched. */
+export type SharedFile = {
+  /** What it is. */
+  class: MediaClass;
+  /** Media type. */
+  mime: string;
+  /** Its name, where it has one. */
+  file_name?: string;
+  /** Bytes to download. */
+  bytes: number;
+  /** Pixels across. */
+  width?: number;
+  /** Pixels down. */
+  height?: number;
+  /** Milliseconds. */
+  duration_ms?: number;
+  /** Whether there is sound in it. Of a video. */
+  has_sound?: boolean;
+  /** Whether there is a thumbnail. */
+  has_thumbnail?: boolean;
+  /** The picture in some 25 bytes (ThumbHash, base64). */
+  thumbhash?: string;
+  /** A tiny picture as a data URI under 2 KB. */
+  preview?: string;
+  /** How loud it is over time: 64 points of 0 to 100. */
+  waveform?: Array<number>;
+  /** Opened once by each who gets it, then gone. */
+  once?: boolean;
+};
+
 /** A way to sign in. */
 export type SignInWay = "phone" | "demo" | "token";
 
@@ -1178,6 +1223,14 @@ export type Verify = {
   name?: string;
   /** Also end the access of all linked devices: for whoever has come by a number that was somebody else's, or has lost one. */
   unlink_others?: boolean;
+};
+
+/** A voice note. */
+export type VoiceContent = {
+  /** As in a message with media. What it names must have been sent as a voice note. */
+  media_id: MediaId;
+  /** As in a message with media. */
+  file?: SharedFile;
 };
 
 /** The session is open. */

@@ -8,21 +8,19 @@ mod manage;
 mod send;
 mod tus;
 
-use super::{Bearer, Refusal, internal};
+use super::{Bearer, Refusal};
 use crate::authenticate::Principal;
 use crate::gateway::Shared;
-use crate::translate;
-use crate::uploads::{Uploads, refusal_to_wire};
+use crate::uploads::{Uploads, library_error_to_wire};
 use axum::Router;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::routing::{delete, get, head, post, put};
 use std::sync::Arc;
 use tertulia_common::DeviceId;
-use tertulia_media_core::Reason;
 use tertulia_media_pipeline::library::{Caller, LibraryError};
 use tertulia_signaling_core::Endpoint;
-use tertulia_signaling_proto::{ErrorBody, ErrorCode};
+use tertulia_signaling_proto::ErrorCode;
 
 /// The routes under `/v1/media`.
 pub(super) fn routes(v1: Router<Arc<Shared>>) -> Router<Arc<Shared>> {
@@ -85,28 +83,6 @@ fn uploads(shared: &Shared) -> Result<Uploads, Refusal> {
 
 impl From<LibraryError> for Refusal {
     fn from(error: LibraryError) -> Self {
-        match error {
-            LibraryError::Refused(refusal) => refusal_to_wire(&refusal).into(),
-            LibraryError::Slower { refusal, retry_after } => {
-                let retry_after_ms = Some(translate::millis(retry_after));
-                ErrorBody { retry_after_ms, ..refusal_to_wire(&refusal) }.into()
-            }
-            LibraryError::NotFound | LibraryError::BadLink => ErrorCode::NotFound.into(),
-            LibraryError::Forbidden => ErrorCode::Forbidden.into(),
-            LibraryError::NotReady => ErrorCode::MediaNotReady.into(),
-            LibraryError::Opened => ErrorCode::MediaOpened.into(),
-            LibraryError::UnknownUser => ErrorCode::UnknownUser.into(),
-            LibraryError::Recipients { max } => ErrorBody { limit: Some(max), ..ErrorCode::TooMany.into() }.into(),
-            LibraryError::NoClaim => ErrorCode::ClaimOver.into(),
-            LibraryError::Directory(error) => internal(&error),
-            LibraryError::Store(error) => {
-                tracing::error!(%error, "the store of uploads failed");
-                refusal_to_wire(&Reason::StoreUnavailable.into()).into()
-            }
-            LibraryError::Io(error) => {
-                tracing::error!(%error, "the folder of uploads failed");
-                refusal_to_wire(&Reason::StoreUnavailable.into()).into()
-            }
-        }
+        library_error_to_wire(error).into()
     }
 }

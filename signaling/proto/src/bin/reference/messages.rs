@@ -2,10 +2,10 @@
 
 use crate::markdown::Call;
 use serde_json::Value;
-use tertulia_common::{ClientMessageId, Timestamp, UserId};
+use tertulia_common::{ClientMessageId, MediaId, Timestamp, UserId};
 use tertulia_signaling_proto::{
-    ClientFrame, Content, Drained, Gap, GapReason, MailboxAck, Message, MessagePost, MessageRead, MessageSend,
-    MessageSent, Receipt, Receipts, Recipient, RequestId, ServerFrame,
+    ClientFrame, Content, Drained, Gap, GapReason, MailboxAck, MediaClass, MediaContent, Message, MessagePost,
+    MessageRead, MessageSend, MessageSent, Receipt, Receipts, Recipient, RequestId, ServerFrame, SharedFile,
 };
 
 const AT: u64 = 1_790_000_600_000;
@@ -18,6 +18,29 @@ fn user(id: &str) -> UserId {
 
 fn text() -> Content {
     Content::Text { text: "Shall we talk at six?".to_owned() }
+}
+
+fn photo(file: Option<Box<SharedFile>>) -> Content {
+    let media_id = MediaId::new(Timestamp(AT), 5);
+    Content::Media(MediaContent { media_id, caption: Some("The beach".to_owned()), file })
+}
+
+fn told() -> SharedFile {
+    SharedFile {
+        class: MediaClass::Image,
+        mime: "image/jpeg".to_owned(),
+        file_name: None,
+        bytes: 183_552,
+        width: Some(1_600),
+        height: Some(1_200),
+        duration_ms: None,
+        has_sound: None,
+        has_thumbnail: true,
+        thumbhash: Some("3OcRJYB4d3h/iIeHeEh3eIhw+j3A".to_owned()),
+        preview: None,
+        waveform: None,
+        once: false,
+    }
 }
 
 /// Their HTTP calls.
@@ -43,6 +66,7 @@ pub(crate) fn bodies() -> serde_json::Result<Vec<(&'static str, Value)>> {
         conversation_seq: 14,
         sent_at: Timestamp(AT),
         duplicate: false,
+        content: None,
     };
     Ok(vec![("MessagePost", serde_json::to_value(post)?), ("MessageSent", serde_json::to_value(sent)?)])
 }
@@ -55,6 +79,12 @@ pub(crate) fn client() -> Vec<ClientFrame> {
             client_id: ClientMessageId::new(Timestamp(AT), 7),
             to: Recipient::User(user("bob")),
             content: text(),
+        }),
+        ClientFrame::MessageSend(MessageSend {
+            id: RequestId(12),
+            client_id: ClientMessageId::new(Timestamp(AT), 8),
+            to: Recipient::User(user("bob")),
+            content: photo(None),
         }),
         ClientFrame::MessageRead(MessageRead {
             id: RequestId(11),
@@ -76,6 +106,15 @@ pub(crate) fn server() -> Vec<ServerFrame> {
             to: Recipient::User(user("alice")),
             sent_at: Timestamp(AT),
             content: text(),
+        })),
+        ServerFrame::Message(Box::new(Message {
+            seq: 5_013,
+            conversation: CONVERSATION.to_owned(),
+            conversation_seq: 13,
+            from: user("bob"),
+            to: Recipient::User(user("alice")),
+            sent_at: Timestamp(AT),
+            content: photo(Some(Box::new(told()))),
         })),
         ServerFrame::Receipts(Receipts {
             seq: 5_014,
