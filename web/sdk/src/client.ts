@@ -154,6 +154,7 @@ export class Client extends Emitter<ClientEvents> {
         request: (request) => session.request(request),
         tell: (frame) => session.tell(frame),
         serverTime: (localMs) => this.serverTime(localMs),
+        media: () => this.media,
       });
     }
     const bearer = (refused?: TertuliaError) => this.#bearer(refused);
@@ -362,6 +363,7 @@ export class Client extends Emitter<ClientEvents> {
       case "media.progress":
       case "media.ready":
       case "media.rejected":
+        this.messages?.onMedia(frame);
         this.#onMedia(frame);
         break;
       case "error":

@@ -9,8 +9,9 @@ export { callHistory, demoPeople, demoSignIn, iceServers, serverInfo, type Beare
 export { devices, MediaProblem, type MediaFlags, type MediaPreferences, type ProblemReason } from "./media.js";
 export { GroupsApi } from "./groups.js";
 export { mayAs, roleIn, type GroupFacts } from "./messages/group.js";
-export { MessagesApi, type MessagesEvents, type MessagesOptions } from "./messages/api.js";
-export type { ChatMessage, Conversation, FailureCode, Lost, MessagesProblem, MessageState, Thread } from "./messages/types.js";
+export { CAPTION_CHARS_MAX, MessagesApi, type MessagesEvents, type MessagesOptions, type SendMediaOptions } from "./messages/api.js";
+export type { ChatMessage, Conversation, FailureCode, Figures, Lost, MessagesProblem, MessageState, Thread, UploadProgress } from "./messages/types.js";
+export { PresenceApi, type PresenceEvents, type PresenceOf, type TypingOf, type WatchList } from "./presence.js";
 export type { Connection, VideoCodec } from "./peer.js";
 export { gradeOf, GRADE_FROM, type Grade } from "./quality.js";
 export type { Token } from "./opening.js";

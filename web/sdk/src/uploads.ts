@@ -39,12 +39,21 @@ export interface UploadOptions {
   keep?: boolean;
   /** Who may open it, once each. It is not in anybody's list. */
   viewOnce?: string[];
-  /** Takes it back: the promise rejects with the signal's reason. */
+  /** Takes it back: the promise rejects with the signal's reason. With `UploadPaused` it can be resumed. */
   signal?: AbortSignal;
   /** How many bytes have left; it may go back when the network was lost. */
   onProgress?: (sent: number, total: number) => void;
+  /** Where one that was begun earlier is: what `onBegan` said. */
+  resumeAt?: string | undefined;
+  /** It is at this place, and can be resumed from there. */
+  onBegan?: (location: string) => void;
   /** Where large uploads are remembered, to go on after the page was closed: `localStorage`. */
   memory?: UploadMemory;
+}
+
+/** The reason of a signal that stops an upload and leaves what has come of it where it is, to go on with later. */
+export class UploadPaused extends Error {
+  override readonly name = "UploadPaused";
 }
 
 /** What a link to a file is. Whoever has it can open it. */
@@ -91,7 +100,8 @@ export class MediaApi {
       checkLimits(file, as, session.limits);
     }
     const name = options.fileName ?? (file as Partial<File>).name;
-    const begun = this.#unfinishedOf(file, name, options);
+    const { resumeAt } = options;
+    const begun = resumeAt === undefined ? this.#unfinishedOf(file, name, options) : { location: resumeAt };
     return (
       (begun ? undefined : await this.#claim(file, name, options)) ??
       (file.size > AT_ONCE_BYTES_MAX
@@ -230,7 +240,7 @@ export class MediaApi {
     file: Blob,
     name: string | undefined,
     options: UploadOptions,
-    begun: Unfinished | undefined,
+    begun: Pick<Unfinished, "location"> | undefined,
   ): Promise<Media> {
     const { as = "auto", keep, viewOnce, signal, memory } = options;
     const metadata: Record<string, string> = { as };
@@ -243,6 +253,7 @@ export class MediaApi {
       this.#leave(location, memory);
       location = place;
       this.#running.add(place);
+      options.onBegan?.(place);
       const one = this.#describe(file, name, options);
       if (memory && one) keepUnfinished(memory, { ...one, location: place, at: Date.now() });
     };
@@ -264,7 +275,8 @@ export class MediaApi {
     } catch (error) {
       const mayGoOn = error instanceof TertuliaError && error.class.startsWith("retry");
       this.#leave(location, mayGoOn ? undefined : memory);
-      if (signal?.aborted && location) void endTus(this.#server, this.#bearer, location).catch(() => undefined);
+      const goesOn = signal?.reason instanceof UploadPaused;
+      if (signal?.aborted && location && !goesOn) void endTus(this.#server, this.#bearer, location).catch(() => undefined);
       throw error;
     }
   }

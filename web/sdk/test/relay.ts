@@ -3,7 +3,7 @@
 
 import { webcrypto } from "node:crypto";
 import { IDBKeyRange } from "fake-indexeddb";
-import type { ClientFrame, ErrorCode, MessageSend, ServerFrame } from "../src/proto.js";
+import type { ClientFrame, ErrorCode, MessageSend, ServerFrame, UploadLimits } from "../src/proto.js";
 import { ERROR_CLASSES } from "../src/proto.js";
 import type { MailboxFrame, MessageStore } from "../src/messages/store.js";
 import { connect, type Client, type ConnectOptions, type Content, type Receipts } from "../src/index.js";
@@ -92,6 +92,8 @@ export class Relay {
   readonly given: string[] = [];
   /** There is room for this device's mailbox. */
   opens = true;
+  /** What it takes of files; absent: none. */
+  uploads: UploadLimits | undefined;
   /** Answers only when told to. */
   slow = false;
   #waiting: (() => void)[] = [];
@@ -167,7 +169,7 @@ export class Relay {
     switch (frame.type) {
       case "hello": {
         const resumed = this.resumes && frame.resume !== undefined;
-        line.receive(welcome({ resumed, now: Date.now() }));
+        line.receive(welcome({ resumed, now: Date.now(), ...(this.uploads && { uploads: this.uploads }) }));
         if (!frame.caps.messages || resumed) return;
         if (!this.opens) {
           const error = { code: "too_many", class: ERROR_CLASSES.too_many, message: "No." } as const;
@@ -213,7 +215,7 @@ export class Relay {
     const message = before ?? { conversation, conversation_seq: this.#place(conversation), sent_at: Date.now() };
     if (!before) {
       this.#known.set(client_id, message);
-      this.taken.push({ to: user, text: (content as { text: string }).text });
+      this.taken.push({ to: user, text: content.type === "text" ? content.text : JSON.stringify(content) });
     }
     line.receive({ type: "ok", id, message: { ...message, ...(before && { duplicate: true }) } });
   }

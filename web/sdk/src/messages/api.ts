@@ -5,18 +5,22 @@
 
 import { Emitter } from "../emitter.js";
 import { TertuliaError } from "../errors.js";
-import type { Content, ErrorBody, Group, MailboxAck, OkFrame, Recipient, Welcome } from "../proto.js";
+import type { Content, ErrorBody, Group, MailboxAck, MediaTreatment, OkFrame, Recipient, ServerFrame, Welcome } from "../proto.js";
 import type { Request } from "../session.js";
 import { isStorageError } from "./database.js";
 import { Inbox } from "./inbox.js";
 import { Outbox } from "./outbox.js";
+import { guessed } from "./guess.js";
 import { MessageStore, type MailboxFrame } from "./store.js";
-import { EVERYBODY, keyOfGroup, keyOfUser, type ChatMessage, type Conversation, type KeptMessage, type Lost, type MessagesProblem, type MessageState, type Thread, type Unsent } from "./types.js";
+import { EVERYBODY, keyOfGroup, keyOfUser, type ChatMessage, type Conversation, type KeptMessage, type Lost, type MessagesProblem, type MessageState, type Thread, type Unsent, type Upload, type UploadProgress } from "./types.js";
+import { Uploader, type UploaderHost } from "./uploader.js";
 import { uuid } from "./uuid.js";
 
 /** What the server takes of a text, less what surrounds it: 32 KiB as bytes, and a frame of 64 KiB as it is written in JSON. */
 const TEXT_BYTES_MAX = 32 * 1024 - 256;
 const FRAME_BYTES_MAX = 60 * 1024;
+/** Characters of a caption. */
+export const CAPTION_CHARS_MAX = 1_024;
 /** Messages of a thread that are read at once, if nobody says how many. */
 const PAGE = 50;
 
@@ -36,6 +40,22 @@ export interface MessagesEvents {
   incoming: ChatMessage & { key: string };
   /** Messages don't work here now; or they do again. */
   problem: MessagesProblem | undefined;
+  /** The file of a message is on its way: `ref` names the message. */
+  upload: { key: string; ref: string; progress: UploadProgress };
+}
+
+/** How a file is sent. */
+export interface SendMediaOptions {
+  /** A few words. */
+  caption?: string;
+  /** For one look by each who gets it. */
+  once?: boolean;
+  /** `auto`: as what it is. `voice`: a voice note. */
+  as?: MediaTreatment;
+  /** Without: the file's own, if it has one. */
+  fileName?: string;
+  /** Milliseconds, where the page knows them: shown until the server says. */
+  durationMs?: number;
 }
 
 /** The session's part. */
@@ -44,6 +64,8 @@ export interface MessagesHost {
   /** Says something that has no answer; it is lost if there is no socket. */
   tell(frame: { type: "mailbox.ack" } & MailboxAck): void;
   serverTime(localMs: number): number;
+  /** Where files go. */
+  media(): UploaderHost["media"];
 }
 
 export class MessagesApi extends Emitter<MessagesEvents> {
@@ -56,6 +78,9 @@ export class MessagesApi extends Emitter<MessagesEvents> {
   #store: MessageStore | undefined;
   #inbox: Inbox | undefined;
   #outbox: Outbox | undefined;
+  #uploader: Uploader | undefined;
+  /** How far files are, by the number of their message. Of those that wait only: as many as those. */
+  readonly #progress = new Map<number, UploadProgress>();
   #channel: BroadcastChannel | undefined;
   #problem: MessagesProblem | undefined;
   #closed = false;
@@ -137,9 +162,56 @@ export class MessagesApi extends Emitter<MessagesEvents> {
     const written = new TextEncoder().encode(JSON.stringify(text)).length;
     if (bytes > TEXT_BYTES_MAX || written > FRAME_BYTES_MAX) throw TertuliaError.of("too_large");
     const recipient = typeof to === "string" ? { user: to } : to;
-    const entry = await this.#usable().enqueue(recipient, uuid(), content);
+    return this.#enqueue(recipient, content);
+  }
+
+  /**
+   * Sends a picture, film, sound or file. Resolves when it is kept on this device, the file too: from then on it is sent, also
+   * by another page, and one message comes of it. Events `upload` tell how far it is; what the server does not take shows as
+   * `failed`. Rejects as `send` does.
+   */
+  async sendMedia(to: Recipient | string, file: Blob, options: SendMediaOptions = {}): Promise<ChatMessage> {
+    const { caption, once = false, as = "auto" } = options;
+    const words = caption?.trim() === "" ? undefined : caption?.trim();
+    if (words !== undefined && [...words].length > CAPTION_CHARS_MAX) throw TertuliaError.of("too_large");
+    const recipient = typeof to === "string" ? { user: to } : to;
+    // Who sends something for one look does not see it: to oneself it would be for nobody.
+    if (once && "user" in recipient && recipient.user === this.#options.userId) throw TertuliaError.of("bad_request");
+    const name = options.fileName ?? (file as Partial<File>).name;
+    const content = guessed(file, { ...options, as, once, ...(name !== undefined && { fileName: name }) }, words);
+    const upload: Upload = { file: uuid(), as, ...(name !== undefined && { name }), ...(once && { once }) };
+    return this.#enqueue(recipient, content, upload, file);
+  }
+
+  /** Sends on what came with a message: nothing is uploaded. */
+  async forward(to: Recipient | string, content: Content): Promise<ChatMessage> {
+    if (content.type === "text") return this.send(to, content.text);
+    if ((content.type !== "media" && content.type !== "voice") || content.file?.once) throw TertuliaError.of("forbidden");
+    return this.#enqueue(typeof to === "string" ? { user: to } : to, content);
+  }
+
+  async #enqueue(to: Recipient, content: Content, upload?: Upload, file?: Blob): Promise<ChatMessage> {
+    const entry = await this.#usable().enqueue(to, uuid(), content, upload, file);
     this.#told([entry.key], true);
     return this.#unsent(entry);
+  }
+
+  /** Takes back a message whose file is on its way. */
+  async cancel(n: number): Promise<void> {
+    this.#uploader?.abort(n);
+    const gone = await this.#usable().discard(n);
+    this.#progress.delete(n);
+    const { mediaId } = gone?.upload ?? {};
+    // If nobody can be asked, the server forgets it by itself.
+    if (mediaId !== undefined) this.#host.media().delete(mediaId).catch(() => undefined);
+    this.#told(gone && [gone.key]);
+  }
+
+  /** The file of a message that waits, as it is kept here. */
+  async fileOf(n: number): Promise<Blob | undefined> {
+    const store = this.#usable();
+    const { upload } = (await store.unsent(n)) ?? {};
+    return upload && store.file(upload.file);
   }
 
   /** Tries one that has failed again. */
@@ -195,6 +267,7 @@ export class MessagesApi extends Emitter<MessagesEvents> {
   /** Deletes everything that is kept here: for signing out. */
   async erase(): Promise<void> {
     const store = this.#store;
+    this.#uploader?.abort();
     this.close();
     await store?.erase();
   }
@@ -215,12 +288,21 @@ export class MessagesApi extends Emitter<MessagesEvents> {
     if (!resumed) this.#drained = false;
     this.#inbox?.welcomed(resumed);
     this.#outbox?.start();
+    this.#uploader?.start();
     void this.#tellRead();
     void this.#learn();
   }
 
   onFrame(frame: MailboxFrame): void {
     if (this.#ours) this.#inbox?.take(frame);
+  }
+
+  /** What has become of a file. */
+  onMedia(frame: Extract<ServerFrame, { type: `media.${string}` }>): void {
+    if (!this.#ours) return;
+    if (frame.type === "media.ready") void this.#uploader?.onMedia(frame);
+    else if (frame.type === "media.progress") void this.#uploader?.onProgress(frame);
+    else void this.#uploader?.onRejected(frame);
   }
 
   /** The session is told something that no request asked for: that its mailbox could not be opened, perhaps. */
@@ -233,6 +315,7 @@ export class MessagesApi extends Emitter<MessagesEvents> {
   onClosed(): void {
     this.#ours = false;
     this.#outbox?.stop();
+    this.#uploader?.stop();
     this.#inbox?.close();
   }
 
@@ -269,6 +352,20 @@ export class MessagesApi extends Emitter<MessagesEvents> {
         request: (request) => this.#host.request(request),
         changed: (key) => this.#told([key]),
         problem,
+        upload: () => this.#uploader?.wake(),
+        taken: () => this.#uploader?.stop(),
+      });
+      this.#uploader = new Uploader({
+        store,
+        media: this.#host.media(),
+        viewers: (entry) => this.#viewers(entry),
+        changed: (key) => this.#told([key]),
+        progress: ({ n, key, clientId: ref }, progress) => {
+          this.#progress.set(n, progress);
+          if (!this.#closed) this.emit("upload", { key, ref, progress });
+        },
+        ready: () => this.#outbox?.wake(),
+        problem,
       });
       this.#listen(store);
       this.emit("changed", [...store.conversations.keys()]);
@@ -284,7 +381,7 @@ export class MessagesApi extends Emitter<MessagesEvents> {
     channel.onmessage = ({ data }: MessageEvent<{ unsent: boolean }>) => {
       const again = () => !this.#closed && this.emit("changed", [...store.conversations.keys()]);
       store.reload().then(again, (error: unknown) => this.#onProblem(error as TertuliaError));
-      if (data.unsent) this.#outbox?.wake();
+      if (data.unsent) this.#wake();
     };
     // Only Node knows this: it would keep a program alive.
     (channel as { unref?: () => void }).unref?.();
@@ -292,9 +389,22 @@ export class MessagesApi extends Emitter<MessagesEvents> {
 
   #told(keys: string[] | undefined, unsent = false): void {
     if (this.#closed) return;
-    if (unsent) this.#outbox?.wake();
+    if (unsent) this.#wake();
     this.#channel?.postMessage({ unsent });
     this.emit("changed", keys ?? [...(this.#store?.conversations.keys() ?? [])]);
+  }
+
+  #wake(): void {
+    this.#outbox?.wake();
+    this.#uploader?.wake();
+  }
+
+  /** For whose one look something is. */
+  #viewers({ to, key }: Unsent): string[] {
+    const me = this.#options.userId;
+    if ("user" in to) return [to.user];
+    const members = this.#store?.conversations.get(key)?.group?.members ?? [];
+    return members.map(({ user_id: id }) => id).filter((id) => id !== me);
   }
 
   #onReceived(keys: string[], frames: MailboxFrame[]): void {
@@ -386,9 +496,11 @@ export class MessagesApi extends Emitter<MessagesEvents> {
     return { ref: clientId ?? `${key} ${seq}`, seq, from, at, content, state };
   }
 
-  #unsent({ n, clientId, at, content, failed }: Unsent): ChatMessage {
-    const message = { ref: clientId, from: this.#options.userId, at, content };
-    return failed === undefined ? { ...message, state: "pending" } : { ...message, state: "failed", failed, n };
+  #unsent({ n, clientId, at, content, failed, figures, upload }: Unsent): ChatMessage {
+    const message = { ref: clientId, from: this.#options.userId, at, content, ...(upload && { n }) };
+    if (failed !== undefined) return { ...message, state: "failed", failed, n, ...(figures && { figures }) };
+    if (!upload || upload.ready) return { ...message, state: "pending" };
+    return { ...message, state: "pending", upload: this.#progress.get(n) ?? { stage: "waiting", done: 0 } };
   }
 
   /** How far a sent message has come: as far as all the others have. */

@@ -5,11 +5,11 @@
 
 import { TertuliaError } from "../errors.js";
 
-export const TABLES = ["meta", "conversations", "messages", "outbox", "watermarks"] as const;
+export const TABLES = ["meta", "conversations", "messages", "outbox", "watermarks", "files"] as const;
 export type Table = (typeof TABLES)[number];
 
 /** Of the schema. A newer one adds a case to `upgrade`; an older page that is open then closes its database. */
-const VERSION = 1;
+const VERSION = 2;
 /** Some browsers never answer, after a crash of their own. Raising it delays the page there. */
 const OPEN_MS = 4_000;
 
@@ -48,6 +48,8 @@ function upgrade(db: IDBDatabase, from: number): void {
     db.createObjectStore("outbox", { keyPath: "n", autoIncrement: true }).createIndex("key", "key");
     db.createObjectStore("watermarks", { keyPath: ["id", "user"] });
   }
+  // Files of messages that wait: beside them, so that whoever looks at those reads none.
+  if (from < 2) db.createObjectStore("files");
 }
 
 /** Deletes it. Other tabs close theirs when they hear of it. */

@@ -9,18 +9,18 @@
 // as the server takes the device from its session.
 
 import { TertuliaError } from "../errors.js";
-import type { OkFrame } from "../proto.js";
+import type { Content, OkFrame } from "../proto.js";
 import type { Request } from "../session.js";
 import { isStorageError } from "./database.js";
 import type { MessageStore } from "./store.js";
-import type { Unsent } from "./types.js";
+import type { Figures, Unsent } from "./types.js";
 
 /** After a failure that may pass. Raising it delays what waits, lowering it presses a server that is in trouble. */
 const AGAIN_MS = 1_000;
 const AGAIN_MAX_MS = 30_000;
 
 export interface OutboxHost {
-  readonly store: Pick<MessageStore, "first" | "sent" | "failed">;
+  readonly store: Pick<MessageStore, "first" | "sent" | "failed" | "uploading">;
   /** Of the device: the lock's name. */
   readonly name: string;
   request(request: Request): Promise<OkFrame>;
@@ -28,6 +28,10 @@ export interface OutboxHost {
   changed(key: string): void;
   /** Storage or server say no; or all is well. */
   problem(error: TertuliaError | undefined): void;
+  /** A file has to be sent once more. */
+  upload(): void;
+  /** Another page of this device has taken over. */
+  taken(): void;
 }
 
 export class Outbox {
@@ -91,10 +95,16 @@ export class Outbox {
     const { clientId: client_id, to, content, n, key } = entry;
     let ok: OkFrame;
     try {
-      ok = await this.#host.request({ type: "message.send", client_id, to, content });
+      ok = await this.#host.request({ type: "message.send", client_id, to, content: bare(content) });
     } catch (error) {
       if (!(error instanceof TertuliaError) || mayPass(error)) throw error;
-      await this.#host.store.failed(n, error.body.code);
+      // What nobody has for a day the server forgets: this device has it still.
+      if (error.code === "not_found" && entry.upload && !entry.upload.again) {
+        await this.#host.store.uploading(n, { again: true, ready: false, mediaId: undefined, location: undefined });
+        this.#host.upload();
+        return;
+      }
+      await this.#host.store.failed(n, error.body.code, figuresOf(error));
       this.#host.changed(key);
       return;
     }
@@ -115,15 +125,29 @@ export class Outbox {
       };
     });
     const stolen = () => {
-      if (mine) this.stop();
+      if (!mine) return;
+      this.stop();
+      this.#host.taken();
     };
     locks.request(`${this.#host.name}-outbox`, { steal: true }, () => over).catch(stolen);
   }
 }
 
+/** As a sender says it: what a file is the server says. */
+function bare(content: Content): Content {
+  if (content.type !== "media" && content.type !== "voice") return content;
+  const { file: _, ...rest } = content;
+  return rest;
+}
+
+/** Of a limit that was passed. */
+export function figuresOf({ limit, actual }: TertuliaError): Figures {
+  return { ...(limit !== undefined && { limit }), ...(actual !== undefined && { actual }) };
+}
+
 /** Whether sending it again makes sense. */
-function mayPass({ class: klass, code }: TertuliaError): boolean {
+export function mayPass({ class: klass, code }: TertuliaError): boolean {
   // Of a session, not of the message: the next one may have its mailbox, or a fresh token.
-  if (code === "no_mailbox" || (code as string) === "closed" || klass === "reauth") return true;
+  if (code === "no_mailbox" || code === "media_not_ready" || (code as string) === "closed" || klass === "reauth") return true;
   return klass === "retry" || klass === "retry_after" || klass === "resync" || klass === "internal";
 }

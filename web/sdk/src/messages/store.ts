@@ -8,13 +8,16 @@ import type { Content, Gap, GapReason, Group, Message, MessageSent, Receipts, Re
 import { Change } from "./change.js";
 import { asked, deleteDatabase, openDatabase, storageError, transact } from "./database.js";
 import { afterEvent, factsOf } from "./group.js";
-import { EVERYBODY, keyOfGroup, keyOfUser, type Conversation, type FailureCode, type KeptMessage, type Lost, type Unsent, type Watermark } from "./types.js";
+import { EVERYBODY, keyOfGroup, keyOfUser, type Conversation, type FailureCode, type Figures, type KeptMessage, type Lost, type Unsent, type Upload, type Watermark } from "./types.js";
 
 export type MailboxFrame =
   | ({ type: "message" } & Omit<Message, "to" | "content"> & { to: Recipient; content: Content })
   | ({ type: "receipts" } & Receipts)
   | ({ type: "gap" } & Gap)
   | { type: "drained"; seq: number };
+
+/** A message that waits for its file. */
+export type Waiting = Unsent & { upload: Upload };
 
 /** A part of a conversation as it is kept. */
 export interface KeptThread {
@@ -79,19 +82,20 @@ export class MessageStore {
 
   // ── what is to be sent ──
 
-  /** Puts a message behind those that wait. */
-  enqueue(to: Recipient, clientId: string, content: Content): Promise<Unsent> {
+  /** Puts a message behind those that wait; one with a file together with that. */
+  enqueue(to: Recipient, clientId: string, content: Content, upload?: Upload, file?: Blob): Promise<Unsent> {
     return this.#write(async (change) => {
       const key = keyOf(to);
       await change.conversation(key, to);
-      const entry: Omit<Unsent, "n"> = { key, to, clientId, content, at: this.#now() };
+      const entry: Omit<Unsent, "n"> = { key, to, clientId, content, at: this.#now(), ...(upload && { upload }) };
+      if (upload && file) change.tables("files").put(file, upload.file);
       const n = await asked(change.tables("outbox").add(entry));
       change.renewLast(key);
       return { ...entry, n: Number(n) };
     });
   }
 
-  /** The first that waits. */
+  /** The first that waits, and for no file. */
   async first(): Promise<Unsent | undefined> {
     return transact(this.#db, "readonly", async (tables) => {
       const request = tables("outbox").openCursor();
@@ -99,19 +103,22 @@ export class MessageStore {
         const cursor = await asked(request);
         if (!cursor) return undefined;
         const entry = cursor.value as Unsent;
-        if (entry.failed === undefined) return entry;
+        if (entry.failed === undefined && (!entry.upload || entry.upload.ready)) return entry;
         cursor.continue();
       }
     });
   }
 
   /** The server has it. */
-  sent(entry: Unsent, { conversation: id, conversation_seq: seq, sent_at: at }: MessageSent): Promise<void> {
+  sent(entry: Unsent, { conversation: id, conversation_seq: seq, sent_at: at, content: told }: MessageSent): Promise<void> {
     return this.#write(async (change) => {
-      const { key, to, clientId, content, n } = entry;
+      const { key, to, clientId, n, upload } = entry;
+      // What the others get, where the server says it.
+      const content = told ?? entry.content;
       const conversation = await change.conversation(key, to, id);
       const { place } = await change.place(conversation, seq, this.me, at);
       change.tables("outbox").delete(n);
+      if (upload) change.tables("files").delete(upload.file);
       change.tables("messages").put({ key, seq: place, from: this.me, at, content, clientId } satisfies KeptMessage);
       conversation.seq = Math.max(conversation.seq, place);
       change.renewLast(key);
@@ -119,11 +126,11 @@ export class MessageStore {
   }
 
   /** The server will never take it. */
-  failed(n: number, code: FailureCode): Promise<void> {
+  failed(n: number, code: FailureCode, figures: Figures = {}): Promise<void> {
     return this.#write(async (change) => {
       const entry = await change.unsent(n);
       if (!entry) return;
-      change.tables("outbox").put({ ...entry, failed: code });
+      change.tables("outbox").put({ ...entry, failed: code, figures } satisfies Unsent);
       change.renewLast(entry.key);
     });
   }
@@ -133,21 +140,51 @@ export class MessageStore {
     return this.#write(async (change) => {
       const entry = await change.unsent(n);
       if (entry?.failed === undefined) return;
-      const { key, to, content } = entry;
+      const { key, to, content, upload } = entry;
       change.tables("outbox").delete(n);
-      change.tables("outbox").add({ key, to, clientId, content, at: this.#now() } satisfies Omit<Unsent, "n">);
+      const again = { key, to, clientId, content, at: this.#now(), ...(upload && { upload: afresh(upload) }) };
+      change.tables("outbox").add(again satisfies Omit<Unsent, "n">);
       change.renewLast(key);
     });
   }
 
-  /** One that has failed goes. */
-  discard(n: number): Promise<void> {
+  /** One that has failed goes, or one whose file is on its way. What it was. */
+  discard(n: number): Promise<Unsent | undefined> {
     return this.#write(async (change) => {
       const entry = await change.unsent(n);
-      if (entry?.failed === undefined) return;
+      if (!entry || (entry.failed === undefined && !entry.upload)) return undefined;
       change.tables("outbox").delete(n);
+      if (entry.upload) change.tables("files").delete(entry.upload.file);
       change.renewLast(entry.key);
+      return entry;
     });
+  }
+
+  /** Messages that wait for their files, in their order. */
+  async uploads(): Promise<Waiting[]> {
+    const all = await transact(this.#db, "readonly", (tables) => asked<Unsent[]>(tables("outbox").getAll()));
+    return all.filter((entry): entry is Waiting => entry.upload?.ready !== true && entry.upload !== undefined && entry.failed === undefined);
+  }
+
+  /** The file of a message that waits. */
+  async file(name: string): Promise<Blob | undefined> {
+    return transact(this.#db, "readonly", (tables) => asked<Blob | undefined>(tables("files").get(name)));
+  }
+
+  /** A file has come further; with `content` it is what the message says now. False: the message is not waiting any more. */
+  uploading(n: number, upload: Partial<Upload>, content?: Content): Promise<boolean> {
+    return this.#write(async (change) => {
+      const entry = await change.unsent(n);
+      if (!entry?.upload) return false;
+      const now = { ...entry, upload: { ...entry.upload, ...upload }, ...(content && { content }) };
+      change.tables("outbox").put(now satisfies Unsent);
+      if (content) change.renewLast(entry.key);
+      return true;
+    });
+  }
+
+  async unsent(n: number): Promise<Unsent | undefined> {
+    return transact(this.#db, "readonly", (tables) => asked<Unsent | undefined>(tables("outbox").get(n)));
   }
 
   // ── what comes ──
@@ -289,6 +326,11 @@ async function placeFromEnd(messages: IDBObjectStore, range: IDBKeyRange, limit:
 
 function placeOf(cursor: IDBCursor): number {
   return (cursor.key as [string, number])[1];
+}
+
+/** A file that is sent once more: from its beginning, unless the server has it. */
+function afresh({ file, as, name, once, mediaId, ready }: Upload): Upload {
+  return { file, as, ...(name !== undefined && { name }), ...(once && { once }), ...(ready && { mediaId: mediaId ?? "", ready }) };
 }
 
 function isUser(to: Recipient): to is Extract<Recipient, { user: string }> {

@@ -2,7 +2,7 @@
 //
 // A conversation has a key of this device's own (`user:bob`): one can write to somebody before the server has a name for it.
 
-import type { ClientMessageId, Content, ErrorCode, GapReason, Recipient } from "../proto.js";
+import type { ClientMessageId, Content, ErrorCode, GapReason, MediaTreatment, Recipient } from "../proto.js";
 import type { GroupFacts } from "./group.js";
 
 /** A conversation as a list shows it. */
@@ -64,6 +64,42 @@ export interface Unsent {
   /** By this device's clock, set to the server's. */
   at: number;
   failed?: FailureCode;
+  /** Of a limit that was passed, where one was. */
+  figures?: Figures;
+  /** It carries a file, which goes first. */
+  upload?: Upload;
+}
+
+/** What was too much, and how much there may be. */
+export interface Figures {
+  limit?: number;
+  actual?: number;
+}
+
+/** A file on its way to the server, for a message that waits for it. */
+export interface Upload {
+  /** Where this device keeps it, until the message is sent. */
+  file: string;
+  as: MediaTreatment;
+  name?: string;
+  /** For one look. */
+  once?: boolean;
+  /** Where it can be resumed. */
+  location?: string | undefined;
+  /** The server has all of it. */
+  mediaId?: string | undefined;
+  /** And it can be had: the message may go. */
+  ready?: boolean;
+  /** The server had it once, and has forgotten it. */
+  again?: boolean;
+}
+
+/** How far a file is. */
+export interface UploadProgress {
+  /** `waiting`: for others, or for the network. `processing`: the server has it and makes it playable. */
+  stage: "waiting" | "sending" | "processing";
+  /** Of the stage, 0 to 1. */
+  done: number;
 }
 
 /** Why a message will not be sent: the server's word. */
@@ -98,8 +134,11 @@ export interface ChatMessage {
   state: MessageState;
   /** `failed`: why. */
   failed?: FailureCode;
-  /** `failed`: for `retry` and `discard`. */
+  figures?: Figures;
+  /** `failed`: for `retry` and `discard`; with `upload`: for `cancel` and `fileOf`. */
   n?: number;
+  /** Its file is on its way. */
+  upload?: UploadProgress;
 }
 
 /** A part of a conversation: its end, or what comes before. */
