@@ -40,6 +40,9 @@ pub struct Outside {
     pub now: Box<dyn Fn() -> Timestamp + Send + Sync>,
     /// The store has failed: nothing is confirmed any longer, the program is to end and recover.
     pub on_failure: Box<dyn FnOnce(&StoreError) + Send>,
+    /// These people are to be woken: they have messages that no device of theirs has acknowledged. Called by the committer: it must
+    /// not wait for anything.
+    pub wake: Box<dyn Fn(Vec<UserId>) + Send>,
 }
 
 /// How the engine works.
@@ -184,6 +187,7 @@ impl Engine {
     pub fn start(mut relay: Relay, mut store: Box<dyn Store>, pace: Pace, outside: Outside) -> std::io::Result<Self> {
         let mut records = Vec::new();
         relay.begin_above(first_place((outside.now)()), &mut records);
+        relay.look_again((outside.now)());
         for record in &records {
             store.push(record, None).map_err(std::io::Error::other)?;
         }

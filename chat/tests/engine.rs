@@ -91,6 +91,7 @@ impl Server {
         let outside = Outside {
             now: Box::new(move || Timestamp(now.fetch_add(1, Ordering::Relaxed))),
             on_failure: Box::new(|error| panic!("the store failed: {error}")),
+            wake: Box::new(drop),
         };
         let pace = Pace { receipts_ms: 1, ..Pace::default() };
         Self { engine: Engine::start(relay, store, pace, outside).expect("threads"), clock }

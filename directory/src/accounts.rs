@@ -4,9 +4,11 @@
 //! and in the others' history calls with somebody called [`DELETED_NAME`]: the calls are handed to a stand-in, a row of
 //! `user` under an id that nobody can have. A user id that comes back later starts from nothing.
 
+use crate::call_entries;
 use crate::devices::{hex, insert};
 use crate::entity::{call, departed, device, live_call, user};
 use crate::media::forget_media_of;
+use crate::push;
 use crate::users::{cut_name, millis, now_ms, timestamp};
 use crate::{AccessChange, Directory, Error, NewDevice, Result, User};
 use sea_orm::sea_query::{Expr, OnConflict, Query};
@@ -106,6 +108,7 @@ impl Directory {
         let gone = gone.all(&tx).await?;
         for row in &gone {
             device::Entity::delete_by_id((row.user.clone(), row.id.clone())).exec(&tx).await?;
+            push::forget(&tx, &row.user, &row.id, None).await?;
         }
         insert(&tx, &id, device, true).await?;
         let row = user::Entity::find_by_id(id.as_str()).one(&tx).await?.ok_or(Error::UnknownUser)?;
@@ -186,6 +189,7 @@ impl Directory {
             let calls = call::Entity::update_many().col_expr(side, Expr::value(stand_in));
             calls.filter(side.eq(id.as_str())).exec(&tx).await?;
         }
+        call_entries::forgive(&tx, stand_in).await?;
         forget_calls_of_nobody(&tx, stand_in).await?;
         forget_media_of(&tx, id, timestamp(now, "time")?, STAY_ALONE).await?;
         // Devices and blocks go with it.

@@ -122,7 +122,8 @@ impl Directory {
             // A side may have deleted its account while the call was ending.
             Err(Error::UnknownUser) => insert_call(&self.db, &self.with_stand_ins(record).await?).await,
             other => other,
-        }
+        }?;
+        Ok(())
     }
 
     /// The record with a stand-in for whoever has deleted their account.
@@ -191,7 +192,8 @@ impl Directory {
     }
 }
 
-pub(crate) async fn insert_call(db: &impl ConnectionTrait, record: &CallRecord) -> Result<()> {
+/// Whether it is new.
+pub(crate) async fn insert_call(db: &impl ConnectionTrait, record: &CallRecord) -> Result<bool> {
     let row = ActiveModel {
         id: Set(record.call.to_string()),
         caller: Set(record.caller.as_str().to_owned()),
@@ -208,8 +210,8 @@ pub(crate) async fn insert_call(db: &impl ConnectionTrait, record: &CallRecord) 
         callee_quality: Set(record.callee_quality.clone()),
     };
     let once = OnConflict::column(Column::Id).do_nothing().to_owned();
-    Entity::insert(row).on_conflict(once).exec_without_returning(db).await?;
-    Ok(())
+    let inserted = Entity::insert(row).on_conflict(once).exec_without_returning(db).await?;
+    Ok(inserted > 0)
 }
 
 fn page_query(side: Column, user: &UserId, before: Option<CallId>, limit: u64) -> Select<Entity> {

@@ -3,6 +3,7 @@
 //! Invariant: of a token only its SHA-256 is here, and a token counts exactly as long as its device's row is there.
 
 use crate::entity::device::{ActiveModel, Column, Entity, Model};
+use crate::push;
 use crate::users::{millis, now_ms, timestamp};
 use crate::{Directory, Error, Result, User};
 use sea_orm::sea_query::{Condition, Expr};
@@ -148,6 +149,7 @@ impl Directory {
         let tx = self.begin_write().await?;
         let Some(row) = Entity::find_by_id(key.clone()).one(&tx).await? else { return Ok(None) };
         Entity::delete_by_id(key).exec(&tx).await?;
+        push::forget(&tx, user.as_str(), device.as_str(), None).await?;
         tx.commit().await?;
         Ok(Some(row.try_into()?))
     }

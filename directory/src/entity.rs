@@ -3,6 +3,7 @@
 pub(crate) mod blob;
 pub(crate) mod block;
 pub(crate) mod call;
+pub(crate) mod call_entry;
 pub(crate) mod departed;
 pub(crate) mod device;
 pub(crate) mod live_call;
@@ -12,5 +13,6 @@ pub(crate) mod media_grant;
 pub(crate) mod media_job;
 pub(crate) mod media_open;
 pub(crate) mod media_upload;
+pub(crate) mod push;
 pub(crate) mod run;
 pub(crate) mod user;

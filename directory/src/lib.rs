@@ -6,6 +6,7 @@
 //! Types here are the domain's own; the wire's live in `signaling/proto`, and the gateway translates.
 
 mod accounts;
+mod call_entries;
 mod calls;
 mod devices;
 mod entity;
@@ -14,6 +15,8 @@ mod live;
 mod media;
 mod migration;
 mod open;
+mod presence;
+mod push;
 mod reach;
 mod reception;
 mod users;
@@ -30,6 +33,8 @@ pub use media::{
     UnknownContent,
 };
 pub use open::Directory;
+pub use presence::{Audience, PresenceFacts, Privacy};
+pub use push::PushAddress;
 pub use reach::CalleeFacts;
 pub use reception::{News, Reception};
 pub use users::{NAME_CHARS_MAX, User};

@@ -3,6 +3,7 @@
 //! Invariant: what is written in one go is there whole or not at all, and in the order in which it was put: a call's record
 //! and the end of its life are one transaction.
 
+use crate::call_entries::owe;
 use crate::calls::insert_call;
 use crate::entity::{live_call, run};
 use crate::users::{millis, timestamp};
@@ -37,8 +38,15 @@ impl std::fmt::Debug for LiveCall {
 pub enum CallWrite {
     /// It goes on, and has changed.
     Changed(LiveCall),
-    /// It has ended. For a while it is kept beside the history, if there is anything to keep.
-    Ended(Box<CallRecord>, Option<LiveCall>),
+    /// It has ended.
+    Ended {
+        /// How.
+        record: Box<CallRecord>,
+        /// For a while it is kept beside the history, if there is anything to keep.
+        live: Option<LiveCall>,
+        /// Its entry in the conversation of its two is to be made: it is due ([`Directory::call_entries_due`]) from now on.
+        entry: bool,
+    },
 }
 
 /// What the run before has left.
@@ -60,11 +68,17 @@ impl Directory {
         for write in writes {
             match write {
                 CallWrite::Changed(live) => upsert(&tx, live).await?,
-                CallWrite::Ended(record, live) => {
-                    match insert_call(&tx, record).await {
-                        // A side may have deleted its account while the call was ending.
-                        Err(Error::UnknownUser) => insert_call(&tx, &self.with_stand_ins(record).await?).await?,
+                CallWrite::Ended { record, live, entry } => {
+                    let is_new = match insert_call(&tx, record).await {
+                        // A side may have deleted its account while the call was ending: there is nobody to tell.
+                        Err(Error::UnknownUser) => {
+                            insert_call(&tx, &self.with_stand_ins(record).await?).await?;
+                            false
+                        }
                         other => other?,
+                    };
+                    if is_new && *entry {
+                        owe(&tx, record.call).await?;
                     }
                     match live {
                         Some(live) => upsert(&tx, live).await?,

@@ -4,6 +4,9 @@ mod m0001_people_and_calls;
 mod m0002_accounts;
 mod m0003_live_calls;
 mod m0004_media;
+mod m0005_call_entries;
+mod m0006_presence;
+mod m0007_push;
 
 use sea_orm_migration::prelude::*;
 
@@ -17,6 +20,9 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_accounts::Migration),
             Box::new(m0003_live_calls::Migration),
             Box::new(m0004_media::Migration),
+            Box::new(m0005_call_entries::Migration),
+            Box::new(m0006_presence::Migration),
+            Box::new(m0007_push::Migration),
         ]
     }
 }

@@ -5,8 +5,9 @@
 //! written together, with one fsync. Invariant: a user is answered only when their row is on the disk, and of an id that was
 //! deleted no row comes back by a token from before.
 
+use crate::presence::privacy_of;
 use crate::users::{cut_name, now_ms, timestamp};
-use crate::{Device, DeviceOwner, Directory, Error, Result, TokenHash, User, accounts, devices};
+use crate::{Device, DeviceOwner, Directory, Error, Privacy, Result, TokenHash, User, accounts, devices};
 use sea_orm::sqlx::pool::PoolConnection;
 use sea_orm::sqlx::sqlite::SqliteRow;
 use sea_orm::sqlx::{self, Row as _, Sqlite, SqlitePool};
@@ -39,8 +40,9 @@ const OWNERS: &str = r#"
 /// `?1`: a list of ids.
 const NEWS: &str = r#"
     SELECT w.key, u.do_not_disturb_until,
-      EXISTS (SELECT 1 FROM "call" AS c WHERE c.callee = w.value AND c.missed = TRUE AND c.missed_seen = FALSE)
-    FROM json_each(?1) AS w LEFT JOIN "user" AS u ON u.id = w.value"#;
+      EXISTS (SELECT 1 FROM "call" AS c WHERE c.callee = w.value AND c.missed = TRUE AND c.missed_seen = FALSE),
+      p.online, p.last_seen
+    FROM json_each(?1) AS w LEFT JOIN "user" AS u ON u.id = w.value LEFT JOIN presence AS p ON p."user" = w.value"#;
 /// `?1`: a list of an id, a name, the id's hash and the second in which the token was made; `?2`: now. A deletion that came
 /// in between counts.
 const NAMED: &str = r#"
@@ -62,6 +64,8 @@ pub struct News {
     pub has_missed: bool,
     /// They are not to be disturbed until then.
     pub do_not_disturb: Option<Timestamp>,
+    /// To whom they show what.
+    pub privacy: Privacy,
 }
 
 type Answer<T> = oneshot::Sender<Result<T>>;
@@ -225,7 +229,7 @@ fn tell<T>(answer: Answer<T>, told: Result<T>) {
     drop(answer.send(told));
 }
 
-fn failure(error: sqlx::Error) -> DbErr {
+pub(crate) fn failure(error: sqlx::Error) -> DbErr {
     match error {
         sqlx::Error::PoolTimedOut => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),
         sqlx::Error::PoolClosed => DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed),
@@ -281,6 +285,7 @@ fn news_of(row: &SqliteRow) -> Result<News> {
     Ok(News {
         has_missed: row.try_get(2).map_err(failure)?,
         do_not_disturb: until.map(|ms| timestamp(ms, "end of a do-not-disturb")).transpose()?,
+        privacy: privacy_of(row, 3)?,
     })
 }
 

@@ -38,6 +38,10 @@ fn record(number: u64, callee: &str) -> Box<CallRecord> {
     })
 }
 
+fn ended_as(record: Box<CallRecord>, live: Option<LiveCall>) -> CallWrite {
+    CallWrite::Ended { record, live, entry: true }
+}
+
 #[tokio::test]
 async fn c6_what_was_written_last_of_a_call_is_there_after_a_reopen() {
     let folder = tempfile::tempdir().unwrap();
@@ -56,7 +60,7 @@ async fn c6_a_call_that_ends_is_in_the_history_and_kept_for_late_questions_until
     let folder = tempfile::tempdir().unwrap();
     let directory = open(&folder).await;
     directory.write_calls(Timestamp(1), &[CallWrite::Changed(live(1, "rings", None))]).await.unwrap();
-    let ended = CallWrite::Ended(record(1, "bob"), Some(live(1, "over", Some(500))));
+    let ended = ended_as(record(1, "bob"), Some(live(1, "over", Some(500))));
     directory.write_calls(Timestamp(2), &[ended.clone(), ended]).await.unwrap();
     assert_eq!(directory.calls_of(&"bob".parse().unwrap(), None, 10).await.unwrap().len(), 1);
     assert_eq!(directory.live_calls().await.unwrap().calls, [live(1, "over", Some(500))]);
@@ -71,7 +75,7 @@ async fn c6_a_call_that_ends_is_in_the_history_and_kept_for_late_questions_until
 async fn c6_a_call_that_nobody_asks_for_any_more_is_gone_with_its_record() {
     let folder = tempfile::tempdir().unwrap();
     let directory = open(&folder).await;
-    let writes = [CallWrite::Changed(live(1, "rings", None)), CallWrite::Ended(record(1, "bob"), None)];
+    let writes = [CallWrite::Changed(live(1, "rings", None)), ended_as(record(1, "bob"), None)];
     directory.write_calls(Timestamp(1), &writes).await.unwrap();
     assert!(directory.live_calls().await.unwrap().calls.is_empty());
 }
@@ -80,7 +84,7 @@ async fn c6_a_call_that_nobody_asks_for_any_more_is_gone_with_its_record() {
 async fn c6_what_can_not_be_written_whole_is_not_written_at_all() {
     let folder = tempfile::tempdir().unwrap();
     let directory = open(&folder).await;
-    let writes = [CallWrite::Changed(live(1, "rings", None)), CallWrite::Ended(record(2, "nobody"), None)];
+    let writes = [CallWrite::Changed(live(1, "rings", None)), ended_as(record(2, "nobody"), None)];
     assert!(matches!(directory.write_calls(Timestamp(1), &writes).await, Err(Error::UnknownUser)));
     let left = directory.live_calls().await.unwrap();
     assert_eq!((left.calls.len(), left.alive_at), (0, None));
@@ -104,4 +108,42 @@ async fn c10_how_a_call_was_is_kept_for_each_side() {
     let figures = CallRecord { caller_quality: Some("good".to_owned()), callee_quality: None, ..*record(1, "bob") };
     directory.record_call(&figures).await.unwrap();
     assert_eq!(directory.calls_of(&"bob".parse().unwrap(), None, 1).await.unwrap()[0].record, figures);
+}
+
+async fn due(directory: &Directory) -> Vec<CallId> {
+    directory.call_entries_due(10).await.unwrap().into_iter().map(|record| record.call).collect()
+}
+
+#[tokio::test]
+async fn c1_a_call_that_has_ended_owes_its_entry_until_that_is_made_and_never_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = open(&folder).await;
+    let at = |number: u64, ended: u64| Box::new(CallRecord { ended_at: Timestamp(ended), ..*record(number, "bob") });
+    let writes = [
+        ended_as(at(1, 5_000), None),
+        ended_as(at(2, 4_000), None),
+        CallWrite::Ended { record: at(3, 3_000), live: None, entry: false },
+    ];
+    directory.write_calls(Timestamp(1), &writes).await.unwrap();
+    assert_eq!(due(&directory).await, [id(2), id(1)], "in the order in which they ended, but not the one without");
+    directory.close().await.unwrap();
+    let directory = open(&folder).await;
+    assert_eq!(directory.call_entries_due(1).await.unwrap().len(), 1);
+    directory.call_entries_made(&[id(2)]).await.unwrap();
+    assert_eq!(due(&directory).await, [id(1)]);
+    // The same end again is nothing new.
+    directory.write_calls(Timestamp(2), &writes).await.unwrap();
+    assert_eq!(due(&directory).await, [id(1)]);
+}
+
+#[tokio::test]
+async fn c1_a_call_with_somebody_who_is_gone_owes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = open(&folder).await;
+    directory.write_calls(Timestamp(1), &[ended_as(record(1, "bob"), None)]).await.unwrap();
+    directory.delete_account(&"bob".parse().unwrap(), &"deleted:1".parse().unwrap()).await.unwrap();
+    assert!(due(&directory).await.is_empty());
+    directory.write_calls(Timestamp(1), &[ended_as(record(2, "bob"), None)]).await.unwrap();
+    assert!(due(&directory).await.is_empty());
+    assert_eq!(directory.calls_of(&"alice".parse().unwrap(), None, 10).await.unwrap().len(), 2);
 }

@@ -13,7 +13,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tertulia_chat::engine::{Engine, Outside};
 use tertulia_chat::store::embedded::Embedded;
+use tertulia_chat_core::Limits;
 use tertulia_common::Timestamp;
+use tertulia_push::{Notice, Pusher};
 use tertulia_signaling::ChatConfig;
 use tokio::sync::oneshot;
 
@@ -27,13 +29,14 @@ pub(crate) struct Chat {
 ///
 /// # Errors
 /// If the folder can't be used, or what was confirmed is not whole in it.
-pub(crate) async fn open(config: &Config) -> anyhow::Result<Option<Chat>> {
+pub(crate) async fn open(config: &Config, pusher: Option<Pusher>) -> anyhow::Result<Option<Chat>> {
     if !config.chat.enabled {
         return Ok(None);
     }
     let folder = config.chat_folder();
     make_private_folder(&folder).with_context(|| folder.display().to_string())?;
-    let (keys, settings, limits) = (config.chat_keys()?, config.chat.journal(), config.chat.limits());
+    let limits = Limits { wake_after: config.push.after(), ..config.chat.limits() };
+    let (keys, settings) = (config.chat_keys()?, config.chat.journal());
     let start = Instant::now();
     let opened = tokio::task::spawn_blocking({
         let folder = folder.clone();
@@ -50,6 +53,11 @@ pub(crate) async fn open(config: &Config) -> anyhow::Result<Option<Chat>> {
             tracing::error!(%error, "messages can't be kept any longer: the program ends, and finds what was confirmed");
             // Nobody waits for it once the program is ending anyway.
             fail.send(()).ok();
+        }),
+        wake: Box::new(move |people| {
+            if let Some(pusher) = &pusher {
+                people.into_iter().for_each(|user| pusher.tell(user, Notice::Messages));
+            }
         }),
     };
     let engine = Engine::start(relay, Box::new(store), config.chat.pace(), outside).context("the relay's threads")?;

@@ -10,6 +10,7 @@ mod chat;
 mod env;
 mod ice;
 mod keys;
+mod push;
 mod resolve;
 mod sections;
 #[cfg(test)]
@@ -29,6 +30,7 @@ use anyhow::{Context as _, bail};
 use chat::Chat;
 use ice::IceServer;
 use keys::check_keys;
+use push::Push;
 use sections::{ApiKey, Calls, Data, Drain, Media, Operator};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -52,6 +54,7 @@ pub(crate) struct Config {
     pub(crate) media: Media,
     pub(crate) chat: Chat,
     pub(crate) uploads: Uploads,
+    pub(crate) push: Push,
     pub(crate) drain: Drain,
     pub(crate) log: Log,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -120,6 +123,7 @@ impl Config {
             );
         }
         self.chat.check(&self.signaling)?;
+        self.push.check()?;
         self.uploads.check()?;
         self.signaling.check().map_err(anyhow::Error::msg).context("[signaling]")?;
         let positive = [

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tertulia_directory::Directory;
+use tertulia_push::Pusher;
 use tertulia_sfu::Sfu;
 use tertulia_signaling::{DrainCalls, Gateway};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -114,7 +115,9 @@ async fn start(config: &Config) -> anyhow::Result<Running> {
     let directory = Directory::open(&file).await.with_context(|| file.display().to_string())?;
     let (sfu, sfu_events) = tertulia_sfu::start(config.sfu()?)?;
     let media = Media::open(config, &directory).await?;
-    let chat = chat::open(config).await?;
+    let pusher = config.push()?.map(|push| Pusher::new(push, directory.clone())).transpose()?;
+    let chat = chat::open(config, pusher.clone()).await?;
+    gateway_config.push = pusher.clone();
     gateway_config.chat = chat.as_ref().map(|chat| chat.for_gateway(config)).transpose()?;
     gateway_config.uploads = media.as_ref().map(|media| media.uploads.clone());
     let (gateway, v1) = Gateway::start(gateway_config, directory.clone(), sfu.clone(), sfu_events).await?;
@@ -132,6 +135,9 @@ async fn start(config: &Config) -> anyhow::Result<Running> {
     }
     if let Some(chat) = &chat {
         chat.register(&mut registry);
+    }
+    if let Some(pusher) = &pusher {
+        pusher.register(&mut registry);
     }
 
     let operator = operator::router(Arc::clone(&health), registry);

@@ -333,7 +333,7 @@ fn checked(content: &Content) -> Result<Bytes, ErrorBody> {
             true
         }
         // The server's own words.
-        Content::System(_) => false,
+        Content::System(_) | Content::Call(_) => false,
     };
     sense.then(|| content.to_bytes().into()).ok_or_else(|| ErrorCode::BadRequest.into())
 }

@@ -11,6 +11,7 @@ use crate::outbox::OutboxLimits;
 use crate::uploads::Uploads;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+use tertulia_push::Pusher;
 use tertulia_signaling_core::Timeouts;
 
 /// What the gateway is told at start.
@@ -34,6 +35,8 @@ pub struct Config {
     pub uploads: Option<Uploads>,
     /// The chat relay. Absent: no messages are relayed.
     pub chat: Option<ChatConfig>,
+    /// Wakes people whose devices are away. Absent: nobody is woken.
+    pub push: Option<Pusher>,
 }
 
 /// What one client may take: the section `[signaling]` of the configuration.
@@ -94,6 +97,10 @@ pub struct Limits {
     pub sessions_max: u32,
     /// Devices of one user that have a session. Raising it multiplies what one call makes ring.
     pub devices_per_user_max: u32,
+    /// People that one session may watch the presence of. Raising it makes a change of one person's cost more, where many watch many.
+    pub watched_users_max: u32,
+    /// Groups of which one session may want to know who types.
+    pub watched_groups_max: u32,
     /// Demo only: sign-ins of one remote address a minute.
     pub sign_ins_per_minute: u32,
 }
@@ -127,6 +134,8 @@ impl Default for Limits {
             http_requests_burst: 300,
             sessions_max: 60_000,
             devices_per_user_max: 16,
+            watched_users_max: 200,
+            watched_groups_max: 50,
             sign_ins_per_minute: 60,
         }
     }
@@ -240,6 +249,8 @@ impl Limits {
             requests_per_s: self.requests_per_s,
             requests_burst: self.requests_burst,
             outstanding_max: self.outstanding_max,
+            watched_users_max: self.watched_users_max,
+            watched_groups_max: self.watched_groups_max,
         }
     }
 }

@@ -11,6 +11,7 @@
 mod expel;
 mod media_events;
 mod names;
+mod push;
 mod restore;
 
 pub(crate) use names::Names;
@@ -26,13 +27,15 @@ use crate::quality::Tallies;
 use crate::session::{Closing, Identity, Link, Session};
 use crate::translate;
 use parking_lot::Mutex;
+use push::Rouser;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tertulia_common::{CallId, RoomId, Timestamp, UserId};
+use tertulia_push::Pusher;
 use tertulia_sfu::{Connected, Sfu};
 use tertulia_signaling_core::{
-    Admission, Callee, Endpoint, Event, Gauges, Limits as CallLimits, MediaKind, Output, Reach, Request, Switchboard,
+    Admission, Callee, Endpoint, Event, Gauges, Limits as CallLimits, MediaKind, Notice, Output, Reach, Request, Switchboard,
     Timeouts,
 };
 use tertulia_signaling_proto::{
@@ -70,11 +73,19 @@ struct Inner {
     board: Switchboard,
     books: FxHashMap<RoomId, Book>,
     media: Media,
+    rouser: Rouser,
     invites: Buckets<UserId>,
     /// Who has rung whom.
     rings: Buckets<(UserId, UserId)>,
     /// What the timer sleeps until.
     armed: Option<Timestamp>,
+}
+
+impl Inner {
+    /// When there is something to do, if nothing happens before.
+    fn next(&self) -> Option<Timestamp> {
+        [self.board.poll_timeout(), self.rouser.next()].into_iter().flatten().min()
+    }
 }
 
 /// The calls of this process.
@@ -112,6 +123,7 @@ impl Exchange {
         clock: Clock,
         timeouts: Timeouts,
         limits: &Limits,
+        pusher: Option<Pusher>,
     ) -> Arc<Self> {
         // A finished call is remembered for longer than a session without a socket.
         let tombstone = timeouts.tombstone.max(limits.resume_window() * 2);
@@ -123,6 +135,7 @@ impl Exchange {
             ),
             books: FxHashMap::default(),
             media: Media::new(sfu),
+            rouser: Rouser::new(pusher, clock, timeouts.ring),
             invites: Buckets::new(limits.invites(), INVITING_USERS_MAX),
             rings: Buckets::new(limits.rings(), RINGING_PAIRS_MAX),
             armed: None,
@@ -236,10 +249,15 @@ impl Exchange {
             let devices = self.hub.ringing_devices(&user);
             Callee { user, devices, reach }
         });
+        let rings = callee.as_ref().filter(|callee| callee.reach == Reach::Rings);
+        let rings = rings.map(|callee| (callee.user.clone(), !callee.devices.is_empty()));
         let request = Request::Invite { call, callee, media };
         let placed = inner.board.request(now, &session.who.endpoint, request);
         if placed == Ok(call) {
             self.hub.metrics.calls_placed.inc();
+            if let Some((callee, here)) = rings {
+                inner.rouser.placed(call, callee, session.name(), media, here);
+            }
             let (names, media, quality) = (names.unwrap_or_default(), CallMedia::default(), Tallies::default());
             let book = Book { call, names, media, quality, quality_kept_at: now };
             inner.books.insert(call.into(), book);
@@ -325,7 +343,8 @@ impl Exchange {
                 let mut inner = self.inner.lock();
                 inner.board.handle_timeout(self.clock.now());
                 self.carry_out(&mut inner);
-                inner.armed = inner.board.poll_timeout();
+                inner.rouser.keep_time();
+                inner.armed = inner.next();
                 inner.armed
             };
             match due {
@@ -347,16 +366,19 @@ impl Exchange {
         while let Some(output) = inner.board.poll_output() {
             self.carry_out_one(inner, output);
         }
-        let next = inner.board.poll_timeout();
+        let next = inner.next();
         if next.is_some_and(|next| inner.armed.is_none_or(|armed| next < armed)) {
             self.rearm.notify_one();
         }
     }
 
     fn carry_out_one(&self, inner: &mut Inner, output: Output) {
-        let Inner { board, books, media, .. } = inner;
+        let Inner { board, books, media, rouser, .. } = inner;
         match output {
             Output::Notify { to, call, notice } => {
+                if let Notice::State { phase, .. } = &notice {
+                    rouser.moved(call, *phase);
+                }
                 let unnamed = Names::default();
                 let names = books.get(&call.into()).map_or(&unnamed, |book| &book.names);
                 self.hub.tell(&to, &translate::notice(call, notice, names));
@@ -367,6 +389,7 @@ impl Exchange {
                 let (image, book) = (board.image(record.call), books.remove(&record.call.into()));
                 let (names, quality) = book.map(|book| (book.names, book.quality)).unwrap_or_default();
                 self.hub.metrics.call_ended(record.reason);
+                rouser.over(record.call, record.is_missed());
                 let caller = names.person(&record.caller);
                 self.history.ended(Ended { record, caller, quality, image });
             }

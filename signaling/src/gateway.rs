@@ -4,6 +4,7 @@
 
 use crate::accounts::Accounts;
 use crate::bucket::Buckets;
+use crate::call_entries::CallEntries;
 use crate::chat::Chat;
 use crate::clock::{Clock, random};
 use crate::config::Config;
@@ -14,6 +15,7 @@ use crate::history::{self, History};
 use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::people::People;
+use crate::presence::{Presence, WatchLimits};
 use crate::session::{Closing, Session};
 use crate::{http, translate};
 use axum::Router;
@@ -29,6 +31,7 @@ use tertulia_registry::Fence;
 use tertulia_sfu::{Event, Sfu};
 use tertulia_signaling_core::Endpoint;
 use tertulia_signaling_proto::{CloseCode, Drain, ServerFrame};
+use tokio::sync::Notify;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
@@ -58,6 +61,7 @@ pub(crate) struct Shared {
     pub(crate) exchange: Arc<Exchange>,
     pub(crate) history: History,
     pub(crate) people: Option<Arc<People>>,
+    pub(crate) presence: Arc<Presence>,
     pub(crate) doors: Arc<Doors>,
     pub(crate) accounts: Accounts,
     /// Absent: no messages are relayed.
@@ -100,7 +104,8 @@ impl Shared {
     }
 
     /// Somebody blocks, or no longer.
-    pub(crate) fn reach_changed(&self) {
+    pub(crate) fn reach_changed(&self, by: &UserId, whom: &UserId, blocked: bool) {
+        self.presence.blocked(by, whom, blocked);
         if let Some(chat) = &self.chat {
             chat.forget_reach();
         }
@@ -162,13 +167,18 @@ impl Gateway {
         if let Some(uploads) = &config.uploads {
             uploads.events.start(Arc::clone(&hub));
         }
-        let (history, writer) = history::history(Arc::clone(&hub), directory.clone(), clock);
-        let exchange = Exchange::new(Arc::clone(&hub), sfu, history.clone(), clock, config.timeouts, limits);
+        let due = config.chat.is_some().then(Arc::<Notify>::default);
+        let (history, writer) = history::history(Arc::clone(&hub), directory.clone(), clock, due.clone());
+        let exchange = Exchange::new(Arc::clone(&hub), sfu, history.clone(), clock, config.timeouts, limits, config.push.clone());
         let people = config.demo_key.is_some().then(|| People::new(Arc::clone(&hub), directory.clone()));
 
         let (reception, answering) = directory.reception();
         let mut tasks = vec![tokio::spawn(writer.run()), tokio::spawn(answering)];
         let devices = exchange.restore(&directory).await?;
+        if let (Some(chat), Some(due)) = (&config.chat, due) {
+            let (engine, directory, hub) = (Arc::clone(&chat.engine), directory.clone(), Arc::clone(&hub));
+            tasks.push(tokio::spawn(CallEntries { engine, directory, hub, due }.run()));
+        }
         let (timer, media, returning) = (Arc::clone(&exchange), Arc::clone(&exchange), Arc::clone(&exchange));
         let window = limits.resume_window();
         tasks.extend([
@@ -183,6 +193,10 @@ impl Gateway {
         if let Some(people) = people.clone() {
             tasks.push(tokio::spawn(async move { people.run().await }));
         }
+        let watches = WatchLimits { users: limits.watched_users_max, groups: limits.watched_groups_max };
+        let presence = Presence::new(directory.clone(), clock, watches, Arc::clone(&metrics));
+        tasks.push(tokio::spawn(Arc::clone(&presence).run(Arc::clone(&hub))));
+        tasks.push(tokio::spawn(Arc::clone(&presence).keep()));
         let doors = Doors::new(limits.sockets_max, limits.sockets_per_address_max);
         let sign_ins = Mutex::new(Buckets::new(limits.sign_ins(), ADDRESSES_MAX));
         let opens_by_address = Mutex::new(Buckets::new(limits.socket_opens(), ADDRESSES_MAX));
@@ -204,6 +218,7 @@ impl Gateway {
             exchange,
             history,
             people,
+            presence,
             doors,
             accounts,
             chat,
@@ -223,6 +238,7 @@ impl Gateway {
     /// Adds the gateway's figures to the metrics.
     pub fn register(&self, registry: &mut Registry) {
         self.shared.metrics.register(registry);
+        self.shared.presence.register(registry);
         registry.register_collector(Box::new(Gauges(Arc::clone(&self.shared))));
     }
 
@@ -272,6 +288,7 @@ impl Gateway {
     async fn close_sockets(&self, within: Duration) {
         let finish = async {
             self.shared.history.flush().await;
+            self.shared.presence.write().await;
             self.shared.hub.close_all(CloseCode::Draining);
             while self.shared.doors.sockets() > 0 {
                 sleep(DRAIN_STEP).await;

@@ -22,6 +22,7 @@ impl Collector for Gauges {
         let (sessions, connected) = self.0.hub.counts();
         let queues = self.0.hub.queues();
         let load = self.0.exchange.load();
+        let presence = self.0.presence.figures();
         let sockets = self.0.doors.sockets() as usize;
         for (name, help, value) in [
             ("tertulia_signaling_sessions", "sessions, with and without a socket", sessions),
@@ -34,6 +35,10 @@ impl Collector for Gauges {
                 "frames that wait for the slowest socket",
                 queues.longest_frames,
             ),
+            ("tertulia_presence_people", "people who are here, or watched", presence.people),
+            ("tertulia_presence_online", "people who are here", presence.online),
+            ("tertulia_presence_watches", "people watched, counted for each session that does", presence.watches),
+            ("tertulia_presence_groups", "groups of which somebody wants to know who types", presence.groups),
             ("tertulia_call_tombstones", "finished calls kept for late requests", load.calls.tombstones),
             ("tertulia_call_rooms", "calls that have a room for media", load.rooms),
             ("tertulia_call_peers", "devices that connect media to a call", load.peers),

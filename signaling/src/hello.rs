@@ -12,6 +12,7 @@ use crate::history;
 use crate::hub::NotOpened;
 use crate::ice;
 use crate::metrics::{HelloOutcome, Hit};
+use crate::presence::audience;
 use crate::session::{Identity, Link, Session, UNCONFIRMED_MISSED_MAX};
 use crate::translate;
 use crate::uploads::limits_to_wire;
@@ -19,7 +20,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::sync::Arc;
 use tertulia_common::{CallId, DeviceId, SessionId, Timestamp, UserId};
-use tertulia_directory::{MissedCall, News};
+use tertulia_directory::{MissedCall, News, Privacy};
 use tertulia_signaling_core::Endpoint;
 use tertulia_signaling_proto::{
     CallMissed, Caps, CloseCode, Codec, ErrorBody, ErrorCode, Hello, Resume, Settings, Welcome,
@@ -137,6 +138,7 @@ fn try_resume(
     });
     let session = session.ok_or(HelloOutcome::Unknown)?;
     let (link, shown) = shared.exchange.attach(&session, resume.received).ok_or(HelloOutcome::Gap)?;
+    shared.presence.resumed(&session);
     Ok(Resumed { session, link, shown })
 }
 
@@ -237,7 +239,16 @@ async fn news(shared: &Shared, session: &Session, shown: &[CallId]) -> (Vec<Call
         true => list_missed(session, Vec::new(), shown),
         false => Vec::new(),
     };
-    (missed, Settings { do_not_disturb_until: news.do_not_disturb })
+    (missed, settings(news.do_not_disturb, news.privacy))
+}
+
+/// A user's settings.
+pub(crate) fn settings(do_not_disturb: Option<Timestamp>, privacy: Privacy) -> Settings {
+    Settings {
+        do_not_disturb_until: do_not_disturb,
+        online: audience(privacy.online),
+        last_seen: audience(privacy.last_seen),
+    }
 }
 
 async fn missed(shared: &Shared, session: &Session, shown: &[CallId]) -> Vec<CallMissed> {

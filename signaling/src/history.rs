@@ -24,7 +24,7 @@ use tertulia_directory::{CallWrite, Directory, LiveCall};
 use tertulia_signaling_core::{EndReason, Image, MediaKind, Record};
 use tertulia_signaling_proto as wire;
 use tertulia_signaling_proto::{Person, ServerFrame};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval};
 
 /// What waits to be written. Raising it costs about 500 bytes each; when it is full, the history has a hole, or a call comes
@@ -92,13 +92,22 @@ pub(crate) struct Writer {
     live: FxHashSet<CallId>,
     /// When the last of the calls that have ended need not be kept any longer.
     kept_until: Option<Timestamp>,
+    /// Who makes the calls' entries in conversations; none where no messages are relayed.
+    entries: Option<Arc<Notify>>,
 }
 
-pub(crate) fn history(hub: Arc<Hub>, directory: Directory, clock: Clock) -> (History, Writer) {
+/// `entries` is told when calls have ended whose entries are due.
+pub(crate) fn history(
+    hub: Arc<Hub>,
+    directory: Directory,
+    clock: Clock,
+    entries: Option<Arc<Notify>>,
+) -> (History, Writer) {
     let (sender, jobs) = mpsc::channel(WAITING_MAX);
     let marking = Arc::<AtomicUsize>::default();
     let history = History { jobs: sender, hub: Arc::clone(&hub), marking: Arc::clone(&marking) };
-    (history, Writer { jobs, hub, directory, clock, marking, live: FxHashSet::default(), kept_until: None })
+    let (live, kept_until) = (FxHashSet::default(), None);
+    (history, Writer { jobs, hub, directory, clock, marking, live, kept_until, entries })
 }
 
 impl History {
@@ -239,7 +248,7 @@ impl Writer {
         let live = kept.and_then(|kept| kept.live_call());
         self.kept_until = self.kept_until.max(live.as_ref().and_then(|live| live.forget_at));
         let record = Box::new(to_directory(&ended.record, &ended.quality));
-        batch.put(ended.record.call, CallWrite::Ended(record, live));
+        batch.put(ended.record.call, CallWrite::Ended { record, live, entry: self.entries.is_some() });
         batch.ended.push(ended);
     }
 
@@ -254,6 +263,9 @@ impl Writer {
                 self.write_one(write).await;
             }
         }
+        if let Some(entries) = self.entries.as_ref().filter(|_| !batch.ended.is_empty()) {
+            entries.notify_one();
+        }
         for ended in batch.ended {
             self.tell_missed(ended);
         }
@@ -262,7 +274,7 @@ impl Writer {
     async fn write_one(&self, write: CallWrite) {
         let call = match &write {
             CallWrite::Changed(live) => live.call,
-            CallWrite::Ended(record, _) => record.call,
+            CallWrite::Ended { record, .. } => record.call,
         };
         if let Err(error) = self.directory.write_calls(self.clock.now(), &[write]).await {
             self.hub.metrics.history_failed.inc();
@@ -330,7 +342,7 @@ fn to_json(summary: wire::QualitySummary) -> Option<String> {
 fn from_json(summary: Option<String>) -> Option<wire::QualitySummary> {
     serde_json::from_str(&summary?).ok()
 }
-fn media_to_wire(media: directory::Media) -> wire::MediaKind {
+pub(crate) fn media_to_wire(media: directory::Media) -> wire::MediaKind {
     match media {
         directory::Media::Voice => wire::MediaKind::Voice,
         directory::Media::Video => wire::MediaKind::Video,
@@ -355,6 +367,7 @@ pub(crate) fn missed_to_wire(missed: directory::MissedCall) -> wire::CallMissed 
 pub(crate) fn call_to_wire(me: &UserId, call: directory::HistoryCall) -> wire::CallRecord {
     let directory::HistoryCall { record, peer } = call;
     let outgoing = record.caller == *me;
+    let duration_ms = duration_ms(&record).unwrap_or(0);
     let (of_caller, of_callee) = (from_json(record.caller_quality), from_json(record.callee_quality));
     let (quality, peer_quality) = if outgoing { (of_caller, of_callee) } else { (of_callee, of_caller) };
     let reason = match record.reason {
@@ -375,8 +388,13 @@ pub(crate) fn call_to_wire(me: &UserId, call: directory::HistoryCall) -> wire::C
         started_at: record.started_at,
         ended_at: record.ended_at,
         reason,
-        duration_ms: record.answered_at.map_or(0, |answered| translate::millis(record.ended_at.since(answered))),
+        duration_ms,
         quality,
         peer_quality,
     }
+}
+
+/// From the answer to the end, of a call that was answered.
+pub(crate) fn duration_ms(record: &directory::CallRecord) -> Option<u64> {
+    record.answered_at.map(|answered| translate::millis(record.ended_at.since(answered)))
 }

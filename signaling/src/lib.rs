@@ -15,6 +15,7 @@ mod accounts;
 pub mod auth;
 mod authenticate;
 mod bucket;
+mod call_entries;
 mod chat;
 mod clock;
 mod config;
@@ -33,6 +34,7 @@ mod metrics;
 mod origin;
 mod outbox;
 mod people;
+mod presence;
 mod quality;
 mod requests;
 mod session;
@@ -50,7 +52,7 @@ pub mod fuzzing {
 }
 
 pub use accounts::{
-    AccountLimits, AccountsConfig, PhoneSignIn, PinSender, Region, UnknownRegion, Webhook, WebhookError,
+    AccountLimits, AccountsConfig, PhoneSignIn, PinSender, Region, UnknownRegion,
 };
 pub use chat::{ChatConfig, GroupsConfig};
 pub use config::{Config, Limits};

@@ -100,11 +100,15 @@ pub(crate) enum Hit {
     History,
     GroupChanges,
     GroupJoins,
+    Watches,
+    WatchesPerSession,
+    WatchRequests,
+    Typing,
     Call(Limit),
 }
 
 impl Hit {
-    const ALL: [Self; 37] = [
+    const ALL: [Self; 41] = [
         Self::Sockets,
         Self::SocketsPerAddress,
         Self::Sessions,
@@ -137,6 +141,10 @@ impl Hit {
         Self::History,
         Self::GroupChanges,
         Self::GroupJoins,
+        Self::Watches,
+        Self::WatchesPerSession,
+        Self::WatchRequests,
+        Self::Typing,
         Self::Call(Limit::Calls),
         Self::Call(Limit::CallsPerCallee),
         Self::Call(Limit::LegsPerCall),
@@ -178,6 +186,10 @@ impl Hit {
             Self::History => "history_queue",
             Self::GroupChanges => "group_changes",
             Self::GroupJoins => "group_joins",
+            Self::Watches => "watches",
+            Self::WatchesPerSession => "watches_per_session",
+            Self::WatchRequests => "watch_requests",
+            Self::Typing => "typing",
             Self::Call(Limit::Calls) => "calls",
             Self::Call(Limit::CallsPerCallee) => "calls_per_callee",
             Self::Call(Limit::LegsPerCall) => "legs_per_call",
@@ -200,6 +212,8 @@ pub(crate) struct Metrics {
     pub(crate) calls_handed_over: Counter,
     pub(crate) calls_restored: Counter,
     pub(crate) history_failed: Counter,
+    pub(crate) call_entries: Counter,
+    pub(crate) call_entries_refused: Counter,
     pins: Family<Outcome, Counter>,
     closed: Family<Reason, Counter>,
     hellos: Family<Outcome, Counter>,
@@ -230,6 +244,8 @@ impl Default for Metrics {
             calls_handed_over: Counter::default(),
             calls_restored: Counter::default(),
             history_failed: Counter::default(),
+            call_entries: Counter::default(),
+            call_entries_refused: Counter::default(),
             pins: Family::default(),
             closed: Family::default(),
             hellos: Family::default(),
@@ -268,6 +284,9 @@ impl Metrics {
         r.register("requests", "requests taken on", self.requests.clone());
         r.register("errors", "error frames and HTTP errors, by code", self.errors.clone());
         r.register("limit_hits", "what a limit has refused or cut, by limit", self.limits.clone());
+        r.register("call_entries", "calls that became entries of their conversations", self.call_entries.clone());
+        let refused = self.call_entries_refused.clone();
+        r.register("call_entries_refused", "calls whose conversations the relay let have no entry", refused);
         r.register("history_failed", "calls that could not be written to the history", self.history_failed.clone());
         r.register("pins", "PINs, by what came of them; retried: further tries of the webhook", self.pins.clone());
         r.register("media_connect_seconds", "an offer's time in the forwarding unit", self.media_connect.clone());
@@ -390,6 +409,7 @@ fn error_label(code: ErrorCode) -> Code {
         ErrorCode::InviteOver => "invite_over",
         ErrorCode::ClientIdReused => "client_id_reused",
         ErrorCode::NoMailbox => "no_mailbox",
+        ErrorCode::PushRefused => "push_refused",
         ErrorCode::MessageNotStored => "message_not_stored",
         ErrorCode::HelloExpected => "hello_expected",
         ErrorCode::RequestIdNotRising => "request_id_not_rising",

@@ -15,7 +15,8 @@ use std::sync::Arc;
 use tertulia_directory::CalleeFacts;
 use tertulia_signaling_core::{Reach, Request};
 use tertulia_signaling_proto::{
-    CallConnect, CallInvite, ClientFrame, ErrorBody, ErrorCode, MessageRead, MessageSend, OkFrame, RequestId, Target,
+    CallConnect, CallInvite, ClientFrame, ErrorBody, ErrorCode, MessageRead, MessageSend, OkFrame, PresenceWatch,
+    RequestId, Target,
 };
 
 /// A request without an answer yet.
@@ -50,6 +51,9 @@ impl Drop for Pending {
 /// Carries out a request that was taken on. Frames that are not requests are none of ours.
 pub(crate) fn run(shared: &Arc<Shared>, session: &Arc<Session>, frame: ClientFrame) {
     let ask = |id, request| shared.exchange.request(session, id, request);
+    if is_act(&frame) {
+        shared.presence.acted(&session.who.endpoint.user);
+    }
     match frame {
         ClientFrame::Hello(_) | ClientFrame::Pong(_) | ClientFrame::Ack(_) | ClientFrame::MailboxAck(_) => {}
         ClientFrame::MessageSend(send) => {
@@ -68,6 +72,19 @@ pub(crate) fn run(shared: &Arc<Shared>, session: &Arc<Session>, frame: ClientFra
             let id = connect.id;
             refused(shared, session, id, run_connect(shared, session, connect));
         }
+        ClientFrame::PresenceSet(set) => {
+            shared.presence.set(session, set);
+            shared.hub.answer(session, set.id, Ok(OkFrame::default()));
+        }
+        ClientFrame::PresenceWatch(watch) => {
+            let id = watch.id;
+            refused(shared, session, id, run_watch(shared, session, watch));
+        }
+        ClientFrame::Typing(typing) => {
+            let id = typing.id;
+            let done = shared.presence.typing(&shared.hub, shared.chat.as_ref(), session, typing);
+            shared.hub.answer(session, id, done.map(|()| OkFrame::default()));
+        }
         ClientFrame::CallRinging(r) => ask(r.id, Request::Ringing { call: r.call_id }),
         ClientFrame::CallAccept(r) => ask(r.id, Request::Accept { call: r.call_id }),
         ClientFrame::CallDecline(r) => {
@@ -82,6 +99,20 @@ pub(crate) fn run(shared: &Arc<Shared>, session: &Arc<Session>, frame: ClientFra
             ask(r.id, Request::Media { call: r.call_id, flags: translate::flags_from_wire(r.media) });
         }
     }
+}
+
+/// Whether a person does this themselves, so that it moves when they were last seen. What they send does when it is stored, and what they
+/// type when it may be told.
+fn is_act(frame: &ClientFrame) -> bool {
+    matches!(
+        frame,
+        ClientFrame::MessageRead(_)
+            | ClientFrame::CallInvite(_)
+            | ClientFrame::CallAccept(_)
+            | ClientFrame::CallDecline(_)
+            | ClientFrame::CallHangup(_)
+            | ClientFrame::CallJoin(_)
+    )
 }
 
 fn refused(shared: &Shared, session: &Session, id: RequestId, outcome: Result<(), ErrorBody>) {
@@ -128,7 +159,27 @@ fn run_send(shared: &Arc<Shared>, session: &Arc<Session>, send: MessageSend) -> 
     tokio::spawn(async move {
         turn.comes().await;
         let Some(chat) = &shared.chat else { return pending.answer(Err(ErrorCode::NoMailbox.into())) };
-        chat.send(&shared.directory, shared.clock, &session, send, |answer| pending.answer(answer)).await;
+        let (from, to) = (session.who.endpoint.user.clone(), send.to.clone());
+        let presence = Arc::clone(&shared.presence);
+        let answer = move |answer: Result<OkFrame, ErrorBody>| {
+            if answer.is_ok() {
+                presence.sent(&from, &to);
+            }
+            pending.answer(answer);
+        };
+        chat.send(&shared.directory, shared.clock, &session, send, answer).await;
+    });
+    Ok(())
+}
+
+fn run_watch(shared: &Arc<Shared>, session: &Arc<Session>, watch: PresenceWatch) -> Result<(), ErrorBody> {
+    let pending = defer(shared, session, watch.id)?;
+    // The last list counts: one after the other.
+    let mut turn = session.watches.join();
+    let (shared, session) = (Arc::clone(shared), Arc::clone(session));
+    tokio::spawn(async move {
+        turn.comes().await;
+        pending.answer(shared.presence.watch(&session, watch).await.map(|()| OkFrame::default()));
     });
     Ok(())
 }

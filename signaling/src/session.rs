@@ -7,6 +7,7 @@ mod line;
 
 use crate::chat::Held;
 use crate::outbox::{Gap, Outbox, OutboxLimits, Pushed};
+use crate::presence::Attendance;
 use bytes::Bytes;
 use line::Line;
 use parking_lot::Mutex;
@@ -23,6 +24,11 @@ use tokio::task::AbortHandle;
 
 /// Missed calls that were told to a session and wait for its acknowledgement. What is above it is told again next time.
 pub(crate) const UNCONFIRMED_MISSED_MAX: usize = 64;
+
+/// Frames that pass by the outbox and wait for the socket. Raising it lets a socket be further behind with what is of use only now.
+const PASSING_MAX: usize = 8;
+/// Frames of the outbox that may wait while others pass by: more, and the socket is behind.
+const BEHIND_FRAMES: usize = 16;
 
 /// A socket as its session sees it: woken when there is something to write, closed by a code.
 #[derive(Debug)]
@@ -85,6 +91,15 @@ pub(crate) enum Told {
     Nobody,
 }
 
+/// Whether a frame that is of use only now was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Passed {
+    /// It is on its way.
+    Taken,
+    /// There is no socket, or it is behind.
+    Refused,
+}
+
 /// What the session is, for good. No `Debug` of the secret.
 #[derive(Clone)]
 pub(crate) struct Identity {
@@ -110,6 +125,8 @@ impl std::fmt::Debug for Identity {
 #[derive(Debug)]
 struct State {
     outbox: Outbox,
+    /// What passes by the outbox: this socket's, and gone with it.
+    passing: VecDeque<Bytes>,
     link: Option<Arc<Link>>,
     fence: Fence,
     last_request: RequestId,
@@ -133,8 +150,12 @@ pub(crate) struct Session {
     state: Mutex<State>,
     /// Its hold on its device's mailbox, if it takes messages.
     mailbox: OnceLock<Held>,
+    /// Its part in presence, if it has one.
+    attendance: OnceLock<Attendance>,
     /// Its messages on their way to the relay: they get there in the order in which they came.
     pub(crate) messages: Line,
+    /// Its lists of whom it watches.
+    pub(crate) watches: Line,
 }
 
 impl Session {
@@ -142,6 +163,7 @@ impl Session {
     pub(crate) fn new(who: Identity, limits: OutboxLimits, link: &Arc<Link>) -> Arc<Self> {
         let state = State {
             outbox: Outbox::new(limits),
+            passing: VecDeque::new(),
             link: Some(Arc::clone(link)),
             fence: link.fence,
             last_request: RequestId::default(),
@@ -153,13 +175,26 @@ impl Session {
             over: false,
         };
         let (name, state) = (Mutex::new(who.name.clone()), Mutex::new(state));
-        Arc::new(Self { name, who, state, mailbox: OnceLock::new(), messages: Line::default() })
+        Arc::new(Self {
+            name,
+            who,
+            state,
+            mailbox: OnceLock::new(),
+            attendance: OnceLock::new(),
+            messages: Line::default(),
+            watches: Line::default(),
+        })
     }
 
     /// The session has its device's mailbox, until it is dropped.
     pub(crate) fn hold(&self, mailbox: Held) {
         // It asks once: a second hold is given back by its drop.
         drop(self.mailbox.set(mailbox));
+    }
+
+    /// The session takes part in presence, until it is dropped.
+    pub(crate) fn attend(&self, attendance: impl FnOnce() -> Attendance) {
+        self.attendance.get_or_init(attendance);
     }
 
     /// By whom its mailbox is read.
@@ -219,6 +254,7 @@ impl Session {
         if let Some(expiry) = state.expiry.take() {
             expiry.abort();
         }
+        state.passing = VecDeque::new();
         if let Some(old) = state.link.replace(Arc::clone(&link)) {
             old.close(Closing::Code(CloseCode::Displaced));
         }
@@ -232,6 +268,7 @@ impl Session {
         let mut state = self.state.lock();
         let current = state.link.as_ref().is_some_and(|link| link.fence == fence);
         if current {
+            state.passing = VecDeque::new();
             state.link = None;
         }
         current && !state.over
@@ -279,6 +316,19 @@ impl Session {
     /// Tells the device what is encoded for its codec already.
     pub(crate) fn tell_encoded(&self, frame: Bytes) -> Told {
         self.state.lock().tell(frame)
+    }
+
+    /// Tells the device what is of use only now, and is not counted among the session's frames: if its socket is there and reads.
+    pub(crate) fn pass(&self, frame: Bytes) -> Passed {
+        let mut state = self.state.lock();
+        let State { outbox, passing, link, .. } = &mut *state;
+        let Some(link) = link.as_ref().filter(|link| link.closing().is_none()) else { return Passed::Refused };
+        if passing.len() >= PASSING_MAX || outbox.unsent().0 > BEHIND_FRAMES {
+            return Passed::Refused;
+        }
+        passing.push_back(frame);
+        link.wake.notify_one();
+        Passed::Taken
     }
 
     /// Tells the device of a missed call, unless it has been told.
@@ -361,7 +411,9 @@ impl Session {
         if state.link.as_ref().is_none_or(|link| link.fence != fence) {
             return None;
         }
-        Some(std::iter::from_fn(|| state.outbox.next_unsent()).take(frames_max).collect())
+        let State { outbox, passing, .. } = &mut *state;
+        let kept = std::iter::from_fn(|| outbox.next_unsent()).take(frames_max);
+        Some(kept.chain(std::mem::take(passing)).collect())
     }
 }
 

@@ -377,6 +377,14 @@ impl Relay {
         })
     }
 
+    /// Whether somebody is in a group.
+    #[must_use]
+    pub fn is_in_group(&self, user: &UserId, id: ConversationId) -> bool {
+        let (Some(user), Some(at)) = (self.by_user.get(user), self.by_id.get(&id)) else { return false };
+        let of = &self.conversations[at.0 as usize];
+        of.group.is_some() && of.member(*user).is_some_and(Member::is_in)
+    }
+
     /// The groups that somebody is in, by their ids, at most so many after one; and whether there are more.
     #[must_use]
     pub fn groups(&self, user: &UserId, after: Option<ConversationId>, max: usize) -> (Vec<GroupView>, bool) {

@@ -191,14 +191,16 @@ impl Relay {
         let of = &self.conversations[conversation.0 as usize];
         // It may have been given up, or was for nobody.
         let kept = &of.entries[of.at(position)?];
-        let (author, withheld) = (kept.author, kept.withheld);
+        let (author, withheld, sent_at) = (kept.author, kept.withheld, kept.sent_at);
         let writer = self.writer(author);
         let item = Item::Entry(self.entry(of, kept));
         let bytes = item.bytes();
         let mut to = Vec::new();
         for member in of.members.iter().filter(|member| member.gets(position) && (!withheld || member.user == writer)) {
+            let mut here = false;
             for &device in &self.users[member.user.0 as usize].mailboxes {
                 let mailbox = &mut self.mailboxes[device.0 as usize];
+                here |= mailbox.reader.is_some();
                 let Some(reader) = mailbox.reader.filter(|_| mailbox.following && author != Author::Device(device))
                 else {
                     continue;
@@ -213,6 +215,9 @@ impl Relay {
                 mailbox.handed = position;
                 mailbox.owed.push(position, conversation, bytes);
                 to.push((device, reader));
+            }
+            if member.user != writer && matches!(author, Author::Device(_)) {
+                self.wakes.came(member.user, position, sent_at, here, self.limits.wake_after);
             }
         }
         Some(Handout { item, to })

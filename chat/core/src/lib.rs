@@ -26,12 +26,13 @@ mod id;
 mod limits;
 mod mailbox;
 mod note;
-mod record;
 pub mod presence;
 mod receipts;
+mod record;
 mod refusal;
 mod relay;
 mod restore;
+mod wake;
 
 pub use conversation::{Kind, Role};
 pub use group::{About, Ask, Change, Changed, Edit, Event, GroupView, InviteHash, KnownChange, Made};

@@ -28,6 +28,9 @@ pub struct Limits {
     /// And how many bytes they may have together; a single one may have more. What is on its way to a reader has to fit into
     /// the queue of its socket. Raising it drains a mailbox quicker over a long way.
     pub unacknowledged_bytes_max: usize,
+    /// How long a message may go without an acknowledgement by any device of its person before they are woken, and how often they
+    /// are at most.
+    pub wake_after: Duration,
 }
 
 impl Default for Limits {
@@ -43,6 +46,7 @@ impl Default for Limits {
             conversations_per_user_max: 5_000,
             unacknowledged_max: 256,
             unacknowledged_bytes_max: 32 * 1024,
+            wake_after: Duration::from_secs(10),
         }
     }
 }

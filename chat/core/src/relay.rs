@@ -6,6 +6,7 @@ use crate::id::{BodyRef, ClientId, ConvRef, ConversationId, DeviceRef, MessageId
 use crate::mailbox::{Mailbox, Receipt};
 use crate::note::Notes;
 use crate::record::{Record, SentRecord};
+use crate::wake::Wakes;
 use crate::{Limits, Refusal};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
@@ -98,6 +99,7 @@ pub struct Relay {
     pub(crate) moved: Vec<ConvRef>,
     /// Where the last receipts were told.
     pub(crate) receipts_at: Position,
+    pub(crate) wakes: Wakes,
     pub(crate) dead: Vec<Dead>,
     /// What was sent up to which position, by time: one an hour.
     pub(crate) hours: VecDeque<(Timestamp, Position)>,
@@ -121,6 +123,7 @@ impl Relay {
             fresh: VecDeque::new(),
             moved: Vec::new(),
             receipts_at: Position(0),
+            wakes: Wakes::default(),
             dead: Vec::new(),
             hours: VecDeque::new(),
         }

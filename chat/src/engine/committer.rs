@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tertulia_chat_core::{BodyRef, Dead, Handout, Item, Position, Record, Refusal, Relay, Sent};
-use tertulia_common::Timestamp;
+use tertulia_common::{Timestamp, UserId};
 
 /// Commands that are decided and written together: more make one sync serve more, and the first wait longer.
 const BATCH_MAX: usize = 512;
@@ -36,7 +36,7 @@ struct Committer<'a> {
 }
 
 pub(crate) fn run(shared: &Shared, store: Box<dyn Store>, pace: Pace, outside: Outside) {
-    let Outside { now, on_failure } = outside;
+    let Outside { now, on_failure, wake } = outside;
     let start = now();
     let mut committer = Committer {
         shared,
@@ -52,7 +52,7 @@ pub(crate) fn run(shared: &Shared, store: Box<dyn Store>, pace: Pace, outside: O
         tidy: Vec::new(),
         sync: false,
     };
-    if let Err(error) = committer.run(&*now) {
+    if let Err(error) = committer.run(&*now, &*wake) {
         // Nothing is confirmed from here on: who waits hears that it ended.
         shared.inbox.close();
         let mut left = Vec::new();
@@ -63,7 +63,7 @@ pub(crate) fn run(shared: &Shared, store: Box<dyn Store>, pace: Pace, outside: O
 }
 
 impl Committer<'_> {
-    fn run(&mut self, now: &dyn Fn() -> Timestamp) -> Result<(), StoreError> {
+    fn run(&mut self, now: &dyn Fn() -> Timestamp, wake: &dyn Fn(Vec<UserId>)) -> Result<(), StoreError> {
         let mut waiting = Vec::new();
         loop {
             let patience = self.patience(now());
@@ -73,7 +73,7 @@ impl Committer<'_> {
             // With nobody waiting there may still be something due.
             loop {
                 let some = rest.by_ref().take(BATCH_MAX).collect();
-                self.turn(now(), some)?;
+                self.turn(now(), some, wake)?;
                 if rest.len() == 0 {
                     break;
                 }
@@ -89,11 +89,13 @@ impl Committer<'_> {
 
     /// How long there is nothing to do unless somebody asks.
     fn patience(&self, now: Timestamp) -> Duration {
-        let tidy = self.tidy_at - now;
-        if self.shared.relay.lock().has_receipts() { tidy.min(self.receipts_at - now) } else { tidy }
+        let relay = self.shared.relay.lock();
+        let receipts = relay.has_receipts().then_some(self.receipts_at);
+        let next = [receipts, relay.wake_at()].into_iter().flatten().fold(self.tidy_at, Timestamp::min);
+        next - now
     }
 
-    fn turn(&mut self, now: Timestamp, commands: Vec<Command>) -> Result<(), StoreError> {
+    fn turn(&mut self, now: Timestamp, commands: Vec<Command>, wake: &dyn Fn(Vec<UserId>)) -> Result<(), StoreError> {
         let upto = {
             let mut relay = self.shared.relay.lock();
             for command in commands {
@@ -110,9 +112,9 @@ impl Committer<'_> {
             relay.reached()
         };
         self.store.commit(std::mem::take(&mut self.sync))?;
-        let (handouts, dead) = {
+        let (handouts, dead, woken) = {
             let mut relay = self.shared.relay.lock();
-            (relay.settle(upto), relay.take_dead())
+            (relay.settle(upto), relay.take_dead(), relay.wake(now))
         };
         self.told.drain(..).for_each(|tell| tell());
         for handout in handouts {
@@ -121,6 +123,9 @@ impl Committer<'_> {
         self.bodies.clear();
         self.forget(&dead);
         self.behind.drain(..).for_each(|reader| self.shared.call(reader));
+        if !woken.is_empty() {
+            wake(woken);
+        }
         if now >= self.tidy_at || !self.tidy.is_empty() {
             self.tidy(now)?;
         }

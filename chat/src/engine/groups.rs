@@ -57,6 +57,12 @@ impl Engine {
         self.ask(GroupCommand::View { user: user.clone(), group, reply: Box::new(answer) }.into());
     }
 
+    /// Whether these are in a group, in their order: as it is decided, perhaps not durable yet.
+    pub fn are_in_group<'a>(&self, group: ConversationId, users: impl IntoIterator<Item = &'a UserId>) -> Vec<bool> {
+        let relay = self.shared.relay.lock();
+        users.into_iter().map(|user| relay.is_in_group(user, group)).collect()
+    }
+
     /// The groups that somebody is in, at most so many after one.
     pub fn groups(
         &self,

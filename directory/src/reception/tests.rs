@@ -128,12 +128,12 @@ async fn news_are_missed_calls_not_told_yet_and_a_rest_that_goes_on() {
         caller_quality: None,
         callee_quality: None,
     };
-    directory.write_calls(Timestamp(2), &[CallWrite::Ended(Box::new(record), None)]).await.unwrap();
+    directory.write_calls(Timestamp(2), &[CallWrite::Ended { record: Box::new(record), live: None, entry: false }]).await.unwrap();
     assert!(news().await.has_missed && !reception.news(&id("ana")).await.unwrap().has_missed);
     directory.mark_missed_seen(&id("ben"), &[call]).await.unwrap();
     let later = Timestamp(u64::try_from(now_ms()).unwrap() + 60_000);
     directory.set_do_not_disturb(&id("ben"), Some(later)).await.unwrap();
-    assert_eq!(news().await, News { has_missed: false, do_not_disturb: Some(later) });
+    assert_eq!(news().await, News { has_missed: false, do_not_disturb: Some(later), ..News::default() });
     directory.set_do_not_disturb(&id("ben"), Some(Timestamp(1))).await.unwrap();
     assert_eq!(news().await, News::default());
 }

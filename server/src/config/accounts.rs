@@ -4,8 +4,9 @@ use super::Config;
 use super::sections::Secret;
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
-use tertulia_signaling::{AccountLimits, AccountsConfig, PhoneSignIn, Webhook};
+use std::path::{Path, PathBuf};
+use tertulia_push::Webhook;
+use tertulia_signaling::{AccountLimits, AccountsConfig, PhoneSignIn};
 
 /// Accounts of this server.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -93,16 +94,21 @@ impl Accounts {
 
     fn webhook(&self) -> anyhow::Result<Webhook> {
         let url = self.webhook_url.as_ref().context("accounts.webhook_url is missing")?;
-        let secret = match (&self.webhook_secret, &self.webhook_secret_file) {
-            (Some(secret), None) => secret.0.clone().into_bytes(),
-            (None, Some(file)) => {
-                let read =
-                    std::fs::read(file).with_context(|| format!("accounts.webhook_secret_file {}", file.display()));
-                read?.trim_ascii_end().to_vec()
-            }
-            _ => bail!("the webhook needs either accounts.webhook_secret or accounts.webhook_secret_file"),
-        };
+        let secret =
+            secret_of("accounts.webhook_secret", self.webhook_secret.as_ref(), self.webhook_secret_file.as_deref())?;
         Webhook::new(&url.0, secret).context("accounts.webhook_url and its secret")
+    }
+}
+
+/// The secret of a webhook: given itself, or as a file.
+pub(super) fn secret_of(name: &str, secret: Option<&Secret>, file: Option<&Path>) -> anyhow::Result<Vec<u8>> {
+    match (secret, file) {
+        (Some(secret), None) => Ok(secret.0.clone().into_bytes()),
+        (None, Some(file)) => {
+            let read = std::fs::read(file).with_context(|| format!("{name}_file {}", file.display()));
+            Ok(read?.trim_ascii_end().to_vec())
+        }
+        _ => bail!("the webhook needs either {name} or {name}_file"),
     }
 }
 

@@ -69,6 +69,7 @@ impl Config {
             ice_servers: self.ice()?,
             uploads: None, // opened with the directory, in `run`
             chat: None,    // as well
+            push: None,    // as well
         })
     }
 }

@@ -1,5 +1,6 @@
 //! The bodies of the HTTP calls about accounts, devices, settings and blocks; and the frames that carry the same.
 
+use crate::presence::Audience;
 use crate::types::Person;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -151,6 +152,12 @@ pub struct Settings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub do_not_disturb_until: Option<Timestamp>,
+    /// Who sees that this user is here.
+    #[serde(default)]
+    pub online: Audience,
+    /// Who sees when they last were.
+    #[serde(default)]
+    pub last_seen: Audience,
 }
 
 /// `PATCH /v1/settings`: what is absent stays as it is.
@@ -161,6 +168,14 @@ pub struct SettingsPatch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub do_not_disturb_until: Option<Timestamp>,
+    /// Who sees that this user is here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub online: Option<Audience>,
+    /// Who sees when they last were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub last_seen: Option<Audience>,
 }
 
 /// `GET /v1/profile` and the answer of `PATCH`: this user, as they see themselves.

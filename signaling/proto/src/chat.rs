@@ -77,6 +77,8 @@ pub enum Content {
     Voice(VoiceContent),
     /// What happened to a group. The server says it; nobody sends it.
     System(GroupEvent),
+    /// A call that has ended. The server says it; nobody sends it.
+    Call(crate::CallEntry),
 }
 
 impl Content {
@@ -101,6 +103,7 @@ impl std::fmt::Debug for Content {
             Self::Media(media) => write!(f, "{media:?}"),
             Self::Voice(voice) => write!(f, "{voice:?}"),
             Self::System(_) => f.write_str("a change of the group"),
+            Self::Call(call) => write!(f, "{call:?}"),
         }
     }
 }

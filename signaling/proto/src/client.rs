@@ -1,6 +1,7 @@
 //! What a client sends.
 
 use crate::chat::{MailboxAck, MessageRead, MessageSend};
+use crate::presence::{PresenceSet, PresenceWatch, TypingSend};
 use crate::types::{DeclineReason, MediaFlags, MediaKind, RequestId, Target};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -61,6 +62,17 @@ pub enum ClientFrame {
     /// This device has kept everything of its mailbox up to there. Not answered.
     #[serde(rename = "mailbox.ack")]
     MailboxAck(MailboxAck),
+    /// Somebody looks at this device, or no longer: a person is here while one of theirs is looked at.
+    #[serde(rename = "presence.set")]
+    PresenceSet(PresenceSet),
+    /// Whom this device wants to know of from now on, instead of whom it named before. `presence` says at once what there is to see of
+    /// them, and then what changes.
+    #[serde(rename = "presence.watch")]
+    PresenceWatch(PresenceWatch),
+    /// This person types, records a voice message, or stopped. To be said again every three seconds while it goes on, and kept nowhere: whoever
+    /// looks now, and watches this person or that group, hears of it.
+    #[serde(rename = "typing")]
+    Typing(TypingSend),
     /// Is the way to the server alive? Answered by `ok` at once; for clients that suspect their network.
     #[serde(rename = "probe")]
     Probe(Probe),
@@ -74,6 +86,9 @@ impl ClientFrame {
             Self::Hello(_) | Self::Pong(_) | Self::Ack(_) | Self::MailboxAck(_) => None,
             Self::MessageSend(r) => Some(r.id),
             Self::MessageRead(r) => Some(r.id),
+            Self::PresenceSet(r) => Some(r.id),
+            Self::PresenceWatch(r) => Some(r.id),
+            Self::Typing(r) => Some(r.id),
             Self::CallInvite(r) => Some(r.id),
             Self::CallRinging(r)
             | Self::CallAccept(r)
@@ -126,7 +141,7 @@ pub struct Resume {
     pub session: SessionId,
     /// The secret of that `welcome`.
     pub secret: String,
-    /// How many frames of the session the client has received, `welcome` and `ping` not counted.
+    /// How many frames of the session the client has received: `welcome`, `ping`, `presence` and `typing` are not counted.
     #[ts(type = "number")]
     pub received: u64,
 }
@@ -155,7 +170,7 @@ pub struct Caps {
 /// How much of the session a client has received.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
 pub struct Ack {
-    /// Frames received in this session, `welcome` and `ping` not counted.
+    /// Frames received in this session: `welcome`, `ping`, `presence` and `typing` are not counted.
     #[ts(type = "number")]
     pub received: u64,
 }

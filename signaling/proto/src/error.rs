@@ -125,6 +125,8 @@ error_codes! {
     ClientIdReused = Invalid, "This message's id was used for another one.";
     /// The device did not say in its `hello` that it takes messages, or this server relays none.
     NoMailbox = Invalid, "This device takes no messages.";
+    /// Pushes can't go where this subscription says, or its keys are none.
+    PushRefused = Invalid, "Notifications can't be sent to this browser.";
     /// The message could not be made durable: send it again, under the same `client_id`.
     MessageNotStored = Retry, "The message could not be sent. Try again.";
     /// More bytes than this class may have; figures in bytes.

@@ -6,11 +6,12 @@
 //!
 //! **Requests.** A request carries an `id`, rising within its session. Its answer is one `ok` or `error` of the same `id`.
 //!
-//! **Resuming.** Both sides count: the client how many frames it has received in the session (all but `welcome` and
-//! `ping`), the server the ids it has handled. `hello.resume.received` and `welcome.last_request` tell each other; the
+//! **Resuming.** Both sides count: the client how many frames it has received in the session (all but `welcome`,
+//! `ping`, `presence` and `typing`), the server the ids it has handled. `hello.resume.received` and `welcome.last_request` tell each other; the
 //! server replays what came after, the client asks again what was not handled. Nothing is lost, nothing happens twice.
 
 mod account;
+mod call_entry;
 mod chat;
 mod client;
 mod codec;
@@ -20,6 +21,8 @@ mod finite;
 mod group;
 mod http;
 mod media;
+mod presence;
+mod push;
 mod server;
 mod types;
 
@@ -27,6 +30,7 @@ pub use account::{
     Blocks, Device, DeviceAccess, Devices, LinkBegin, LinkBegun, LinkCode, LinkFound, LinkState, Lookup, Profile,
     ProfilePatch, Register, Registered, Settings, SettingsPatch, Verify,
 };
+pub use call_entry::{CallEntry, CallOutcome};
 pub use chat::{
     Content, Drained, Gap, GapReason, MailboxAck, Message, MessagePost, MessageRead, MessageSend, MessageSent, Receipt,
     Receipts, ReceiptsOfAll, Recipient,
@@ -46,6 +50,10 @@ pub use media::{
     Media, MediaChallenge, MediaClaim, MediaClass, MediaLease, MediaLink, MediaLinkRequest, MediaPage, MediaProgress,
     MediaProof, MediaRejected, MediaShare, MediaShared, MediaState, MediaTreatment, UploadLimits,
 };
+pub use presence::{
+    Audience, PersonPresence, Presence, PresenceSet, PresenceWatch, Typing, TypingSend, TypingWhat,
+};
+pub use push::{PushKeys, PushState, PushSubscription};
 pub use server::{
     CallEnded, CallIncoming, CallMissed, CallQuality, CallRoster, CallSlots, CallState, CallsElsewhere, Displaced,
     Drain, ErrorFrame, Limits, OkFrame, Ping, RosterEntry, ServerFrame, Welcome,

@@ -4,6 +4,7 @@ use crate::account::{Devices, Settings};
 use crate::chat::{Drained, Gap, Message, MessageSent, Receipts};
 use crate::error::ErrorBody;
 use crate::media::{Media, MediaProgress, MediaRejected, UploadLimits};
+use crate::presence::{Presence, Typing};
 use crate::types::{
     CallElsewhere, CallSnapshot, EndReason, IceServer, MediaFlags, MediaKind, Participant, ParticipantQuality, Person,
     Phase, RequestId, Slot,
@@ -86,16 +87,22 @@ pub enum ServerFrame {
     /// What had waited has been handed out.
     #[serde(rename = "drained")]
     Drained(Drained),
+    /// How things are with people this device watches: what there is news of.
+    #[serde(rename = "presence")]
+    Presence(Presence),
+    /// Somebody types to this user, or in a group that this device watches.
+    #[serde(rename = "typing")]
+    Typing(Typing),
     /// Demo only: who has signed in.
     #[serde(rename = "demo.people")]
     DemoPeople(crate::http::DemoPeople),
 }
 
 impl ServerFrame {
-    /// Whether a client counts it as received (for `resume`): all but `welcome` and `ping`.
+    /// Whether a client counts it as received (for `resume`): all but `welcome`, `ping`, `presence` and `typing`.
     #[must_use]
     pub fn is_counted(&self) -> bool {
-        !matches!(self, Self::Welcome(_) | Self::Ping(_))
+        !matches!(self, Self::Welcome(_) | Self::Ping(_) | Self::Presence(_) | Self::Typing(_))
     }
 }
 
@@ -173,6 +180,10 @@ pub struct Limits {
     pub requests_burst: u32,
     /// Requests not answered yet.
     pub outstanding_max: u32,
+    /// People in a `presence.watch`.
+    pub watched_users_max: u32,
+    /// Groups in a `presence.watch`.
+    pub watched_groups_max: u32,
 }
 
 /// A request was done. Which of the optional fields are there depends on the request.

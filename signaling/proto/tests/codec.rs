@@ -7,12 +7,12 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tertulia_common::{CallId, DeviceId, SessionId, Timestamp, UserId};
 use tertulia_signaling_proto::{
-    Ack, CallConnect, CallDecline, CallElsewhere, CallEnded, CallHold, CallIncoming, CallInvite, CallMedia, CallMissed,
-    CallQuality, CallRequest, CallRoster, CallSlots, CallSnapshot, CallState, CallsElsewhere, Caps, ClientFrame,
-    CloseCode, Codec, DeclineReason, DemoPeople, Device, Devices, Displaced, Drain, EndReason, ErrorBody, ErrorCode,
-    ErrorFrame, Hello, IceServer, Limits, MediaFlags, MediaKind, OkFrame, Participant, ParticipantQuality, Person,
-    Phase, Ping, Probe, RequestId, Resume, RosterEntry, ServerFrame, Settings, Slot, Source, Target, TrackQuality,
-    Welcome,
+    Ack, Audience, CallConnect, CallDecline, CallElsewhere, CallEnded, CallHold, CallIncoming, CallInvite, CallMedia,
+    CallMissed, CallQuality, CallRequest, CallRoster, CallSlots, CallSnapshot, CallState, CallsElsewhere, Caps,
+    ClientFrame, CloseCode, Codec, DeclineReason, DemoPeople, Device, Devices, Displaced, Drain, EndReason, ErrorBody,
+    ErrorCode, ErrorFrame, Hello, IceServer, Limits, MediaFlags, MediaKind, OkFrame, Participant, ParticipantQuality,
+    Person, Phase, Ping, Probe, RequestId, Resume, RosterEntry, ServerFrame, Settings, Slot, Source, Target,
+    TrackQuality, Welcome,
 };
 
 /// Numbers that every client can hold (JavaScript's safe integers).
@@ -168,7 +168,12 @@ fn elsewhere() -> impl Strategy<Value = CallElsewhere> {
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
-    option::of(time()).prop_map(|do_not_disturb_until| Settings { do_not_disturb_until })
+    let audience = || prop_oneof![Just(Audience::Everyone), Just(Audience::Contacts), Just(Audience::Nobody)];
+    (option::of(time()), audience(), audience()).prop_map(|(do_not_disturb_until, online, last_seen)| Settings {
+        do_not_disturb_until,
+        online,
+        last_seen,
+    })
 }
 
 fn listed_device() -> impl Strategy<Value = Device> {
@@ -244,15 +249,29 @@ fn welcome() -> impl Strategy<Value = ServerFrame> {
         },
     );
     let who = (user(), text(), device(), session(), text(), any::<bool>(), id());
-    let limits = any::<(u32, u32, u32, u32)>();
+    let limits = any::<(u32, u32, u32, u32, u32, u32)>();
     let lists = (vec(snapshot, 0..3), vec(missed(), 0..3), vec(ice, 0..2), vec(elsewhere(), 0..2));
     let late = (option::of(time()), settings(), text());
     (who, any::<(u32, u32, bool)>(), limits, time(), lists, late).prop_map(
         |(who, (heartbeat_s, resume_window_s, demo), limits, now, lists, (ice_expires_at, settings, instance))| {
             let (calls, missed_calls, ice_servers, calls_elsewhere) = lists;
             let (user_id, name, device_id, session, secret, resumed, last_request) = who;
-            let (frame_bytes_max, requests_per_s, requests_burst, outstanding_max) = limits;
-            let limits = Limits { frame_bytes_max, requests_per_s, requests_burst, outstanding_max };
+            let (
+                frame_bytes_max,
+                requests_per_s,
+                requests_burst,
+                outstanding_max,
+                watched_users_max,
+                watched_groups_max,
+            ) = limits;
+            let limits = Limits {
+                frame_bytes_max,
+                requests_per_s,
+                requests_burst,
+                outstanding_max,
+                watched_users_max,
+                watched_groups_max,
+            };
             ServerFrame::Welcome(Box::new(Welcome {
                 user_id,
                 name,

@@ -3,8 +3,8 @@
 use super::Region;
 use crate::bucket::Rate;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::time::Duration;
+use tertulia_push::Webhook;
 
 /// Accounts of this server.
 #[derive(Clone, Debug, Default)]
@@ -31,61 +31,6 @@ pub enum PinSender {
     Console,
     /// They are handed to a program of the operator's, which sends them.
     Webhook(Webhook),
-}
-
-/// A program that sends PINs, by HTTP.
-#[derive(Clone)]
-pub struct Webhook {
-    pub(super) client: reqwest::Client,
-    pub(super) url: reqwest::Url,
-    pub(super) secret: Vec<u8>,
-}
-
-impl fmt::Debug for Webhook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The URL may carry a secret of the carrier's.
-        f.debug_struct("Webhook").field("host", &self.url.host_str()).finish_non_exhaustive()
-    }
-}
-
-/// Why a webhook can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum WebhookError {
-    /// Not a URL that PINs may be sent to.
-    #[error("not an https URL (http is for this machine only)")]
-    Url,
-    /// With a short secret its signatures can be forged.
-    #[error("the secret has {0} bytes, it needs {SECRET_BYTES_MIN}")]
-    SecretTooShort(usize),
-    /// The HTTP client can't start.
-    #[error("no HTTP client")]
-    Client(#[source] reqwest::Error),
-}
-
-/// The shortest secret of a webhook.
-const SECRET_BYTES_MIN: usize = 16;
-/// How long one try of a webhook may take. Raising it lets a slow carrier hold more at once.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
-
-impl Webhook {
-    /// A webhook of this URL whose calls are signed with this secret.
-    ///
-    /// # Errors
-    /// If the URL is not https (or http on this machine), or the secret too short.
-    pub fn new(url: &str, secret: Vec<u8>) -> Result<Self, WebhookError> {
-        let url: reqwest::Url = url.parse().map_err(|_| WebhookError::Url)?;
-        let local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-        if !(url.scheme() == "https" || (url.scheme() == "http" && local)) {
-            return Err(WebhookError::Url);
-        }
-        if secret.len() < SECRET_BYTES_MIN {
-            return Err(WebhookError::SecretTooShort(secret.len()));
-        }
-        // Nobody is to be led elsewhere with a PIN.
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(ATTEMPT_TIMEOUT);
-        let client = client.build().map_err(WebhookError::Client)?;
-        Ok(Self { client, url, secret })
-    }
 }
 
 /// What one may take of accounts: the section `[accounts.limits]` of the configuration.
@@ -217,23 +162,6 @@ impl AccountLimits {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pins_go_to_https_or_this_machine_only_and_are_signed_with_a_secret_worth_its_name() {
-        let secret = || b"sixteen bytes ok".to_vec();
-        for url in
-            ["https://sms.example.org/send?key=1", "http://127.0.0.1:9000/", "http://[::1]/", "http://localhost/"]
-        {
-            assert!(Webhook::new(url, secret()).is_ok(), "{url}");
-        }
-        for url in ["http://sms.example.org/", "http://127.0.0.1.example.org/", "ftp://localhost/", "nonsense", ""] {
-            assert!(matches!(Webhook::new(url, secret()), Err(WebhookError::Url)), "{url}");
-        }
-        let short = Webhook::new("https://sms.example.org/", b"short".to_vec());
-        assert!(matches!(short, Err(WebhookError::SecretTooShort(5))));
-        let shown = format!("{:?}", Webhook::new("https://u:hush@sms.example.org/hush?k=hush", secret()).unwrap());
-        assert!(!shown.contains("hush") && !shown.contains("sixteen"), "{shown}");
-    }
 
     #[test]
     fn limits_hold_and_a_zero_is_named() {

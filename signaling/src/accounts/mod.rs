@@ -16,7 +16,7 @@ mod pins;
 mod seen;
 mod sender;
 
-pub use config::{AccountLimits, Accounts as AccountsConfig, PhoneSignIn, PinSender, Webhook, WebhookError};
+pub use config::{AccountLimits, Accounts as AccountsConfig, PhoneSignIn, PinSender};
 pub(crate) use links::{Links, NotFound, Polled, shown as shown_code};
 pub(crate) use phone::PhoneNumber;
 #[doc(hidden)]

@@ -119,6 +119,15 @@ impl Chat {
         answered(told).await?.ok_or_else(|| ErrorCode::UnknownConversation.into())
     }
 
+    /// Whether these are in a group, in their order.
+    pub(crate) fn are_in_group<'a>(
+        &self,
+        group: ConversationId,
+        users: impl IntoIterator<Item = &'a UserId>,
+    ) -> Vec<bool> {
+        self.engine.are_in_group(group, users)
+    }
+
     /// One page of somebody's groups.
     pub(crate) async fn groups(
         &self,

@@ -33,10 +33,10 @@ fn exchange_on(directory: &Directory) -> (Arc<Exchange>, history::Writer, Arc<Hu
     let limits = Limits::default();
     let hub = Arc::new(Hub::new(16, 100, limits.outbox(), Arc::new(Metrics::default())));
     let clock = Clock::start();
-    let (history, writer) = history::history(Arc::clone(&hub), directory.clone(), clock);
+    let (history, writer) = history::history(Arc::clone(&hub), directory.clone(), clock, None);
     let media = tertulia_sfu::Config { shards: 1, ..tertulia_sfu::Config::default() };
     let (sfu, _events) = tertulia_sfu::start(media).unwrap();
-    let exchange = Exchange::new(Arc::clone(&hub), sfu, history, clock, Timeouts::default(), &limits);
+    let exchange = Exchange::new(Arc::clone(&hub), sfu, history, clock, Timeouts::default(), &limits, None);
     (exchange, writer, hub)
 }
 

@@ -4,6 +4,7 @@
 
 use super::media::DEVICE_HEADER;
 use super::{Bearer, JsonBody, Refusal};
+use crate::authenticate::Principal;
 use crate::gateway::Shared;
 use axum::Json;
 use axum::extract::State;
@@ -19,17 +20,19 @@ pub(super) async fn send(
     JsonBody(post): JsonBody<MessagePost>,
 ) -> Result<(StatusCode, Json<MessageSent>), Refusal> {
     let chat = shared.chat.as_ref().ok_or(ErrorCode::NoMailbox)?;
-    let device = match who.device {
-        Some(device) => device,
-        None => named(&headers)?,
-    };
+    let device = device_of(&who, &headers)?;
+    let to = post.to.clone();
     let sent = chat.post(&shared.directory, shared.clock, (&who.user, &device), post).await?;
+    shared.presence.sent(&who.user, &to);
     let status = if sent.duplicate { StatusCode::OK } else { StatusCode::CREATED };
     Ok((status, Json(sent)))
 }
 
-/// The device that an app's back end says it is.
-fn named(headers: &HeaderMap) -> Result<DeviceId, ErrorCode> {
+/// An account's device; or the one that an app's back end says it is.
+pub(super) fn device_of(who: &Principal, headers: &HeaderMap) -> Result<DeviceId, ErrorCode> {
+    if let Some(device) = &who.device {
+        return Ok(device.clone());
+    }
     let said = headers.get(DEVICE_HEADER).ok_or(ErrorCode::NoMailbox)?;
     said.to_str().ok().and_then(|text| text.parse().ok()).ok_or(ErrorCode::BadRequest)
 }

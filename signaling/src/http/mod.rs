@@ -12,6 +12,7 @@ mod groups;
 mod ice;
 mod media;
 mod messages;
+mod push;
 mod refusal;
 mod socket_door;
 mod wishes;
@@ -55,6 +56,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/blocks/{user_id}", put(wishes::block).delete(wishes::unblock));
     v1 = v1
         .route("/messages", post(messages::send))
+        .route("/push", get(push::state).put(push::subscribe).delete(push::unsubscribe))
         .route("/groups", get(groups::list).post(groups::create))
         .route("/groups/join/{token}", post(groups::join))
         .route("/groups/{group_id}", get(groups::view).patch(groups::patch).delete(groups::end))

@@ -80,6 +80,7 @@ impl From<ErrorBody> for Refusal {
             | ErrorCode::PinWrong
             | ErrorCode::RegistrationOver
             | ErrorCode::LinkOver
+            | ErrorCode::PushRefused
             | ErrorCode::SdpInvalid => StatusCode::BAD_REQUEST,
         };
         Self { status, error }

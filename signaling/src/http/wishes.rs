@@ -3,7 +3,9 @@
 use super::{Bearer, JsonBody, Refusal, internal};
 use crate::authenticate::Principal;
 use crate::gateway::Shared;
+use crate::hello;
 use crate::metrics::Hit;
+use crate::presence::audience_from_wire;
 use crate::translate;
 use axum::Json;
 use axum::extract::rejection::PathRejection;
@@ -18,8 +20,13 @@ pub(super) async fn settings(
     State(shared): State<Arc<Shared>>,
     Bearer(Principal { user, .. }): Bearer,
 ) -> Result<Json<Settings>, Refusal> {
-    let until = shared.directory.do_not_disturb(&user).await.map_err(|error| internal(&error))?;
-    Ok(Json(Settings { do_not_disturb_until: until }))
+    Ok(Json(settings_of(&shared, &user).await?))
+}
+
+async fn settings_of(shared: &Shared, user: &UserId) -> Result<Settings, Refusal> {
+    let until = shared.directory.do_not_disturb(user).await.map_err(|error| internal(&error))?;
+    let privacy = shared.directory.privacy(user).await.map_err(|error| internal(&error))?;
+    Ok(hello::settings(until, privacy))
 }
 
 pub(super) async fn patch_settings(
@@ -28,14 +35,26 @@ pub(super) async fn patch_settings(
     JsonBody(patch): JsonBody<SettingsPatch>,
 ) -> Result<Json<Settings>, Refusal> {
     let user = &who.user;
-    if let Some(until) = patch.do_not_disturb_until {
+    let SettingsPatch { do_not_disturb_until, online, last_seen } = patch;
+    if patch != SettingsPatch::default() {
         present(&shared, &who).await?;
+    }
+    if let Some(until) = do_not_disturb_until {
         let until = (until.as_millis() > 0).then_some(until);
         shared.directory.set_do_not_disturb(user, until).await.map_err(|error| internal(&error))?;
     }
-    let until = shared.directory.do_not_disturb(user).await.map_err(|error| internal(&error))?;
-    let settings = Settings { do_not_disturb_until: until };
-    if patch.do_not_disturb_until.is_some() {
+    if online.is_some() || last_seen.is_some() {
+        let (online, last_seen) = (online.map(audience_from_wire), last_seen.map(audience_from_wire));
+        let (all, user) = (Arc::clone(&shared), user.clone());
+        let changed = shared.presence.changing(async move {
+            let privacy = all.directory.set_privacy(&user, online, last_seen).await?;
+            all.presence.privacy(&user, privacy);
+            Ok(())
+        });
+        changed.await.map_err(|error| internal(&error))?;
+    }
+    let settings = settings_of(&shared, user).await?;
+    if patch != SettingsPatch::default() {
         shared.hub.tell_user(user, &ServerFrame::Settings(settings));
     }
     Ok(Json(settings))
@@ -68,7 +87,13 @@ pub(super) async fn block(
     }
     present(&shared, &who).await?;
     let max = shared.accounts.limits.blocks_max.into();
-    shared.directory.block(&who.user, &whom, max).await.map_err(|error| match error {
+    let (all, user) = (Arc::clone(&shared), who.user);
+    let changed = shared.presence.changing(async move {
+        all.directory.block(&user, &whom, max).await?;
+        all.reach_changed(&user, &whom, true);
+        Ok(())
+    });
+    changed.await.map_err(|error| match error {
         Error::UnknownUser => ErrorCode::UnknownUser.into(),
         Error::Full { max } => {
             shared.metrics.hit(Hit::Blocks);
@@ -76,7 +101,6 @@ pub(super) async fn block(
         }
         error => internal(&error),
     })?;
-    shared.reach_changed();
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -86,8 +110,13 @@ pub(super) async fn unblock(
     whom: Result<Path<UserId>, PathRejection>,
 ) -> Result<StatusCode, Refusal> {
     let Path(whom) = whom.map_err(|_| ErrorCode::UnknownUser)?;
-    shared.directory.unblock(&user, &whom).await.map_err(|error| internal(&error))?;
-    shared.reach_changed();
+    let all = Arc::clone(&shared);
+    let changed = shared.presence.changing(async move {
+        all.directory.unblock(&user, &whom).await?;
+        all.reach_changed(&user, &whom, false);
+        Ok(())
+    });
+    changed.await.map_err(|error| internal(&error))?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -3,9 +3,12 @@
 
 /** How much of the session a client has received. */
 export type Ack = {
-  /** Frames received in this session, `welcome` and `ping` not counted. */
+  /** Frames received in this session: `welcome`, `ping`, `presence` and `typing` are not counted. */
   received: number;
 };
+
+/** To whom somebody shows something of themselves. */
+export type Audience = "everyone" | "contacts" | "nobody";
 
 /** `GET /v1/blocks`: whom this user has blocked. They never ring here, and are not told. */
 export type Blocks = {
@@ -57,6 +60,18 @@ export type CallEnded = {
   reason: EndReason;
   /** From answer to end, in milliseconds; zero if it was not answered. */
   duration_ms: number;
+};
+
+/** A call that has ended. Who is called has missed it where it was neither answered nor declined. */
+export type CallEntry = {
+  /** Which. Its entry comes once. */
+  call_id: CallId;
+  /** What it was placed as. */
+  media: MediaKind;
+  /** What became of it. */
+  outcome: CallOutcome;
+  /** From the answer to the end. Absent: nobody answered. */
+  duration_ms?: number;
 };
 
 /** `GET /v1/calls`: this user's calls, newest first. */
@@ -127,6 +142,9 @@ export type CallMissed = {
   /** When they called. */
   at: Timestamp;
 };
+
+/** What became of a call: an `EndReason` that holds for both sides. */
+export type CallOutcome = "hangup" | "declined" | "busy" | "cancelled" | "missed" | "failed" | "lost";
 
 /** How well the media of a call flows. */
 export type CallQuality = {
@@ -248,6 +266,9 @@ export type ClientFrame =
   | { type: "message.send" } & MessageSend
   | { type: "message.read" } & MessageRead
   | { type: "mailbox.ack" } & MailboxAck
+  | { type: "presence.set" } & PresenceSet
+  | { type: "presence.watch" } & PresenceWatch
+  | { type: "typing" } & TypingSend
   | { type: "probe" } & Probe;
 
 /** A device's own name for a message it sends: the same again from the same device is the same message. */
@@ -256,7 +277,7 @@ export type ClientMessageId = string;
 /** What a message says. */
 export type Content = { type: "text",
 /** Not empty. */
-text: string, } | { type: "media" } & MediaContent | { type: "voice" } & VoiceContent | { type: "system" } & GroupEvent;
+text: string, } | { type: "media" } & MediaContent | { type: "voice" } & VoiceContent | { type: "system" } & GroupEvent | { type: "call" } & CallEntry;
 
 /** Why a device declines. */
 export type DeclineReason = "declined" | "busy";
@@ -403,6 +424,7 @@ export type ErrorCode =
   | "invite_over"
   | "client_id_reused"
   | "no_mailbox"
+  | "push_refused"
   | "message_not_stored"
   | "media_too_large"
   | "media_too_long"
@@ -598,6 +620,10 @@ export type Limits = {
   requests_burst: number;
   /** Requests not answered yet. */
   outstanding_max: number;
+  /** People in a `presence.watch`. */
+  watched_users_max: number;
+  /** Groups in a `presence.watch`. */
+  watched_groups_max: number;
 };
 
 /** `POST /v1/devices/link`: a new device asks to be linked. Needs no token. */
@@ -938,6 +964,16 @@ export type Person = {
   deleted?: boolean;
 };
 
+/** How things are with one person, as far as they show it. Of whom nothing was said yet, or who shows nothing: neither is known. */
+export type PersonPresence = {
+  /** Who. */
+  user: UserId;
+  /** They are here now. */
+  online: boolean;
+  /** When they last were, by the server's clock, in whole seconds. Absent while they are here, and where they do not show it. */
+  last_seen?: Timestamp;
+};
+
 /** Where a call stands. */
 export type Phase = "offered" | "ringing" | "connecting" | "active" | "reconnecting";
 
@@ -945,6 +981,30 @@ export type Phase = "offered" | "ringing" | "connecting" | "active" | "reconnect
 export type Ping = {
   /** The server's clock. */
   now: Timestamp;
+};
+
+/** How things are with people this device watches: those of whom there is news. */
+export type Presence = {
+  /** Who, and how things are. */
+  people: Array<PersonPresence>;
+};
+
+/** Somebody looks at this device, or no longer. */
+export type PresenceSet = {
+  /** The request's number. */
+  id: RequestId;
+  /** Whether somebody does. */
+  active: boolean;
+};
+
+/** Whom this device wants to know of. */
+export type PresenceWatch = {
+  /** The request's number. */
+  id: RequestId;
+  /** These people, at most `limits.watched_users_max`: their presence, and that they type to us. */
+  users: Array<UserId>;
+  /** These groups, by their conversations, at most `limits.watched_groups_max`: who types there. */
+  groups: Array<string>;
 };
 
 /** Is the way to the server alive? */
@@ -967,6 +1027,30 @@ export type Profile = {
 export type ProfilePatch = {
   /** How others see you, 1 to 40 characters. */
   name?: string;
+};
+
+/** The keys of a [`PushSubscription`]. */
+export type PushKeys = {
+  /** The browser's public key (P-256, base64url). */
+  p256dh: string;
+  /** The subscription's secret (16 bytes, base64url). */
+  auth: string;
+};
+
+/** `GET /v1/push`: how this device is woken. */
+export type PushState = {
+  /** The server's key, for the browser's `pushManager.subscribe` (`applicationServerKey`, base64url). */
+  public_key: string;
+  /** This device is subscribed. */
+  subscribed: boolean;
+};
+
+/** `PUT /v1/push`: a browser's subscription, as its `toJSON()` gives it. */
+export type PushSubscription = {
+  /** Where pushes go: a push service that this server allows. */
+  endpoint: string;
+  /** What they are sealed with. */
+  keys: PushKeys;
 };
 
 /** How a call was for one side, from its answer to its end. */
@@ -1047,7 +1131,7 @@ export type Resume = {
   session: SessionId;
   /** The secret of that `welcome`. */
   secret: string;
-  /** How many frames of the session the client has received, `welcome` and `ping` not counted. */
+  /** How many frames of the session the client has received: `welcome`, `ping`, `presence` and `typing` are not counted. */
   received: number;
 };
 
@@ -1094,6 +1178,8 @@ export type ServerFrame =
   | { type: "receipts" } & Receipts
   | { type: "gap" } & Gap
   | { type: "drained" } & Drained
+  | { type: "presence" } & Presence
+  | { type: "typing" } & Typing
   | { type: "demo.people" } & DemoPeople;
 
 /** `GET /v1/server`: what a client must know before it signs in. Needs no token. */
@@ -1113,12 +1199,20 @@ export type SessionId = string;
 export type Settings = {
   /** No device rings; whoever calls is shown as missed. Until this moment, by the server's clock; absent: it is off. */
   do_not_disturb_until?: Timestamp;
+  /** Who sees that this user is here. */
+  online: Audience;
+  /** Who sees when they last were. */
+  last_seen: Audience;
 };
 
 /** `PATCH /v1/settings`: what is absent stays as it is. */
 export type SettingsPatch = {
   /** Do not disturb until this moment; 0 turns it off. Far in the future: until turned off. */
   do_not_disturb_until?: Timestamp;
+  /** Who sees that this user is here. */
+  online?: Audience;
+  /** Who sees when they last were. */
+  last_seen?: Audience;
 };
 
 /** What a file is: enough to show a message with it before anything of it is fetched. */
@@ -1186,6 +1280,29 @@ export type TrackQuality = {
   /** Interarrival jitter of the audio (RFC 3550 §6.4.1), in milliseconds. */
   jitter_ms: number;
 };
+
+/** Somebody types, or no longer. Nothing for six seconds: no longer. */
+export type Typing = {
+  /** Who. */
+  from: UserId;
+  /** To whom: this device's user, or a group. */
+  to: Recipient;
+  /** What they do. */
+  what: TypingWhat;
+};
+
+/** This person types, or no longer. */
+export type TypingSend = {
+  /** The request's number. */
+  id: RequestId;
+  /** To whom. */
+  to: Recipient;
+  /** What they do. */
+  what: TypingWhat;
+};
+
+/** What somebody is about to send. */
+export type TypingWhat = "text" | "voice" | "none";
 
 /** What an upload may be. A video that is sent as a document may be as large as any file. */
 export type UploadLimits = {
@@ -1358,6 +1475,7 @@ export const ERROR_CLASSES: Record<ErrorCode, ErrorClass> = {
   invite_over: "invalid",
   client_id_reused: "invalid",
   no_mailbox: "invalid",
+  push_refused: "invalid",
   message_not_stored: "retry",
   media_too_large: "limit",
   media_too_long: "limit",
@@ -1425,6 +1543,7 @@ export const ERROR_SENTENCES: Record<ErrorCode, string> = {
   invite_over: "This invitation is not valid any more.",
   client_id_reused: "This message's id was used for another one.",
   no_mailbox: "This device takes no messages.",
+  push_refused: "Notifications can't be sent to this browser.",
   message_not_stored: "The message could not be sent. Try again.",
   media_too_large: "This file is too large.",
   media_too_long: "This is too long.",

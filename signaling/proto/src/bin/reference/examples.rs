@@ -1,18 +1,18 @@
 //! One example of every frame and HTTP body, as typed values: an example that the types do not allow does not compile.
 
-use crate::{groups, messages, uploads};
+use crate::{groups, messages, presence, push, uploads};
 use serde_json::Value;
 use std::str::FromStr;
 use tertulia_common::{CallId, DeviceId, SessionId, Timestamp, UserId};
 use tertulia_signaling_proto::{
-    Ack, Blocks, CallConnect, CallDecline, CallElsewhere, CallEnded, CallHistory, CallHold, CallIncoming, CallInvite,
-    CallMedia, CallMissed, CallQuality, CallRecord, CallRequest, CallRoster, CallSlots, CallSnapshot, CallState,
-    CallsElsewhere, Caps, ClientFrame, DeclineReason, DemoPeople, DemoSignIn, DemoSignedIn, Device, DeviceAccess,
-    Devices, Direction, Displaced, Drain, EndReason, ErrorBody, ErrorCode, ErrorFrame, Hello, IceServer, IceServers,
-    Limits, LinkBegin, LinkBegun, LinkCode, LinkFound, LinkState, Lookup, MediaFlags, MediaKind, OkFrame, Participant,
-    ParticipantQuality, Person, Phase, Ping, Probe, Profile, ProfilePatch, QualitySummary, Register, Registered,
-    RequestId, Resume, RosterEntry, ServerFrame, ServerInfo, Settings, SettingsPatch, SignInWay, Slot, Source, Target,
-    TrackQuality, Verify, Welcome, WireError,
+    Ack, Audience, Blocks, CallConnect, CallDecline, CallElsewhere, CallEnded, CallHistory, CallHold, CallIncoming,
+    CallInvite, CallMedia, CallMissed, CallQuality, CallRecord, CallRequest, CallRoster, CallSlots, CallSnapshot,
+    CallState, CallsElsewhere, Caps, ClientFrame, DeclineReason, DemoPeople, DemoSignIn, DemoSignedIn, Device,
+    DeviceAccess, Devices, Direction, Displaced, Drain, EndReason, ErrorBody, ErrorCode, ErrorFrame, Hello, IceServer,
+    IceServers, Limits, LinkBegin, LinkBegun, LinkCode, LinkFound, LinkState, Lookup, MediaFlags, MediaKind, OkFrame,
+    Participant, ParticipantQuality, Person, Phase, Ping, Probe, Profile, ProfilePatch, QualitySummary, Register,
+    Registered, RequestId, Resume, RosterEntry, ServerFrame, ServerInfo, Settings, SettingsPatch, SignInWay, Slot,
+    Source, Target, TrackQuality, Verify, Welcome, WireError,
 };
 
 /// When the examples' call was placed.
@@ -86,6 +86,7 @@ pub(crate) fn client() -> Vec<ClientFrame> {
         ClientFrame::Probe(Probe { id: RequestId(9) }),
     ];
     frames.extend(messages::client());
+    frames.extend(presence::client());
     frames
 }
 
@@ -112,7 +113,14 @@ fn welcome() -> Welcome {
         last_request: RequestId(4),
         heartbeat_s: 15,
         resume_window_s: 60,
-        limits: Limits { frame_bytes_max: 65_536, requests_per_s: 20, requests_burst: 60, outstanding_max: 16 },
+        limits: Limits {
+            frame_bytes_max: 65_536,
+            requests_per_s: 20,
+            requests_burst: 60,
+            outstanding_max: 16,
+            watched_users_max: 200,
+            watched_groups_max: 50,
+        },
         uploads: Some(uploads::limits()),
         now: Timestamp(AT + 8_000),
         calls: vec![CallSnapshot {
@@ -150,7 +158,8 @@ fn elsewhere() -> CallElsewhere {
 }
 
 fn settings() -> Settings {
-    Settings { do_not_disturb_until: Some(Timestamp(AT + 28_800_000)) }
+    let do_not_disturb_until = Some(Timestamp(AT + 28_800_000));
+    Settings { do_not_disturb_until, online: Audience::Everyone, last_seen: Audience::Contacts }
 }
 
 fn devices() -> Devices {
@@ -240,6 +249,7 @@ pub(crate) fn server() -> Vec<ServerFrame> {
     frames.extend(uploads::frames());
     frames.extend(messages::server());
     frames.extend(groups::server());
+    frames.extend(presence::server());
     frames
 }
 
@@ -269,6 +279,7 @@ pub(crate) fn http() -> serde_json::Result<Vec<(&'static str, Value)>> {
     bodies.extend(uploads::bodies()?);
     bodies.extend(groups::bodies()?);
     bodies.extend(messages::bodies()?);
+    bodies.extend(push::bodies()?);
     bodies.extend([
         ("DemoSignIn", serde_json::to_value(DemoSignIn { name: "Alice".to_owned() })?),
         ("DemoSignedIn", serde_json::to_value(DemoSignedIn { user_id: user("alice"), token: TOKEN.to_owned() })?),
@@ -319,6 +330,7 @@ fn accounts() -> serde_json::Result<Vec<(&'static str, Value)>> {
     };
     let found = LinkFound { device_name: name.clone(), address: "203.0.113.7".to_owned(), asked_at: Timestamp(AT) };
     let profile = Profile { user_id: user("u4kq2mz7"), name: "Alice".to_owned(), phone: Some(phone.clone()) };
+    let patch = SettingsPatch { do_not_disturb_until: Some(Timestamp(0)), ..SettingsPatch::default() };
     Ok(vec![
         ("Register", serde_json::to_value(Register { phone: "+34 612 345 678".to_owned() })?),
         ("Registered", serde_json::to_value(registered)?),
@@ -331,7 +343,7 @@ fn accounts() -> serde_json::Result<Vec<(&'static str, Value)>> {
         ("LinkFound", serde_json::to_value(found)?),
         ("Devices", serde_json::to_value(devices())?),
         ("Settings", serde_json::to_value(settings())?),
-        ("SettingsPatch", serde_json::to_value(SettingsPatch { do_not_disturb_until: Some(Timestamp(0)) })?),
+        ("SettingsPatch", serde_json::to_value(patch)?),
         ("Profile", serde_json::to_value(profile)?),
         ("ProfilePatch", serde_json::to_value(ProfilePatch { name: Some("Ali".to_owned()) })?),
         ("Lookup", serde_json::to_value(Lookup { phone })?),

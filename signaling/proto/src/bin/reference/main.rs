@@ -7,6 +7,8 @@ mod examples;
 mod groups;
 mod markdown;
 mod messages;
+mod presence;
+mod push;
 mod schema;
 mod typescript;
 mod uploads;

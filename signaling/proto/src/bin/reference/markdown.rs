@@ -4,7 +4,7 @@
 //! resuming are taken from the crate's own documentation, so that there is one text of them.
 
 use crate::typescript::snake;
-use crate::{Error, HEADER, examples, groups, messages, schema, uploads};
+use crate::{Error, HEADER, examples, groups, messages, push, schema, uploads};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -222,8 +222,13 @@ impl Page {
     fn http(&self, out: &mut String) -> Result<(), Error> {
         let examples = examples::http()?;
         writeln!(out, "## HTTP\n")?;
-        for Call { what, about, body, answer } in
-            CALLS.iter().chain(messages::CALLS).chain(groups::CALLS).chain(uploads::CALLS).chain([&FAILED])
+        for Call { what, about, body, answer } in CALLS
+            .iter()
+            .chain(messages::CALLS)
+            .chain(groups::CALLS)
+            .chain(push::CALLS)
+            .chain(uploads::CALLS)
+            .chain([&FAILED])
         {
             writeln!(out, "### {what}\n\n{about}\n")?;
             let bodies = body.map(|body| ("Body", body)).into_iter().chain(answer.map(|answer| ("Answer", answer)));
