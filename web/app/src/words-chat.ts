@@ -1,6 +1,7 @@
 // What the app says about messages, and how a text is shown: nothing here knows the page.
 
 import { TertuliaError, type Content, type FailureCode, type GroupRole, type MessagesProblem, type MessageState } from "@tertulia/sdk";
+import { sayCall } from "./words-calls.js";
 import { sayError } from "./words.js";
 
 /** Who somebody is, in a sentence: `Ana`, `you`. */
@@ -10,6 +11,7 @@ export type Naming = (userId: string) => string;
 export function sayContent(content: Content, from = "", naming: Naming = sayUnknown): string {
   if (content.type === "text") return content.text.trim().replace(/\s+/g, " ");
   if (content.type === "system") return sayEvent(content, from, naming);
+  if (content.type === "call") return sayCall(content, naming(from) === "you");
   return "A message that this version can’t show";
 }
 

@@ -129,11 +129,15 @@ export class Relay {
 
   /** Somebody writes to Ana, or she does on another device. */
   post(from: string, text: string, to = "ana"): number {
-    const other = from === "ana" ? to : from;
-    const conversation = `c-${other}`;
-    const conversation_seq = this.#place(conversation);
     this.given.push(text);
-    const frame = { conversation, conversation_seq, from, to: { user: to }, sent_at: Date.now(), content: { type: "text", text } };
+    return this.say(from, { type: "text", text }, to);
+  }
+
+  /** The same, whatever it says. */
+  say(from: string, content: Content, to = "ana"): number {
+    const conversation = `c-${from === "ana" ? to : from}`;
+    const conversation_seq = this.#place(conversation);
+    const frame = { conversation, conversation_seq, from, to: { user: to }, sent_at: Date.now(), content };
     this.#give({ type: "message", seq: 0, ...frame } as Given);
     return conversation_seq;
   }

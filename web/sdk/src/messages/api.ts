@@ -7,6 +7,7 @@ import { Emitter } from "../emitter.js";
 import { TertuliaError } from "../errors.js";
 import type { Content, ErrorBody, Group, MailboxAck, MediaTreatment, OkFrame, Recipient, ServerFrame, Welcome } from "../proto.js";
 import type { Request } from "../session.js";
+import { isServers } from "./counting.js";
 import { isStorageError } from "./database.js";
 import { Inbox } from "./inbox.js";
 import { Outbox } from "./outbox.js";
@@ -147,7 +148,7 @@ export class MessagesApi extends Emitter<MessagesEvents> {
   stateOfLast({ id, to, last }: Conversation): MessageState | undefined {
     if (!last) return undefined;
     if (last.failed !== undefined) return "failed";
-    if (last.from !== this.#options.userId || last.content.type === "system") return "received";
+    if (last.from !== this.#options.userId || isServers(last.content)) return "received";
     return last.seq === undefined ? "pending" : this.#tick(id, to, last.seq);
   }
 
@@ -412,7 +413,8 @@ export class MessagesApi extends Emitter<MessagesEvents> {
     this.#told(keys);
     for (const frame of frames) {
       if (frame.type !== "message" || frame.from === this.#options.userId || this.#closed) continue;
-      if (frame.content.type === "system") continue;
+      // A missed call is told by a frame of its own.
+      if (isServers(frame.content)) continue;
       const conversation = [...(this.#store?.conversations.values() ?? [])].find(({ id }) => id === frame.conversation);
       const seq = frame.conversation_seq + (conversation?.base ?? 0);
       if (!conversation || seq <= conversation.read) continue;
@@ -491,7 +493,7 @@ export class MessagesApi extends Emitter<MessagesEvents> {
   }
 
   #kept({ key, seq, from, at, content, clientId }: KeptMessage, conversation: Conversation | undefined): ChatMessage {
-    const own = from === this.#options.userId && content.type !== "system";
+    const own = from === this.#options.userId && !isServers(content);
     const state = own && conversation ? this.#tick(conversation.id, conversation.to, seq) : "received";
     return { ref: clientId ?? `${key} ${seq}`, seq, from, at, content, state };
   }

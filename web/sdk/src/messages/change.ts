@@ -1,6 +1,7 @@
 // One change of the store while its transaction runs: what it has read and changed of conversations and watermarks, written
 // at its end and shown to the page only when the transaction is over.
 
+import { counts } from "./counting.js";
 import { asked, type Table } from "./database.js";
 import type { Recipient } from "../proto.js";
 import type { Conversation, KeptMessage, Lost, Unsent, Watermark } from "./types.js";
@@ -106,7 +107,7 @@ export class Change {
     if (conversation.unread === 0) return;
     const above = IDBKeyRange.bound([conversation.key, upto + 1], [conversation.key, LAST]);
     const messages = await asked<KeptMessage[]>(this.tables("messages").getAll(above, UNREAD_MAX));
-    conversation.unread = messages.filter(({ from, content }) => from !== me && content.type !== "system").length;
+    conversation.unread = messages.filter((message) => counts(message, me)).length;
   }
 
   /** Its newest message may be another one now. */

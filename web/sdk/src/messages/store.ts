@@ -6,6 +6,7 @@
 
 import type { Content, Gap, GapReason, Group, Message, MessageSent, Receipts, Recipient } from "../proto.js";
 import { Change } from "./change.js";
+import { counts } from "./counting.js";
 import { asked, deleteDatabase, openDatabase, storageError, transact } from "./database.js";
 import { afterEvent, factsOf } from "./group.js";
 import { EVERYBODY, keyOfGroup, keyOfUser, type Conversation, type FailureCode, type Figures, type KeptMessage, type Lost, type Unsent, type Upload, type Watermark } from "./types.js";
@@ -278,7 +279,7 @@ export class MessageStore {
     change.tables("messages").put({ key, seq: place, from, at, content } satisfies KeptMessage);
     conversation.seq = Math.max(conversation.seq, place);
     if (content.type === "system") conversation.group = afterEvent(conversation.group, content, from, seq);
-    else if (from !== this.me && place > conversation.read) conversation.unread += 1;
+    else if (counts(message, this.me) && place > conversation.read) conversation.unread += 1;
     change.renewLast(key);
   }
 

@@ -5,6 +5,7 @@ import type { Store } from "../../store.js";
 import { isEmojiOnly, partsOf, sayContent, sayFailure, timeOf } from "../../words-chat.js";
 import { hueOf } from "../Avatar.js";
 import { Icon } from "../Icon.js";
+import { CallLine } from "./CallLine.js";
 import { Ticks } from "./Ticks.js";
 
 interface Props {
@@ -26,6 +27,7 @@ export function Bubble({ store, message, follows, author, inGroup }: Props) {
       </li>
     );
   }
+  if (content.type === "call") return <CallLine store={store} message={message} call={content} />;
   const own = state !== "received";
   const large = content.type === "text" && isEmojiOnly(content.text);
   const classes = ["bubble", own ? "own" : "theirs", follows && "follows", large && "large", state === "failed" && "failed"];

@@ -2,7 +2,7 @@
 
 import { Fragment } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import type { ChatMessage } from "@tertulia/sdk";
+import { isServers, type ChatMessage } from "@tertulia/sdk";
 import type { Store } from "../../store.js";
 import { sayDay, sayNew } from "../../words-chat.js";
 import { Icon } from "../Icon.js";
@@ -74,7 +74,7 @@ export function Messages({ store, name, inGroup }: { store: Store; name: string;
 }
 
 function areTogether(one: ChatMessage, next: ChatMessage): boolean {
-  if (one.content.type === "system") return false;
+  if (isServers(one.content)) return false;
   return one.from === next.from && next.at - one.at < TOGETHER_MS && one.failed === undefined;
 }
 
