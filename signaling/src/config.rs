@@ -8,6 +8,7 @@ use crate::auth::Keys;
 use crate::bucket::Rate;
 use crate::ice::IceServer;
 use crate::outbox::OutboxLimits;
+use crate::presence::WatchLimits;
 use crate::uploads::Uploads;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -225,6 +226,10 @@ impl Limits {
             replay_frames: self.replay_frames_max as usize,
             replay_bytes: self.replay_bytes_max as usize,
         }
+    }
+
+    pub(crate) fn watches(&self) -> WatchLimits {
+        WatchLimits { users: self.watched_users_max, groups: self.watched_groups_max }
     }
 
     pub(crate) fn heartbeat(&self) -> Duration {

@@ -15,7 +15,7 @@ use crate::history::{self, History};
 use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::people::People;
-use crate::presence::{Presence, WatchLimits};
+use crate::presence::Presence;
 use crate::session::{Closing, Session};
 use crate::{http, translate};
 use axum::Router;
@@ -169,7 +169,8 @@ impl Gateway {
         }
         let due = config.chat.is_some().then(Arc::<Notify>::default);
         let (history, writer) = history::history(Arc::clone(&hub), directory.clone(), clock, due.clone());
-        let exchange = Exchange::new(Arc::clone(&hub), sfu, history.clone(), clock, config.timeouts, limits, config.push.clone());
+        let exchange =
+            Exchange::new(Arc::clone(&hub), sfu, history.clone(), clock, config.timeouts, limits, config.push.clone());
         let people = config.demo_key.is_some().then(|| People::new(Arc::clone(&hub), directory.clone()));
 
         let (reception, answering) = directory.reception();
@@ -193,10 +194,8 @@ impl Gateway {
         if let Some(people) = people.clone() {
             tasks.push(tokio::spawn(async move { people.run().await }));
         }
-        let watches = WatchLimits { users: limits.watched_users_max, groups: limits.watched_groups_max };
-        let presence = Presence::new(directory.clone(), clock, watches, Arc::clone(&metrics));
-        tasks.push(tokio::spawn(Arc::clone(&presence).run(Arc::clone(&hub))));
-        tasks.push(tokio::spawn(Arc::clone(&presence).keep()));
+        let (presence, work) = Presence::start(&directory, clock, limits.watches(), &hub);
+        tasks.extend(work);
         let doors = Doors::new(limits.sockets_max, limits.sockets_per_address_max);
         let sign_ins = Mutex::new(Buckets::new(limits.sign_ins(), ADDRESSES_MAX));
         let opens_by_address = Mutex::new(Buckets::new(limits.socket_opens(), ADDRESSES_MAX));
@@ -206,10 +205,8 @@ impl Gateway {
         tasks.push(tokio::spawn(async move { seen.run(people_of).await }));
         let library = config.uploads.as_ref().map(|uploads| uploads.library.clone());
         let chat = config.chat.clone().map(|chat| Chat::new(chat, library));
-        let (draining, closing) = (AtomicBool::new(false), AtomicBool::new(false));
-        let instance = format!("{:016x}", random() as u64);
         let shared = Shared {
-            instance,
+            instance: format!("{:016x}", random() as u64),
             clock,
             metrics,
             directory,
@@ -225,8 +222,8 @@ impl Gateway {
             sign_ins,
             opens_by_address,
             requests_by_address,
-            draining,
-            closing,
+            draining: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
             revocations: AtomicU64::new(0),
             config,
         };

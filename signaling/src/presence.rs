@@ -30,6 +30,7 @@ use tertulia_common::{SessionId, Timestamp, UserId};
 use tertulia_directory::{Directory, Error};
 use tertulia_signaling_proto::{Codec, ErrorBody, ErrorCode, PresenceSet, PresenceWatch, Recipient, ServerFrame};
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio::time::sleep_until;
 
 /// How long what is to be written is gathered: how much a kill loses. Raising it saves writes.
@@ -130,7 +131,20 @@ impl Last {
 }
 
 impl Presence {
-    pub(crate) fn new(directory: Directory, clock: Clock, limits: WatchLimits, metrics: Arc<Metrics>) -> Arc<Self> {
+    /// With its work, which never ends: telling sessions, and writing down.
+    pub(crate) fn start(
+        directory: &Directory,
+        clock: Clock,
+        limits: WatchLimits,
+        hub: &Arc<Hub>,
+    ) -> (Arc<Self>, [JoinHandle<()>; 2]) {
+        let presence = Self::new(directory.clone(), clock, limits, Arc::clone(&hub.metrics));
+        let telling = tokio::spawn(Arc::clone(&presence).run(Arc::clone(hub)));
+        let keeping = tokio::spawn(Arc::clone(&presence).keep());
+        (presence, [telling, keeping])
+    }
+
+    fn new(directory: Directory, clock: Clock, limits: WatchLimits, metrics: Arc<Metrics>) -> Arc<Self> {
         let rates = |(a_second, burst)| Mutex::new(Buckets::new(Rate::per_second(a_second, burst), RATED_MAX));
         Arc::new(Self {
             core: Mutex::new(Core::new(PresenceLimits::default())),
@@ -149,7 +163,7 @@ impl Presence {
     }
 
     /// Tells sessions what there is to tell. Never ends.
-    pub(crate) async fn run(self: Arc<Self>, hub: Arc<Hub>) {
+    async fn run(self: Arc<Self>, hub: Arc<Hub>) {
         loop {
             let (mut last, mut told) = (Last::default(), 0_usize);
             while let Some(news) = self.next() {
@@ -190,7 +204,7 @@ impl Presence {
     }
 
     /// Writes down what there is to note, every few seconds. Never ends.
-    pub(crate) async fn keep(self: Arc<Self>) {
+    async fn keep(self: Arc<Self>) {
         loop {
             tokio::time::sleep(NOTE_EVERY).await;
             self.write().await;

@@ -249,7 +249,7 @@ async fn m6_a_background_reconnect_does_not_move_last_seen_and_a_message_does() 
 
 #[tokio::test]
 async fn m6_after_a_restart_nobody_is_here_and_last_seen_is_kept() -> anyhow::Result<()> {
-    let mut server = Server::start().await?;
+    let mut server = Server::builder().set("media.shards", 1).start().await?;
     let mut alice = phone(&server, "alice").await?;
     everyone_may_see(&server, &["alice", "bob"]).await?;
     write(&mut alice, "bob", 1).await?;
@@ -267,7 +267,7 @@ async fn m6_after_a_restart_nobody_is_here_and_last_seen_is_kept() -> anyhow::Re
 
 #[tokio::test]
 async fn m6_a_kill_loses_seconds_of_last_seen_and_nothing_older() -> anyhow::Result<()> {
-    let mut server = Server::start().await?;
+    let mut server = Server::builder().set("media.shards", 1).start().await?;
     let (mut alice, mut bob) = (phone(&server, "alice").await?, phone(&server, "bob").await?);
     everyone_may_see(&server, &["alice", "bob"]).await?;
     set(&mut alice, true).await?;

@@ -35,6 +35,9 @@ const OF_ONES_OWN: &[(&str, &str)] = &[
     ),
     ("message.read", r#"{"conversation":"4f1c8e6b0a5d42c7b9d3e1f2a6c80794","read_upto":1}"#),
     ("mailbox.ack", r#"{"seq":1}"#),
+    ("presence.set", r#"{"active":true}"#),
+    ("presence.watch", r#"{"users":["alice"]}"#),
+    ("typing", r#"{"to":{"user":"alice"},"what":"text"}"#),
 ];
 
 fn every_frame() -> impl Iterator<Item = (&'static str, &'static str)> {

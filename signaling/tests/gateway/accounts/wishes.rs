@@ -11,11 +11,14 @@ async fn do_not_disturb_is_told_to_every_device_and_kept() {
     let (mut phone, mut tablet) =
         (world.server.client("alice", "phone").await, world.server.client("alice", "tablet").await);
     let alice = token("alice");
-    assert_eq!(world.get("settings", &alice).await, (200, json!({})));
+    let off = json!({"online": "contacts", "last_seen": "contacts"});
+    assert_eq!(world.get("settings", &alice).await, (200, off.clone()));
     let until = 4_000_000_000_000_u64;
     let patch = |value: Value| world.call("PATCH /v1/settings", &alice, value);
     let on = json!({"do_not_disturb_until": until});
-    assert_eq!(patch(on.clone()).await, (200, on.clone()));
+    let mut is_on = off.clone();
+    is_on["do_not_disturb_until"] = json!(until);
+    assert_eq!(patch(on.clone()).await, (200, is_on.clone()));
     let told = |frame: &ServerFrame| match frame {
         ServerFrame::Settings(settings) => Some(settings.do_not_disturb_until),
         _ => None,
@@ -23,12 +26,16 @@ async fn do_not_disturb_is_told_to_every_device_and_kept() {
     for device in [&mut phone, &mut tablet] {
         assert_eq!(device.expect("settings", told).await, Some(Timestamp(until)));
     }
-    assert_eq!(patch(json!({})).await, (200, on.clone()), "what is absent stays");
+    assert_eq!(patch(json!({})).await, (200, is_on), "what is absent stays");
     let laptop = world.server.client("alice", "laptop").await;
     assert_eq!(laptop.welcome.unwrap().settings.do_not_disturb_until, Some(Timestamp(until)));
-    assert_eq!(patch(json!({"do_not_disturb_until": 1})).await, (200, json!({})), "the past is off");
+    assert_eq!(patch(json!({"do_not_disturb_until": 1})).await, (200, off.clone()), "the past is off");
     assert_eq!(patch(on).await.0, 200);
-    assert_eq!(patch(json!({"do_not_disturb_until": 0})).await, (200, json!({})));
+    assert_eq!(patch(json!({"do_not_disturb_until": 0})).await, (200, off));
+    let shown = json!({"online": "nobody", "last_seen": "everyone"});
+    assert_eq!(patch(shown.clone()).await, (200, shown.clone()));
+    assert_eq!(world.get("settings", &alice).await, (200, shown));
+    assert_eq!(code(&patch(json!({"online": "friends"})).await.1), "bad_request");
     assert_eq!(code(&patch(json!({"do_not_disturb": true})).await.1), "bad_request");
 }
 
