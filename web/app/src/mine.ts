@@ -1,6 +1,6 @@
 // What is a person's own: their devices, name, settings and blocks, and the people whose numbers they know.
 
-import { TertuliaError, type AccountApi, type Device, type LinkFound, type Person, type Profile } from "@tertulia/sdk";
+import { TertuliaError, type AccountApi, type Device, type LinkFound, type Person, type Profile, type Settings, type SettingsPatch } from "@tertulia/sdk";
 import { codeIn } from "./account.js";
 import { keepContact, loadContacts, type Contact } from "./contacts.js";
 import { sayError, sayWait } from "./words.js";
@@ -31,6 +31,8 @@ export class Mine {
   devices: Device[] | undefined;
   blocked: Person[] | undefined;
   contacts: Contact[] = [];
+  /** As the server last told them. */
+  settings: Settings = { online: "contacts", last_seen: "contacts" };
   /** By this browser's clock. */
   disturbNotUntil: number | undefined;
   linkAsked: LinkAsked | undefined;
@@ -92,6 +94,20 @@ export class Mine {
       const settings = await api.updateSettings({ do_not_disturb_until: until });
       this.disturbNotUntil = settings.do_not_disturb_until === undefined ? undefined : untilMs;
     });
+  }
+
+  // ── who may see ──
+
+  async showTo(patch: Pick<SettingsPatch, "online" | "last_seen">): Promise<void> {
+    const before = this.settings;
+    // At once; if it is refused, it is what it was.
+    this.settings = { ...before, ...patch };
+    this.#host.changed();
+    const done = await this.#try(async (api) => {
+      this.settings = await api.updateSettings(patch);
+    });
+    if (!done) this.settings = before;
+    this.#host.changed();
   }
 
   // ── devices ──

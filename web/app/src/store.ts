@@ -24,6 +24,7 @@ import { forgetAccount, saveAccount, type Account } from "./account.js";
 import { Calls } from "./calls.js";
 import { Chats } from "./chats.js";
 import { claimDevice } from "./device.js";
+import { Here } from "./here.js";
 import { Library } from "./library.js";
 import { FOR_EVER, Mine } from "./mine.js";
 import { placeOfAddress, Route, sharedInAddress, type Place, type View } from "./route.js";
@@ -82,6 +83,7 @@ export class Store {
   readonly mine: Mine;
   readonly library: Library;
   readonly chats: Chats;
+  readonly here: Here;
   readonly #route: Route;
   readonly #listeners = new Set<() => void>();
   #toastId = 0;
@@ -97,6 +99,7 @@ export class Store {
     this.mine = new Mine(this);
     this.library = new Library(this);
     this.chats = new Chats(this);
+    this.here = new Here(this);
     this.chats.show(placeOfAddress().chat);
     this.#route = new Route((place) => this.#arrive(place));
     void this.library.receive(sharedInAddress());
@@ -168,6 +171,7 @@ export class Store {
     this.connection = client.state;
     this.#listen(client);
     this.chats.attach(client);
+    this.here.attach(client);
     void client.messages?.ready.then(() => this.#chooseTab());
     this.changed();
   }
@@ -421,7 +425,9 @@ export class Store {
     if (this.mine.linkAsked && !this.mine.linkAsked.found) void this.mine.askLink(this.mine.linkAsked.code);
   }
 
-  #onSettings(client: Client, { do_not_disturb_until: until }: Settings): void {
+  #onSettings(client: Client, settings: Settings): void {
+    const { do_not_disturb_until: until } = settings;
+    this.mine.settings = settings;
     this.mine.disturbNotUntil = until === undefined || until >= FOR_EVER ? until : client.localTime(until);
   }
 

@@ -12,6 +12,7 @@ import type { MediaPreferences } from "./media.js";
 import type { VideoCodec } from "./peer.js";
 import type { Socket, Token } from "./opening.js";
 import { Session, type CloseCause, type SessionState } from "./session.js";
+import { PresenceApi } from "./presence.js";
 import { MessagesApi, type MessagesOptions } from "./messages/api.js";
 import { MediaApi } from "./uploads.js";
 import type {
@@ -106,6 +107,8 @@ export class Client extends Emitter<ClientEvents> {
   readonly media: MediaApi;
   /** Conversations: see `MessagesApi`. Absent without the option of that name. */
   readonly messages: MessagesApi | undefined;
+  /** Who is here, who types: see `PresenceApi`. */
+  readonly presence: PresenceApi;
   /** Groups: see `GroupsApi`. */
   readonly groups: GroupsApi;
   readonly #options: ConnectOptions;
@@ -124,7 +127,7 @@ export class Client extends Emitter<ClientEvents> {
   #clockAhead = 0;
   #people: Person[] = [];
   #elsewhere: CallElsewhere[] = [];
-  #settings: Settings = {};
+  #settings: Settings = { online: "contacts", last_seen: "contacts" };
 
   constructor(options: ConnectOptions) {
     super();
@@ -157,6 +160,12 @@ export class Client extends Emitter<ClientEvents> {
         media: () => this.media,
       });
     }
+    this.presence = new PresenceApi({
+      request: (request) => session.request(request),
+      isOnline: () => session.state === "online",
+      welcome: () => this.welcome,
+      localTime: (serverMs) => this.localTime(serverMs),
+    });
     const bearer = (refused?: TertuliaError) => this.#bearer(refused);
     this.account = new AccountApi(this.#http, bearer);
     this.groups = new GroupsApi(this.#http, bearer, (group) => this.messages?.keepGroup(group) ?? Promise.resolve());
@@ -175,6 +184,7 @@ export class Client extends Emitter<ClientEvents> {
     this.#session.on("closed", (cause) => {
       for (const call of this.calls) call.lost();
       this.messages?.onClosed();
+      this.presence.close();
       this.emit("closed", cause);
     });
   }
@@ -307,6 +317,7 @@ export class Client extends Emitter<ClientEvents> {
     const anew = this.#instance !== undefined && this.#instance !== welcome.instance;
     this.#instance = welcome.instance;
     this.messages?.onWelcome(welcome);
+    this.presence.onWelcome(welcome);
     this.emit("welcome", welcome);
     const before = [...this.#calls.values()];
     if (!welcome.resumed) this.#reconcile(welcome.calls);
@@ -321,8 +332,8 @@ export class Client extends Emitter<ClientEvents> {
     this.emit("elsewhere", calls);
   }
 
-  #onSettings({ do_not_disturb_until: until }: Settings): void {
-    this.#settings = until === undefined ? {} : { do_not_disturb_until: until };
+  #onSettings({ do_not_disturb_until: until, online, last_seen }: Settings): void {
+    this.#settings = { online, last_seen, ...(until !== undefined && { do_not_disturb_until: until }) };
     this.emit("settings", this.#settings);
   }
 
@@ -369,7 +380,14 @@ export class Client extends Emitter<ClientEvents> {
       case "error":
         this.messages?.onRefused(frame.error);
         break;
+      case "presence":
+      case "typing":
+        this.presence.onFrame(frame);
+        break;
       case "message":
+        this.presence.onMessage(frame.from, frame.to, this.welcome?.user_id);
+        this.messages?.onFrame(frame);
+        break;
       case "receipts":
       case "gap":
       case "drained":

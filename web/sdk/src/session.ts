@@ -1,7 +1,7 @@
 // One signalling session over as many sockets as it takes.
 //
 // Invariant: every request is answered exactly once, to the caller's promise, and handled at most once by the server.
-// Both sides count: we the frames we have received (all but `welcome` and `ping`), the server the request ids it has
+// Both sides count: we the frames we have received (all but `welcome`, `ping`, `presence` and `typing`), the server the request ids it has
 // handled. After a lost socket `hello.resume.received` and `welcome.last_request` tell each other where to go on.
 
 import { Backoff } from "./backoff.js";
@@ -278,6 +278,11 @@ export class Session extends Emitter<SessionEvents> {
     if (frame.type === "ping") {
       this.#acked = this.#received;
       this.#send({ type: "pong", received: this.#received });
+      return;
+    }
+    if (frame.type === "presence" || frame.type === "typing") {
+      // Of use only now: not kept for a resume, and not counted.
+      this.emit("frame", frame);
       return;
     }
     this.#received += 1;

@@ -184,15 +184,16 @@ test("a3_a_device_token_that_is_refused_is_not_tried_twice", async () => {
 
 test("a3_devices_and_settings_are_told_as_they_change", async () => {
   const until_ = Date.now() + 3_600_000;
-  const { client, socket } = await online({}, [], { settings: { do_not_disturb_until: until_ } });
-  assert.deepEqual(client.settings, { do_not_disturb_until: until_ });
+  const shown = { online: "nobody", last_seen: "contacts" } as const;
+  const { client, socket } = await online({}, [], { settings: { do_not_disturb_until: until_, ...shown } });
+  assert.deepEqual(client.settings, { do_not_disturb_until: until_, ...shown });
   const told: unknown[] = [];
   client.on("devices", (devices) => told.push(devices));
   client.on("settings", (settings) => told.push(settings));
   socket.receive({ type: "devices", devices: [device] });
-  socket.receive({ type: "settings" });
-  assert.deepEqual(told, [[device], {}]);
-  assert.deepEqual(client.settings, {});
+  socket.receive({ type: "settings", ...shown, online: "everyone" });
+  assert.deepEqual(told, [[device], { online: "everyone", last_seen: "contacts" }]);
+  assert.deepEqual(client.settings, { online: "everyone", last_seen: "contacts" });
 });
 
 test("c10_a_score_is_graded_good_fair_or_poor", () => {

@@ -12,6 +12,7 @@ import { Devices } from "./Devices.js";
 import { DisturbChoices, useDisturbNot } from "./DoNotDisturb.js";
 import { Icon } from "./Icon.js";
 import { PageHead } from "./PageHead.js";
+import { Privacy } from "./Privacy.js";
 
 export function Settings({ store }: { store: Store }) {
   const main = useRef<HTMLElement>(null);
@@ -27,6 +28,7 @@ export function Settings({ store }: { store: Store }) {
           <div class="stack">
             <You store={store} />
             <Disturb store={store} />
+            <Privacy store={store} />
           </div>
           <div class="stack">
             {store.registered && <Devices store={store} />}

@@ -95,6 +95,7 @@ function ChatRow({ store, conversation }: { store: Store; conversation: Conversa
   const name = chats.titleOf(key);
   const draft = chats.open === key ? "" : chats.draft(key).trim();
   const state = chats.api?.stateOfLast(conversation);
+  const typing = store.here.typing(key);
   return (
     <li>
       <button
@@ -104,7 +105,7 @@ function ChatRow({ store, conversation }: { store: Store; conversation: Conversa
         aria-current={chats.open === key ? "true" : undefined}
         onClick={() => store.openChat(key)}
       >
-        <Avatar id={user ?? key} name={person?.name ?? name} online={user === store.userId ? undefined : person?.online} deleted={person?.deleted} />
+        <Avatar id={user ?? key} name={person?.name ?? name} online={user === store.userId ? undefined : (store.here.of(user)?.online ?? person?.online)} deleted={person?.deleted} />
         <span class="who">
           <span class="line">
             <span class="name">{name}</span>
@@ -112,9 +113,11 @@ function ChatRow({ store, conversation }: { store: Store; conversation: Conversa
           </span>
           <span class="line">
             <span class="about">
-              {draft === "" && state && <Ticks state={state} />}
-              <span class="said" dir="auto">
-                {draft !== "" ? (
+              {!typing && draft === "" && state && <Ticks state={state} />}
+              <span class={typing ? "said typing" : "said"} dir="auto">
+                {typing ? (
+                  typing
+                ) : draft !== "" ? (
                   <>
                     <em>Draft:</em> {draft}
                   </>

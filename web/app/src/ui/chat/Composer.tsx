@@ -14,6 +14,7 @@ export function Composer({ store, chat, name }: { store: Store; chat: string; na
   const type = (typed: string) => {
     setText(typed);
     chats.setDraft(chat, typed);
+    store.here.types(chat, typed.trim() === "" ? "none" : "text");
   };
   useLayoutEffect(() => {
     const it = field.current;

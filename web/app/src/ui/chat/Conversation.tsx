@@ -14,6 +14,7 @@ import { Menu } from "../Menu.js";
 import { Composer } from "./Composer.js";
 import { GroupInfo } from "./GroupInfo.js";
 import { Messages } from "./Messages.js";
+import { PresenceLine } from "./Presence.js";
 
 export function Conversation({ store, chat }: { store: Store; chat: string }) {
   const name = store.chats.titleOf(chat);
@@ -77,12 +78,12 @@ function Head({ store, chat, name, group, ask }: HeadProps) {
       >
         <Icon name="back" />
       </button>
-      <Avatar id={user ?? chat} name={person?.name ?? name} online={self || store.connection !== "online" ? undefined : person?.online} deleted={person?.deleted} />
+      <Avatar id={user ?? chat} name={person?.name ?? name} online={self || store.connection !== "online" ? undefined : (store.here.of(user)?.online ?? person?.online)} deleted={person?.deleted} />
       <div class="who">
         <h2 ref={title} tabIndex={-1} class="name" data-testid="chat-name">
           {name}
         </h2>
-        {about && <span class="about">{about}</span>}
+        <PresenceLine store={store} chat={chat} name={name} user={self || store.mine.isBlocked(user ?? "") ? undefined : user} about={about} />
       </div>
       {user !== undefined && !self && !person?.deleted && (
         <>
