@@ -5,6 +5,7 @@
 //! - [`accounts`] registers people and links devices, with a carrier that brings the PINs.
 //! - [`person`] is somebody who sends and fetches files by HTTP; [`media_files`] makes those files.
 //! - [`scene`] is how most tests begin: a call that rings, is accepted, has media.
+//! - [`push`] is a push service with a browser behind it.
 //! - [`chat`] judges histories of messages, and makes them.
 //! - [`media`] holds the peers: one on `str0m`, one on `webrtc` (an implementation of its own), and the tone they send.
 //!
@@ -18,6 +19,7 @@ pub mod media;
 pub mod media_files;
 pub mod metrics;
 pub mod person;
+pub mod push;
 pub mod scene;
 pub mod server;
 pub mod socket;

@@ -82,6 +82,9 @@ const DOORS: &[Door] = &[
     door("POST /v1/media/{media_id}/open", "", For::User, 403), // it is not to be seen once
     door("POST /v1/media/{media_id}/opened", "", For::User, 404),
     door("DELETE /v1/media/{media_id}", "", For::User, 204),
+    door("GET /v1/users/{user_id}", "", For::User, 404), // nobody one has met
+    // Nothing waits for it, and nothing was sent.
+    door("GET /v1/messages?conversation=&message_id=&state=&cursor=&limit=", "", For::User, 200),
     // This device has no mailbox.
     door(
         "POST /v1/messages",
@@ -89,6 +92,15 @@ const DOORS: &[Door] = &[
         For::User,
         409,
     ),
+    door("GET /v1/push", "", For::User, 200),
+    // No push service of this name is allowed.
+    door(
+        "PUT /v1/push",
+        r#"{"endpoint":"https://push.example.org/","keys":{"p256dh":"x","auth":"x"}}"#,
+        For::User,
+        400,
+    ),
+    door("DELETE /v1/push", "", For::User, 204),
     door("GET /v1/groups?after=&limit=", "", For::User, 200),
     door("POST /v1/groups", r#"{"client_id":"019f5c7a-2e5d-7000-8000-00000000000b","name":"x"}"#, For::User, 201),
     door("GET /v1/groups/{group_id}", "", For::User, 200),

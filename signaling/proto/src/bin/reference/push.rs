@@ -8,7 +8,7 @@ use tertulia_signaling_proto::{PushKeys, PushState, PushSubscription};
 pub(crate) const CALLS: &[Call] = &[
     Call {
         what: "GET /v1/push",
-        about: "How this device is woken while it is not connected; an app's token names it by `tertulia-device`, as in `POST /v1/messages`. 404: this server \
+        about: "How this device is woken while it is not connected; an app's token names it by `tertulia-device-id`, as in `POST /v1/messages`. 404: this server \
                 sends no pushes. Needs a token.",
         body: None,
         answer: Some("PushState"),
