@@ -3,7 +3,7 @@
 // Invariant: it watches those whose conversations are listed, the open one first; its person is here while the page is in sight.
 
 import type { Client, Conversation, PresenceOf, Recipient, TypingWhat } from "@tertulia/sdk";
-import { sayPresence, sayTyping } from "./words-presence.js";
+import { sayTyping } from "./words-presence.js";
 
 interface Host {
   readonly client: Client | undefined;
@@ -47,12 +47,6 @@ export class Here {
   typing(key: string): string | undefined {
     const typing = this.#host.client?.presence.typingIn(key) ?? [];
     return sayTyping(typing, key.startsWith(USER) ? undefined : (user) => this.#host.nameOf(user));
-  }
-
-  /** What stands under a person's name. */
-  line(userId: string): string | undefined {
-    const presence = this.of(userId);
-    return presence && sayPresence(presence);
   }
 
   /** This person types in a conversation, records there, or stopped. */

@@ -1,6 +1,7 @@
 // What the app says of who is here, when others last were, and who types. Nothing here knows the page.
 
 import type { Audience, PresenceOf, TypingOf } from "@tertulia/sdk";
+import { when } from "./words.js";
 import { sayDay, timeOf } from "./words-chat.js";
 
 /** `online`, `last seen today at 14:03`, `last seen on 3 March at 14:03`. */
@@ -10,6 +11,12 @@ export function sayPresence({ online, lastSeen }: PresenceOf, now = Date.now()):
   const day = sayDay(lastSeen, now);
   const said = day === "Today" || day === "Yesterday" ? day.toLowerCase() : `on ${day}`;
   return `last seen ${said} at ${timeOf(lastSeen)}`;
+}
+
+/** The same where there is less room: `seen 14:03`, `seen yesterday`. */
+export function sayPresenceBriefly({ online, lastSeen }: PresenceOf, now = Date.now()): string | undefined {
+  if (online) return "online";
+  return lastSeen === undefined ? undefined : `seen ${when(lastSeen, now)}`;
 }
 
 /** `typing…`, `recording…`; in a group with whose it is: `Bob is typing…`, `Bob and 2 others are typing…`. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { sayPresence, sayTyping } from "../src/words-presence.js";
+import { sayPresence, sayPresenceBriefly, sayTyping } from "../src/words-presence.js";
 import { timeOf } from "../src/words-chat.js";
 
 const NOW = new Date(2026, 2, 18, 15, 0).getTime();
@@ -13,6 +13,8 @@ test("m6: last seen is said as short as it can be understood", () => {
   assert.match(say(at(15, 9)) ?? "", /^last seen on \p{L}+ at /u);
   assert.match(say(at(1, 9)) ?? "", /^last seen on .*1.* at /);
   assert.equal(sayPresence({ online: true }, NOW), "online");
+  assert.equal(sayPresenceBriefly({ online: false, lastSeen: at(17, 23) }, NOW), "seen yesterday");
+  assert.equal(sayPresenceBriefly({ online: true }, NOW), "online");
   assert.equal(sayPresence({ online: false }, NOW), undefined);
 });
 

@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Store } from "../../store.js";
-import { sayPresenceOf } from "../../words-presence.js";
+import { sayPresence, sayPresenceBriefly, sayPresenceOf } from "../../words-presence.js";
 
 /** So often at most a change is read out. */
 const SAID_EVERY_MS = 20_000;
@@ -19,13 +19,21 @@ interface Props {
 
 export function PresenceLine({ store, chat, name, user, about }: Props) {
   const typing = store.here.typing(chat);
-  const line = user === undefined ? undefined : store.here.line(user);
-  const shown = typing ?? line ?? about;
+  const presence = user === undefined ? undefined : store.here.of(user);
+  const shown = typing ?? (presence && sayPresence(presence)) ?? about;
+  const brief = typing ?? (presence && sayPresenceBriefly(presence)) ?? about;
   return (
     <>
       {shown && (
         <span class={typing ? "about typing" : "about"} data-testid="presence-line">
-          {shown}
+          {brief === shown ? (
+            shown
+          ) : (
+            <>
+              <span class="wide-only">{shown}</span>
+              <span class="narrow-only">{brief}</span>
+            </>
+          )}
         </span>
       )}
       {user !== undefined && <Spoken key={chat} store={store} name={name} user={user} />}
