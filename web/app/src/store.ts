@@ -27,6 +27,7 @@ import { claimDevice } from "./device.js";
 import { Here } from "./here.js";
 import { Library } from "./library.js";
 import { FOR_EVER, Mine } from "./mine.js";
+import { Push } from "./push.js";
 import { placeOfAddress, Route, sharedInAddress, type Place, type View } from "./route.js";
 import { SignIn } from "./sign-in.js";
 import { loadJson } from "./stored.js";
@@ -84,6 +85,7 @@ export class Store {
   readonly library: Library;
   readonly chats: Chats;
   readonly here: Here;
+  readonly push: Push;
   readonly #route: Route;
   readonly #listeners = new Set<() => void>();
   #toastId = 0;
@@ -100,6 +102,7 @@ export class Store {
     this.library = new Library(this);
     this.chats = new Chats(this);
     this.here = new Here(this);
+    this.push = new Push(this);
     this.chats.show(placeOfAddress().chat);
     this.#route = new Route((place) => this.#arrive(place));
     void this.library.receive(sharedInAddress());
@@ -173,6 +176,7 @@ export class Store {
     this.chats.attach(client);
     this.here.attach(client);
     void client.messages?.ready.then(() => this.#chooseTab());
+    void this.push.keepUp();
     this.changed();
   }
 
@@ -180,6 +184,7 @@ export class Store {
   signOut(): void {
     const { client, account } = this;
     if (client && account?.deviceId) client.account.unlink(account.deviceId).catch(() => undefined);
+    this.push.leave(client);
     this.#forget();
     this.entry.reset();
     this.#leave(client);

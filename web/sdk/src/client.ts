@@ -7,6 +7,7 @@ import { Emitter } from "./emitter.js";
 import type { TertuliaError } from "./errors.js";
 import { callHistory, demoPeople } from "./http.js";
 import { GroupsApi } from "./groups.js";
+import { PushApi } from "./push.js";
 import { IceSource } from "./ice.js";
 import type { MediaPreferences } from "./media.js";
 import type { VideoCodec } from "./peer.js";
@@ -111,6 +112,8 @@ export class Client extends Emitter<ClientEvents> {
   readonly presence: PresenceApi;
   /** Groups: see `GroupsApi`. */
   readonly groups: GroupsApi;
+  /** Being woken: see `PushApi`. */
+  readonly push: PushApi;
   readonly #options: ConnectOptions;
   readonly #http: string;
   readonly #session: Session;
@@ -169,6 +172,7 @@ export class Client extends Emitter<ClientEvents> {
     const bearer = (refused?: TertuliaError) => this.#bearer(refused);
     this.account = new AccountApi(this.#http, bearer);
     this.groups = new GroupsApi(this.#http, bearer, (group) => this.messages?.keepGroup(group) ?? Promise.resolve());
+    this.push = new PushApi(this.#http, bearer, () => options.deviceId);
     this.messages?.learnGroups((id) => this.groups.get(id));
     this.media = new MediaApi(this.#http, bearer, () => {
       const welcome = this.welcome;

@@ -8,6 +8,7 @@ export { TertuliaError, type LocalCode } from "./errors.js";
 export { callHistory, demoPeople, demoSignIn, iceServers, serverInfo, type Bearer } from "./http.js";
 export { devices, MediaProblem, type MediaFlags, type MediaPreferences, type ProblemReason } from "./media.js";
 export { GroupsApi } from "./groups.js";
+export { PushApi } from "./push.js";
 export { isMissedCall, isServers } from "./messages/counting.js";
 export { mayAs, roleIn, type GroupFacts } from "./messages/group.js";
 export { CAPTION_CHARS_MAX, MessagesApi, type MessagesEvents, type MessagesOptions, type SendMediaOptions } from "./messages/api.js";

@@ -13,6 +13,7 @@ import { DisturbChoices, useDisturbNot } from "./DoNotDisturb.js";
 import { Icon } from "./Icon.js";
 import { PageHead } from "./PageHead.js";
 import { Privacy } from "./Privacy.js";
+import { Waking } from "./Waking.js";
 
 export function Settings({ store }: { store: Store }) {
   const main = useRef<HTMLElement>(null);
@@ -31,6 +32,7 @@ export function Settings({ store }: { store: Store }) {
             <Privacy store={store} />
           </div>
           <div class="stack">
+            <Waking store={store} />
             {store.registered && <Devices store={store} />}
             <Blocked store={store} />
             <DeleteAccount store={store} />
