@@ -14,6 +14,7 @@ mod committer;
 mod groups;
 mod inbox;
 mod lane;
+mod looks;
 mod postman;
 
 pub use groups::{GroupChanged, GroupPage};
@@ -30,7 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use tertulia_chat_core::{
-    ClientId, ConversationId, Depths, DeviceRef, Note, Position, Refusal, Relay, Sent, Seq, Submit,
+    ClientId, ConversationId, Depths, DeviceRef, Look, Looked, Note, Position, Refusal, Relay, Sent, Seq, Submit,
 };
 use tertulia_common::{DeviceId, Timestamp, UserId};
 
@@ -131,6 +132,10 @@ pub(crate) enum Command {
         user: UserId,
     },
     Groups(GroupCommand),
+    Look {
+        look: Look,
+        reply: Reply<Looked>,
+    },
     /// Carries out what came before, makes it durable and readable no longer than needed, and answers.
     Tidy {
         reply: Reply<()>,
@@ -160,6 +165,8 @@ pub struct Counters {
     pub busy: AtomicU64,
     /// Bodies that could not be read.
     pub unreadable: AtomicU64,
+    /// Looks that ended early, since they had passed over so much.
+    pub cut_looks: AtomicU64,
 }
 
 pub(crate) struct Shared {
@@ -393,6 +400,7 @@ impl Command {
             Self::Send { reply, .. } | Self::Note { reply, .. } => reply(Err(why.clone())),
             Self::Read { reply, .. } | Self::Tidy { reply } => reply(Err(why.clone())),
             Self::Groups(command) => command.refuse(why),
+            Self::Look { reply, .. } => reply(Err(why.clone())),
             Self::Acknowledge { .. } | Self::Detach { .. } | Self::Close { .. } | Self::Remove { .. } => {}
         }
     }
@@ -400,8 +408,8 @@ impl Command {
     /// What must be carried out however much waits: a device that was unlinked must not come back, and acknowledgements make
     /// room.
     fn is_owed(&self) -> bool {
-        use Command::{Groups, Note, Open, Read, Send};
-        !matches!(self, Open { .. } | Send { .. } | Note { .. } | Read { .. } | Groups(_))
+        use Command::{Groups, Look, Note, Open, Read, Send};
+        !matches!(self, Open { .. } | Send { .. } | Note { .. } | Read { .. } | Groups(_) | Look { .. })
     }
 }
 

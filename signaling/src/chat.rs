@@ -6,6 +6,7 @@
 
 mod carry;
 mod groups;
+mod looks;
 
 pub use groups::GroupsConfig;
 pub(crate) use groups::{about as new_group, edit as group_edit, group_to_wire, invite_hash, role_from_wire};
@@ -406,12 +407,16 @@ fn encode(delivery: &Delivery, codec: Codec) -> Bytes {
     frame.map(|frame| codec.encode_server(&frame).into()).unwrap_or_default()
 }
 
+/// What an entry says. None: a newer program wrote it.
+fn content_of(entry: &Entry, body: &[u8]) -> Option<Content> {
+    if entry.is_event {
+        return Some(Content::System(groups::event_to_wire(Event::from_bytes(body)?)));
+    }
+    Content::from_bytes(body)
+}
+
 fn message(entry: &Entry, body: &[u8]) -> Option<ServerFrame> {
-    let content = if entry.is_event {
-        Content::System(groups::event_to_wire(Event::from_bytes(body)?))
-    } else {
-        Content::from_bytes(body)?
-    };
+    let content = content_of(entry, body)?;
     let to = match &entry.to {
         Some(user) => Recipient::User(user.clone()),
         None => Recipient::Group(entry.id.conversation.to_string()),

@@ -329,7 +329,7 @@ impl Relay {
         }
     }
 
-    fn entry(&self, of: &Conversation, kept: &Kept) -> Entry {
+    pub(crate) fn entry(&self, of: &Conversation, kept: &Kept) -> Entry {
         let sender = self.writer(kept.author);
         Entry {
             position: kept.position,

@@ -24,6 +24,7 @@ mod group;
 mod handout;
 mod id;
 mod limits;
+mod look;
 mod mailbox;
 mod note;
 pub mod presence;
@@ -39,6 +40,7 @@ pub use group::{About, Ask, Change, Changed, Edit, Event, GroupView, InviteHash,
 pub use handout::{Depths, Handout, Page};
 pub use id::{BodyRef, ClientId, ConversationId, DeviceRef, MessageId, Position, Seq};
 pub use limits::Limits;
+pub use look::{Found, Look, Looked, Standing};
 pub use mailbox::{Entry, GapReason, Item, Least, Receipt};
 pub use note::Note;
 pub use record::{GroupMember, KnownNote, MemberRecord, Record, SentRecord};

@@ -183,6 +183,12 @@ impl Committer<'_> {
                 self.made(relay, &made)?;
             }
             Command::Groups(command) => self.groups(relay, now, command)?,
+            Command::Look { look, reply } => {
+                let looked = relay.look(&look);
+                let cut = looked.as_ref().is_ok_and(|looked| looked.cut);
+                count(&self.shared.counters.cut_looks, cut.into());
+                self.tell(reply, looked);
+            }
             Command::Tidy { reply } => self.tidy.push(reply),
         }
         Ok(())

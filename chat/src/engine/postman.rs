@@ -33,7 +33,11 @@ fn serve(shared: &Shared, reader: Reader, lane: &Lane) {
         count(&shared.counters.handed, page.items.len() as u64);
         let nothing = page.items.is_empty();
         for item in page.items {
-            match body(shared, &item) {
+            let read = match &item {
+                Item::Entry(entry) => body(shared, entry),
+                Item::Receipts { .. } | Item::Gap { .. } => Ok(Bytes::new()),
+            };
+            match read {
                 Ok(body) => lane.bring(&Delivery::new(item, body)),
                 Err(StoreError::Gone) => {}
                 Err(error) => {
@@ -48,8 +52,8 @@ fn serve(shared: &Shared, reader: Reader, lane: &Lane) {
     }
 }
 
-fn body(shared: &Shared, item: &Item) -> Result<Bytes, StoreError> {
-    let Item::Entry(Entry { id, position, sent_at, body, .. }) = item else { return Ok(Bytes::new()) };
+pub(super) fn body(shared: &Shared, entry: &Entry) -> Result<Bytes, StoreError> {
+    let Entry { id, position, sent_at, body, .. } = entry;
     let mut at = *body;
     loop {
         match shared.bodies.read(*id, *position, *sent_at, at) {

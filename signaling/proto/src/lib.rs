@@ -20,6 +20,7 @@ mod error;
 mod finite;
 mod group;
 mod http;
+mod look;
 mod media;
 mod presence;
 mod push;
@@ -46,6 +47,7 @@ pub use group::{Group, GroupEvent, GroupInvite, GroupMember, GroupMemberPut, Gro
 pub use http::{
     CallHistory, CallRecord, DemoPeople, DemoSignIn, DemoSignedIn, Direction, IceServers, ServerInfo, SignInWay,
 };
+pub use look::{DeliveryState, FoundMessage, Messages};
 pub use media::{
     Media, MediaChallenge, MediaClaim, MediaClass, MediaLease, MediaLink, MediaLinkRequest, MediaPage, MediaProgress,
     MediaProof, MediaRejected, MediaShare, MediaShared, MediaState, MediaTreatment, UploadLimits,

@@ -12,6 +12,7 @@ mod groups;
 mod ice;
 mod media;
 mod messages;
+mod people;
 mod push;
 mod refusal;
 mod socket_door;
@@ -55,7 +56,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/blocks", get(wishes::blocks))
         .route("/blocks/{user_id}", put(wishes::block).delete(wishes::unblock));
     v1 = v1
-        .route("/messages", post(messages::send))
+        .route("/users/{user_id}", get(people::person))
+        .route("/messages", get(messages::look).post(messages::send))
         .route("/push", get(push::state).put(push::subscribe).delete(push::unsubscribe))
         .route("/groups", get(groups::list).post(groups::create))
         .route("/groups/join/{token}", post(groups::join))

@@ -26,6 +26,7 @@ import { Chats } from "./chats.js";
 import { claimDevice } from "./device.js";
 import { Here } from "./here.js";
 import { Library } from "./library.js";
+import { Met } from "./met.js";
 import { FOR_EVER, Mine } from "./mine.js";
 import { Push } from "./push.js";
 import { placeOfAddress, Route, sharedInAddress, type Place, type View } from "./route.js";
@@ -81,6 +82,7 @@ export class Store {
   readonly prefer: Preferences;
   readonly entry: SignIn;
   readonly calls: Calls;
+  readonly met: Met;
   readonly mine: Mine;
   readonly library: Library;
   readonly chats: Chats;
@@ -98,6 +100,7 @@ export class Store {
       () => this.changed(),
     );
     this.calls = new Calls(this);
+    this.met = new Met(this);
     this.mine = new Mine(this);
     this.library = new Library(this);
     this.chats = new Chats(this);
@@ -290,7 +293,8 @@ export class Store {
       this.people.find(is) ??
       contacts.find(is) ??
       this.history?.find(({ peer }) => is(peer))?.peer ??
-      blocked?.find(is)
+      blocked?.find(is) ??
+      this.met.of(userId)
     );
   }
 
@@ -462,6 +466,7 @@ export class Store {
     this.calls.forget();
     this.mine.begin();
     this.library.forget();
+    this.met.forget();
     this.chats.forget();
     this.tab = "people";
     this.#tabChosen = false;

@@ -154,6 +154,11 @@ export class AccountApi {
     return this.#ask("DELETE", `/v1/blocks/${encodeURIComponent(userId)}`);
   }
 
+  /** Somebody one is in a conversation or a group with; `unknown_user` for everybody else. */
+  person(userId: string): Promise<Person> {
+    return this.#ask("GET", `/v1/users/${encodeURIComponent(userId)}`);
+  }
+
   /** Who has this number; `unknown_user` or `not_found` if nobody has. */
   lookup(phone: string): Promise<Person> {
     return this.#ask("POST", "/v1/contacts/lookup", { body: { phone } });

@@ -282,6 +282,9 @@ text: string, } | { type: "media" } & MediaContent | { type: "voice" } & VoiceCo
 /** Why a device declines. */
 export type DeclineReason = "declined" | "busy";
 
+/** How far a message has come. */
+export type DeliveryState = "pending" | "delivered" | "read";
+
 /** `GET /v1/demo/people`, and the frame `demo.people`: everyone who has signed in. Exists with `demo = true` only. */
 export type DemoPeople = {
   /** Those online first, then by name. */
@@ -460,6 +463,28 @@ export type ErrorFrame = {
   id?: RequestId;
   /** What is wrong. */
   error: ErrorBody;
+};
+
+/** A message that waits, or that this user has sent. */
+export type FoundMessage = {
+  /** Its conversation, a dot, its place there. */
+  message_id: string;
+  /** Its conversation. */
+  conversation: string;
+  /** Its place there. */
+  conversation_seq: number;
+  /** Who sent it. */
+  from: UserId;
+  /** To whom. */
+  to: Recipient;
+  /** When, by the server's clock. */
+  sent_at: Timestamp;
+  /** How far it has come. */
+  state: DeliveryState;
+  /** Under which name this user's device has sent it, while that is known. */
+  client_id?: ClientMessageId;
+  /** What it says: of one that waits for this device, and of no other. */
+  content?: Content;
 };
 
 /** Something was here and was given up: the device was away for too long, or too much waited. */
@@ -904,6 +929,14 @@ export type MessageSent = {
   duplicate?: boolean;
   /** Of a message with a file: what the others get, with what the server says of it. Absent where it is gone by now. */
   content?: Content;
+};
+
+/** One page of messages, by conversation and place. */
+export type Messages = {
+  /** May be none although there are more: a page looks through so many at most. */
+  messages: Array<FoundMessage>;
+  /** For the next page. Absent: this was the last. */
+  next?: string;
 };
 
 /** A request was done. Which of the optional fields are there depends on the request. */

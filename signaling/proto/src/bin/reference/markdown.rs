@@ -21,7 +21,7 @@ pub(crate) struct Call {
     pub(crate) answer: Option<&'static str>,
 }
 
-const CALLS: [Call; 22] = [
+const CALLS: [Call; 23] = [
     Call {
         what: "GET /v1/server",
         about: "What a client must know before it signs in. Needs no token.",
@@ -100,6 +100,13 @@ const CALLS: [Call; 22] = [
         about: "Changes them. Needs a token.",
         body: Some("SettingsPatch"),
         answer: Some("Settings"),
+    },
+    Call {
+        what: "GET /v1/users/{user_id}",
+        about: "Somebody one has met: who is in a conversation or a group with the asker. 404: nobody, a stranger, or somebody who has \
+                blocked the asker. Needs a token.",
+        body: None,
+        answer: Some("Person"),
     },
     Call {
         what: "POST /v1/contacts/lookup",

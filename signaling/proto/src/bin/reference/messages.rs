@@ -4,8 +4,9 @@ use crate::markdown::Call;
 use serde_json::Value;
 use tertulia_common::{ClientMessageId, MediaId, Timestamp, UserId};
 use tertulia_signaling_proto::{
-    ClientFrame, Content, Drained, Gap, GapReason, MailboxAck, MediaClass, MediaContent, Message, MessagePost,
-    MessageRead, MessageSend, MessageSent, Receipt, Receipts, Recipient, RequestId, ServerFrame, SharedFile,
+    ClientFrame, Content, DeliveryState, Drained, FoundMessage, Gap, GapReason, MailboxAck, MediaClass, MediaContent,
+    Message, MessagePost, MessageRead, MessageSend, MessageSent, Messages, Receipt, Receipts, Recipient, RequestId,
+    ServerFrame, SharedFile,
 };
 
 const AT: u64 = 1_790_000_600_000;
@@ -43,16 +44,34 @@ fn told() -> SharedFile {
     }
 }
 
+const LOOK: Call = Call {
+    what: "GET /v1/messages?conversation=&message_id=&state=&cursor=&limit=",
+    about: "What waits for this device, with what it says, and how far what this user has sent has come. Nothing is acknowledged by it. By \
+            conversation and place; `next` is the `cursor` of the next page (`limit`: 1 to 100, 50 if not said). A page may be short, or \
+            empty, and have a next; what is sent meanwhile puts nothing twice and leaves nothing out. `state`: some of \
+            `pending,delivered,read`. `message_id`: a conversation, a dot, a place in it. The device is known as in `POST /v1/messages`; of \
+            one without a mailbox only what was sent is shown. \
+            What it does not know: what was acknowledged (no content, and of others' messages nothing), and of what was sent more than the \
+            latest 64 of each device, unless somebody waits for it; what a device that is unlinked has sent is forgotten. In a group a \
+            message is `delivered` and `read` when all who are in it have come so far; who has left sees what waits from their time, and no \
+            states. 404 (`unknown_conversation`): there is none, or one of others. Needs a token.",
+    body: None,
+    answer: Some("Messages"),
+};
+
 /// Their HTTP calls.
-pub(crate) const CALLS: &[Call] = &[Call {
-    what: "POST /v1/messages",
-    about: "Sends a message as `message.send` does, by plain HTTP, with the same answer and the same refusals. 201; 200: it was sent before, by \
+pub(crate) const CALLS: &[Call] = &[
+    LOOK,
+    Call {
+        what: "POST /v1/messages",
+        about: "Sends a message as `message.send` does, by plain HTTP, with the same answer and the same refusals. 201; 200: it was sent before, by \
             the same `client_id`. It comes from the token's device; with an app's token from the one that the header `tertulia-device-id` \
             names. The device must have a mailbox (it was connected with `caps.messages` once), else `no_mailbox`; it is handed out to the \
             user's other devices, not to this one. Nothing orders two calls that are made at once. Needs a token.",
-    body: Some("MessagePost"),
-    answer: Some("MessageSent"),
-}];
+        body: Some("MessagePost"),
+        answer: Some("MessageSent"),
+    },
+];
 
 /// An example of every body.
 pub(crate) fn bodies() -> serde_json::Result<Vec<(&'static str, Value)>> {
@@ -68,7 +87,33 @@ pub(crate) fn bodies() -> serde_json::Result<Vec<(&'static str, Value)>> {
         duplicate: false,
         content: None,
     };
-    Ok(vec![("MessagePost", serde_json::to_value(post)?), ("MessageSent", serde_json::to_value(sent)?)])
+    let waits = FoundMessage {
+        message_id: format!("{CONVERSATION}.12"),
+        conversation: CONVERSATION.to_owned(),
+        conversation_seq: 12,
+        from: user("bob"),
+        to: Recipient::User(user("alice")),
+        sent_at: Timestamp(AT),
+        state: DeliveryState::Pending,
+        client_id: None,
+        content: Some(text()),
+    };
+    let own = FoundMessage {
+        message_id: format!("{CONVERSATION}.14"),
+        conversation_seq: 14,
+        from: user("alice"),
+        to: Recipient::User(user("bob")),
+        state: DeliveryState::Delivered,
+        client_id: Some(ClientMessageId::new(Timestamp(AT), 9)),
+        content: None,
+        ..waits.clone()
+    };
+    let page = Messages { messages: vec![waits, own], next: Some("TxyOawpdQse50-HypsgHlAAAAAAAAAAO".to_owned()) };
+    Ok(vec![
+        ("MessagePost", serde_json::to_value(post)?),
+        ("MessageSent", serde_json::to_value(sent)?),
+        ("Messages", serde_json::to_value(page)?),
+    ])
 }
 
 /// What clients send.

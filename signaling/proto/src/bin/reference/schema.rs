@@ -7,8 +7,8 @@ use tertulia_signaling_proto::{
     Blocks, CallHistory, ClientFrame, DemoPeople, DemoSignIn, DemoSignedIn, DeviceAccess, Devices, Group, GroupInvite,
     GroupMemberPut, GroupNew, GroupPatch, Groups, IceServers, LinkBegin, LinkBegun, LinkCode, LinkFound, LinkState,
     Lookup, Media, MediaChallenge, MediaClaim, MediaLease, MediaLink, MediaLinkRequest, MediaPage, MediaProof,
-    MediaShare, MediaShared, MessagePost, MessageSent, Person, Profile, ProfilePatch, PushState, PushSubscription,
-    Register, Registered, ServerFrame, ServerInfo, Settings, SettingsPatch, Verify, WireError,
+    MediaShare, MediaShared, MessagePost, MessageSent, Messages, Person, Profile, ProfilePatch, PushState,
+    PushSubscription, Register, Registered, ServerFrame, ServerInfo, Settings, SettingsPatch, Verify, WireError,
 };
 
 /// What clients send, as the server reads it.
@@ -55,6 +55,7 @@ pub(crate) fn http() -> Value {
     add::<Groups>(&mut generator);
     add::<MessagePost>(&mut generator);
     add::<MessageSent>(&mut generator);
+    add::<Messages>(&mut generator);
     add::<PushState>(&mut generator);
     add::<PushSubscription>(&mut generator);
     add::<GroupNew>(&mut generator);

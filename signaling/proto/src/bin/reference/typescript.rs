@@ -7,8 +7,9 @@ use tertulia_signaling_proto::{
     Blocks, CallHistory, ClientFrame, CloseCode, Codec, DemoPeople, DemoSignIn, DemoSignedIn, DeviceAccess, Devices,
     ErrorCode, Group, GroupInvite, GroupMemberPut, GroupNew, GroupPatch, Groups, IceServers, LinkBegin, LinkBegun,
     LinkCode, LinkFound, LinkState, Lookup, Media, MediaChallenge, MediaClaim, MediaLease, MediaLink, MediaLinkRequest,
-    MediaPage, MediaProof, MediaShare, MediaShared, MessagePost, MessageSent, Profile, ProfilePatch, PushState,
-    PushSubscription, Register, Registered, ServerFrame, ServerInfo, Settings, SettingsPatch, Verify, WireError,
+    MediaPage, MediaProof, MediaShare, MediaShared, MessagePost, MessageSent, Messages, Profile, ProfilePatch,
+    PushState, PushSubscription, Register, Registered, ServerFrame, ServerInfo, Settings, SettingsPatch, Verify,
+    WireError,
 };
 use ts_rs::{Config, TS, TypeVisitor};
 
@@ -65,6 +66,7 @@ pub(crate) fn render() -> Result<String, std::fmt::Error> {
     types.visit::<Groups>();
     types.visit::<MessagePost>();
     types.visit::<MessageSent>();
+    types.visit::<Messages>();
     types.visit::<PushState>();
     types.visit::<PushSubscription>();
     types.visit::<GroupNew>();
