@@ -10,6 +10,7 @@ mod ff;
 mod front;
 mod graph;
 mod io;
+mod lanes;
 mod limits;
 pub(crate) mod loops;
 mod mux;
@@ -69,6 +70,7 @@ pub fn missing_encoders() -> Vec<&'static str> {
 /// To be called before the process is closed in. Libraries are mapped by then; tables are computed in memory.
 pub fn warm_up() {
     limits::set();
+    coder::warm_up();
 }
 
 #[cfg(test)]

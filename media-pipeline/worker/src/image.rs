@@ -54,6 +54,12 @@ pub fn versions() -> Vec<(&'static str, String)> {
     vec![("libheif", heif::version())]
 }
 
+/// Whether the photographs of iPhones (HEIC) can be opened.
+#[must_use]
+pub fn opens_heic() -> bool {
+    heif::opens_hevc()
+}
+
 /// Has the codecs look up what they look up once: which instructions the processor has (on some, in a file), and which plugins
 /// there are.
 ///
@@ -110,7 +116,7 @@ fn moving(
     }
     let [main, mut thumb_jpeg, mut thumb_webp] = outputs;
     let (poster, shown_ms) = decode::pictures(bytes)?.next().ok_or(Reason::Damaged)??;
-    let Stills { thumbhash, preview } = stills(&poster, POSTER_SIDE, &mut thumb_jpeg, &mut thumb_webp)?;
+    let Stills { thumbhash, preview } = stills(&poster, POSTER_SIDE, job.threads, [&mut thumb_jpeg, &mut thumb_webp])?;
     drop(poster);
     let about_ms = u64::from(shown_ms) * u64::from(count.frames);
     let mut attempt = 0;
@@ -163,7 +169,8 @@ fn still(job: &Job, bytes: &[u8], outputs: [File; 3], progress: &mut dyn FnMut(u
     };
     stills::write(&mut main, &made)?;
     progress(850);
-    let Stills { thumbhash, preview } = stills(&frame, IMAGE_THUMB_SIDE, &mut thumb_jpeg, &mut thumb_webp)?;
+    let Stills { thumbhash, preview } =
+        stills(&frame, IMAGE_THUMB_SIDE, job.threads, [&mut thumb_jpeg, &mut thumb_webp])?;
     Ok(Outcome {
         class: Class::Image,
         mime: mime.to_owned(),

@@ -122,6 +122,19 @@ impl Decoder {
     }
 }
 
+/// Has the decoders of what phones send compute their tables, which they keep for the process.
+pub(super) fn warm_up() {
+    for codec in [ffi::AVCodecID::AV_CODEC_ID_H264, ffi::AVCodecID::AV_CODEC_ID_AAC] {
+        // SAFETY: finds a codec by its number, or answers null.
+        let codec = unsafe { ffi::avcodec_find_decoder(codec) };
+        // SAFETY: null, or one of FFmpeg's.
+        let Ok(mut context) = (unsafe { Context::new(codec) }) else { continue };
+        context.get_mut().thread_count = 1;
+        // Nothing depends on it.
+        let _closed = context.open(codec, Dictionary::new()).is_err();
+    }
+}
+
 impl Decoder {
     /// How many pictures it holds back to give them in the order in which they are shown.
     pub(crate) fn depth(&self) -> usize {

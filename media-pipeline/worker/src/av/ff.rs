@@ -4,6 +4,7 @@
 #![expect(unsafe_code, reason = "FFmpeg is C: its structures are made, read and freed by pointer")]
 
 use super::compat;
+use super::mux::Times;
 use ffmpeg_next::ffi;
 use std::ptr::NonNull;
 use tertulia_media_core::{Reason, Refusal};
@@ -73,12 +74,6 @@ impl Packet {
         NonNull::new(unsafe { ffi::av_packet_alloc() }).map(Self).ok_or(Fault::MEMORY)
     }
 
-    /// Another one with the same data, which is shared.
-    pub(crate) fn share(&self) -> Result<Self, Fault> {
-        // SAFETY: our packet is alive; the answer is a fresh packet or null.
-        NonNull::new(unsafe { ffi::av_packet_clone(self.0.as_ptr()) }).map(Self).ok_or(Fault::MEMORY)
-    }
-
     fn get(&self) -> &ffi::AVPacket {
         // SAFETY: ours, alive, and only read while `self` is borrowed.
         unsafe { self.0.as_ref() }
@@ -140,11 +135,6 @@ impl Packet {
         usize::try_from(self.get().stream_index).unwrap_or(usize::MAX)
     }
 
-    /// Says which stream it belongs to.
-    pub(crate) fn set_stream(&mut self, index: usize) {
-        self.get_mut().stream_index = i32::try_from(index).unwrap_or(i32::MAX);
-    }
-
     /// Whether decoding can begin here.
     pub(crate) fn is_key(&self) -> bool {
         self.get().flags & ffi::AV_PKT_FLAG_KEY != 0
@@ -170,11 +160,24 @@ impl Packet {
         extra || parameters
     }
 
-    /// Takes everything from it but its data and times: nothing else of the input gets into an output.
-    pub(crate) fn strip(&mut self) {
-        // SAFETY: ours and borrowed exclusively; its side data are freed and the pointer set to null.
-        unsafe { ffi::av_packet_free_side_data(self.0.as_ptr()) };
-        self.get_mut().pos = -1;
+    /// Becomes a view of another's data, with times of its own, in a stream: nothing else of it is seen. It holds nothing before.
+    ///
+    /// # Safety
+    /// The other one must live until [`Self::show_nothing`].
+    pub(super) unsafe fn show(&mut self, other: &Self, stream: usize, times: Times) {
+        let (data, size, flags) = (other.get().data, other.get().size, other.get().flags);
+        let packet = self.get_mut();
+        (packet.data, packet.size, packet.flags) = (data, size, flags);
+        packet.stream_index = i32::try_from(stream).unwrap_or(i32::MAX);
+        packet.pos = -1;
+        packet.duration = times.duration;
+        self.set_times(times.pts, times.dts);
+    }
+
+    /// Ends that.
+    pub(super) fn show_nothing(&mut self) {
+        let packet = self.get_mut();
+        (packet.data, packet.size) = (std::ptr::null_mut(), 0);
     }
 
     /// Changes the clock of its times.

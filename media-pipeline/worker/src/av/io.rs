@@ -3,6 +3,8 @@
 //! Every read and write says where (`pread`, `pwrite`): the descriptor's own position is neither used nor moved, so one
 //! input can be opened several times in a row.
 
+#![expect(unsafe_code, reason = "libavformat is C")]
+
 use super::ff::Fault;
 use ffmpeg_next::format::context::StreamIo;
 use std::fs::File;
@@ -11,6 +13,8 @@ use std::os::unix::fs::FileExt;
 
 /// Bytes that go through at a time.
 const BUFFER: usize = 256 * 1024;
+/// Bytes that are waited for before something is written: all that there is room for.
+const BUFFER_MIN: i32 = 256 * 1024;
 
 /// A file with a position of its own.
 struct At {
@@ -64,5 +68,8 @@ pub(crate) fn reader(file: File) -> std::result::Result<StreamIo, Fault> {
 /// For writing, with seeking, at most `bytes_max`: more answers a fault.
 pub(crate) fn writer(file: File, bytes_max: u64) -> std::result::Result<StreamIo, Fault> {
     let at = At { file, position: 0, bytes_max };
-    StreamIo::from_write_seek_with_capacity(at, BUFFER).map_err(|_| Fault::MEMORY)
+    let mut io = StreamIo::from_write_seek_with_capacity(at, BUFFER).map_err(|_| Fault::MEMORY)?;
+    // SAFETY: fresh and ours. Without it every packet is written by itself, as to a listener who waits for it.
+    unsafe { (*io.as_mut_ptr()).min_packet_size = BUFFER_MIN };
+    Ok(io)
 }

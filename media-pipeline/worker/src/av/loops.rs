@@ -3,8 +3,8 @@
 use super::coder::{Encoder, Pictures};
 use super::ff::{Frame, MILLIS, Packet, Rational};
 use super::graph::Graph;
+use super::lanes::{self, Lane};
 use super::limits;
-use super::mux::{Container, Muxer};
 use super::plan::{self, Colours, Plan};
 use super::turn::Turn;
 use crate::image;
@@ -139,17 +139,14 @@ impl Coder {
         self.encoder.send(None)?;
         self.collect()?;
         // The container's own bytes come on top; they were planned for, and what is over is a little.
-        let mut muxer = Muxer::new(main, Container::Mp4, self.bytes_max.saturating_mul(2))?;
-        let stream = muxer.add(&self.encoder.parameters()?, self.encoder.time_base())?;
-        muxer.start()?;
-        for mut packet in self.packets {
+        for packet in &mut self.packets {
             let pts = packet.pts().unwrap_or(0);
             let next = self.times.partition_point(|time| *time <= pts);
             packet.set_duration(self.times.get(next).copied().unwrap_or(self.end_ms) - pts);
-            packet.set_stream(stream);
-            muxer.write(packet)?;
         }
-        let bytes = muxer.finish()?;
+        let (parameters, clock) = (self.encoder.parameters()?, self.encoder.time_base());
+        let lane = Lane { parameters: &parameters, clock, packets: &self.packets, origin: 0, longest: i64::MAX };
+        let bytes = lanes::write(main, &[lane], self.bytes_max.saturating_mul(2))?;
         if bytes > self.bytes_max {
             return Err(Refusal::over(Reason::TooLarge, self.bytes_max, bytes));
         }

@@ -23,11 +23,38 @@ pub(crate) enum Container {
     Ogg,
 }
 
+/// How an MP4's header gets in front of what it tells of. An Ogg has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Header {
+    /// It is brought there when all is written.
+    Moved,
+    /// So many bytes are left for it: where it is longer, ending fails.
+    Before(u64),
+}
+
+/// When a packet is decoded and shown, and how long, in its stream's clock. Zero: how long is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Times {
+    pub(crate) pts: Option<i64>,
+    pub(crate) dts: Option<i64>,
+    pub(crate) duration: i64,
+}
+
+impl Times {
+    /// A packet's own.
+    pub(crate) fn of(packet: &Packet) -> Self {
+        Self { pts: packet.pts(), dts: packet.dts(), duration: packet.duration() }
+    }
+}
+
 /// A container that is being written.
 pub(crate) struct Muxer {
     output: Output,
     file: File,
     container: Container,
+    header: Header,
+    /// What packets are shown to FFmpeg by: it looks at one, and keeps nothing.
+    shown: Packet,
     /// The clocks of the packets that are given, per stream.
     clocks: Vec<Rational>,
 }
@@ -49,7 +76,8 @@ impl Muxer {
         let mut output = output_to_stream(writer, None, Some(name)).map_err(|_| Reason::Unsupported)?;
         // SAFETY: fresh and ours. No word about the program that wrote it, so the same input makes the same bytes.
         unsafe { (*output.as_mut_ptr()).flags |= ffi::AVFMT_FLAG_BITEXACT };
-        Ok(Self { output, file, container, clocks: Vec::new() })
+        let (header, shown) = (Header::Moved, Packet::new()?);
+        Ok(Self { output, file, container, header, shown, clocks: Vec::new() })
     }
 
     /// Adds a stream whose packets' times are counted in `clock`, and answers its number.
@@ -76,8 +104,12 @@ impl Muxer {
     ///
     /// # Errors
     /// If the container can't hold what it is to hold.
-    pub(crate) fn start(&mut self) -> Result<(), Fault> {
-        let options = Dictionary::new();
+    pub(crate) fn start(&mut self, header: Header) -> Result<(), Fault> {
+        let mut options = Dictionary::new();
+        self.header = header;
+        if let Header::Before(bytes) = header {
+            options.set("moov_size", &bytes.to_string());
+        }
         // SAFETY: ours and not begun; the options are given and taken back.
         unsafe {
             let mut options = options.disown();
@@ -87,19 +119,21 @@ impl Muxer {
         }
     }
 
-    /// Writes a packet of the stream it says, in that stream's clock.
+    /// Writes a packet into a stream, with times in that stream's clock: nothing else of it but whether decoding can begin there.
+    ///
+    /// Packets come in the order in which they are to stand: nothing is queued.
     ///
     /// # Errors
     /// If its times make no sense to the container, or there is no room.
-    pub(crate) fn write(&mut self, mut packet: Packet) -> Result<(), Fault> {
-        let index = packet.stream();
-        let Some(clock) = self.clocks.get(index) else { return Err(Fault::INVALID) };
-        packet.strip();
-        // SAFETY: ours and begun; it has the stream; the packet is ours, and what it holds is taken.
+    pub(crate) fn write(&mut self, stream: usize, packet: &Packet, times: Times) -> Result<(), Fault> {
+        let Some(clock) = self.clocks.get(stream) else { return Err(Fault::INVALID) };
+        // SAFETY: ours and begun; it has the stream; the packet's data live longer than the call, and are forgotten after it.
         unsafe {
-            let own = (**(*self.output.as_ptr()).streams.add(index)).time_base;
-            packet.rescale(*clock, own);
-            Fault::check(ffi::av_interleaved_write_frame(self.output.as_mut_ptr(), packet.as_ptr())).map(drop)
+            self.shown.show(packet, stream, times);
+            self.shown.rescale(*clock, (**(*self.output.as_ptr()).streams.add(stream)).time_base);
+            let answer = ffi::av_write_frame(self.output.as_mut_ptr(), self.shown.as_ptr());
+            self.shown.show_nothing();
+            Fault::check(answer).map(drop)
         }
     }
 
@@ -108,7 +142,7 @@ impl Muxer {
     /// # Errors
     /// If there is no room.
     pub(crate) fn finish(self) -> Result<u64, Refusal> {
-        let Self { mut output, file, container, .. } = self;
+        let Self { mut output, file, container, header, .. } = self;
         // SAFETY: ours and begun; it is ended once. What is behind it is flushed when it goes.
         let ended = Fault::check(unsafe { ffi::av_write_trailer(output.as_mut_ptr()) });
         // SAFETY: ours and alive, as is the I/O it was given.
@@ -119,7 +153,7 @@ impl Muxer {
         drop(output);
         ended?;
         wrote?;
-        if container != Container::Ogg {
+        if container != Container::Ogg && header == Header::Moved {
             front::bring(&file).map_err(|_| Reason::StoreUnavailable)?;
         }
         Ok(file.metadata().map_err(|_| Reason::StoreUnavailable)?.len())

@@ -9,7 +9,7 @@ use super::coder::{Decoder, Encoder, Sounds};
 use super::ff::{Fault, Frame, MILLIS, Packet, Rational, rescale};
 use super::graph::Graph;
 use super::limits::RATE_MIN;
-use super::mux::{Container, Muxer};
+use super::mux::{Container, Header, Muxer, Times};
 use super::open::{Family, Kind, Source, Track};
 use super::plan::is_low_complexity;
 use ffmpeg_next::ffi;
@@ -206,13 +206,12 @@ struct Out {
 }
 
 impl Out {
-    fn put(&mut self, mut packet: Packet) -> Result<(), Refusal> {
+    fn put(&mut self, packet: &Packet) -> Result<(), Refusal> {
         self.bytes = self.bytes.saturating_add(packet.size() as u64);
         if self.bytes > self.bytes_max {
             return Err(Refusal::over(Reason::TooLarge, self.bytes_max, self.bytes));
         }
-        packet.set_stream(self.stream);
-        self.muxer.write(packet).map_err(Refusal::from)
+        self.muxer.write(self.stream, packet, Times::of(packet)).map_err(Refusal::from)
     }
 }
 
@@ -234,7 +233,7 @@ impl Line {
             Some(encoder) => muxer.add(&encoder.parameters()?, encoder.time_base())?,
             None => muxer.add(&track.parameters, track.time_base)?,
         };
-        muxer.start()?;
+        muxer.start(Header::Moved)?;
         Ok(Self {
             decoder,
             chain: plan.chain(),
@@ -264,7 +263,7 @@ impl Line {
 
     /// Copies a packet with its times: what comes before zero is not to be heard, and the container says so.
     fn copy(&mut self, packet: &Packet) -> Result<(), Refusal> {
-        self.out.put(packet.share()?)
+        self.out.put(packet)
     }
 
     /// Decodes. A packet that can't be decoded is passed over: what is around it can still be heard.
@@ -347,7 +346,7 @@ impl Line {
             Err(fault) => return Err(fault.into()),
         }
         while let Some(packet) = encoder.receive()? {
-            self.out.put(packet)?;
+            self.out.put(&packet)?;
         }
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! A video: what fits is copied, what does not is coded anew, stream by stream; then poster and header in front.
 
-use super::ff::{MICROS, Packet, Rational, rescale};
+use super::ff::{MICROS, Packet, Parameters, Rational, rescale};
+use super::lanes::{self, Lane};
 use super::limits::VIDEO_PIXELS_MAX;
-use super::mux::{Container, Muxer};
 use super::open::{Family, Source, Track};
 use super::pictures::{self, Coded, Made};
 use super::plan::{self, Plan};
@@ -11,6 +11,7 @@ use super::turn::Turn;
 use super::{poster, sound, tones};
 use crate::image::{self, Stills};
 use std::fs::File;
+use std::mem::ManuallyDrop;
 use tertulia_media_core::{Class, Job, Outcome, POSTER_SIDE, Reason, Refusal};
 
 /// How often coding may turn out too large before it is given up. Each attempt has less than two thirds of the bits.
@@ -31,7 +32,8 @@ pub(super) fn run(
     if source.best(super::open::Kind::Video).is_none() {
         return alone(job, input, outputs, progress);
     }
-    let reel = Reel::load(source, bytes, &job.limits)?;
+    // Kept to the end, which is the process's: to free thousands of packets one by one would keep whoever waits.
+    let reel = ManuallyDrop::new(Reel::load(source, bytes, &job.limits)?);
     progress(READ);
     let Some(track) = reel.picture() else { return alone(job, input, outputs, progress) };
     check_size(track)?;
@@ -68,10 +70,45 @@ fn most(bits: u32) -> u64 {
     u64::from(bits) * 5 / 4
 }
 
+/// One stream of the output.
+struct Part<'a> {
+    parameters: Parameters,
+    clock: Rational,
+    packets: Packets<'a>,
+    /// What the packets' times are counted from, and how long each lasts at most.
+    origin: i64,
+    longest: i64,
+    end_us: i64,
+    is_faulty: bool,
+}
+
+/// The input's packets as they are, or others.
+enum Packets<'a> {
+    Copied(&'a [Packet]),
+    Coded(Vec<Packet>),
+}
+
+impl Part<'_> {
+    fn lane(&self) -> Lane<'_> {
+        let packets = match &self.packets {
+            Packets::Copied(packets) => packets,
+            Packets::Coded(packets) => packets.as_slice(),
+        };
+        Lane { parameters: &self.parameters, clock: self.clock, packets, origin: self.origin, longest: self.longest }
+    }
+}
+
+impl From<Coded> for Part<'_> {
+    fn from(coded: Coded) -> Self {
+        let Coded { parameters, clock, packets, end_us, is_faulty } = coded;
+        Self { parameters, clock, packets: Packets::Coded(packets), origin: 0, longest: i64::MAX, end_us, is_faulty }
+    }
+}
+
 /// What goes into the output, and what is said of it.
-struct Ready {
-    pictures: Coded,
-    sounds: Option<Coded>,
+struct Ready<'a> {
+    pictures: Part<'a>,
+    sounds: Option<Part<'a>>,
     width: u32,
     height: u32,
     is_copied: bool,
@@ -79,7 +116,7 @@ struct Ready {
     attempts: u32,
 }
 
-impl Making<'_> {
+impl<'a> Making<'a> {
     fn run(&self, outputs: [File; 3], progress: &mut dyn FnMut(u16)) -> Result<Outcome, Refusal> {
         let [main, jpeg, webp] = outputs;
         let (stills, copied) = self.stills_beside(jpeg, webp, || self.written_copy(&main))?;
@@ -96,10 +133,10 @@ impl Making<'_> {
             if let Some(made) = made {
                 break made;
             }
-            let mut ready = self.coded(attempts, &mut progress)?;
+            let ready = self.coded(attempts, &mut progress)?;
             attempts = ready.attempts;
             progress(CODED);
-            let bytes = self.write(&main, &mut ready)?;
+            let bytes = self.write(&main, &ready)?;
             made = (bytes <= limit).then_some((bytes, ready));
         };
         let reel = self.reel;
@@ -133,8 +170,9 @@ impl Making<'_> {
         mut webp: File,
         meanwhile: impl FnOnce() -> Result<T, Refusal>,
     ) -> Result<(Stills, T), Refusal> {
-        let mut make = move || image::stills(&poster::find(self.reel)?, POSTER_SIDE, &mut jpeg, &mut webp);
-        if self.job.threads < 2 {
+        let threads = self.job.threads;
+        let mut make = move || image::stills(&poster::find(self.reel)?, POSTER_SIDE, threads, [&mut jpeg, &mut webp]);
+        if threads < 2 {
             return Ok((make()?, meanwhile()?));
         }
         std::thread::scope(|scope| {
@@ -146,14 +184,14 @@ impl Making<'_> {
     }
 
     /// A copy, written, and how long it is. Nothing if the pictures do not fit: then nothing was done.
-    fn written_copy(&self, main: &File) -> Result<Option<(u64, Ready)>, Refusal> {
-        let Some(mut ready) = self.copied()? else { return Ok(None) };
-        let bytes = self.write(main, &mut ready)?;
+    fn written_copy(&self, main: &File) -> Result<Option<(u64, Ready<'a>)>, Refusal> {
+        let Some(ready) = self.copied()? else { return Ok(None) };
+        let bytes = self.write(main, &ready)?;
         Ok(Some((bytes, ready)))
     }
 
     /// Everything copied, or the pictures copied and the sound coded. Nothing if the pictures do not fit.
-    fn copied(&self) -> Result<Option<Ready>, Refusal> {
+    fn copied(&self) -> Result<Option<Ready<'a>>, Refusal> {
         let reel = self.reel;
         if reel.is_faulty || reel.is_short || !plan::pictures_fit(self.track, &reel.pictures) {
             return Ok(None);
@@ -173,43 +211,35 @@ impl Making<'_> {
                 if plan::copied_bytes(&[&reel.pictures]) + bytes > self.job.limits.video_bytes_max {
                     return Ok(None);
                 }
-                (coded, false)
+                (coded.map(Part::from), false)
             }
         };
         let (width, height) = (self.track.parameters.width(), self.track.parameters.height());
         Ok(Some(Ready { pictures, sounds, width, height, is_copied, attempts: 0 }))
     }
 
-    fn copy(&self, track: &Track, strip: &Strip) -> Result<Coded, Refusal> {
+    fn copy(&self, track: &Track, strip: &'a Strip) -> Result<Part<'a>, Refusal> {
         let clock = track.time_base;
-        let origin = rescale(self.reel.origin_us(), MICROS, clock);
-        let last = rescale(strip.last_duration_us(), MICROS, clock);
-        let mut packets = Vec::with_capacity(strip.packets.len());
-        for packet in &strip.packets {
-            let mut packet = packet.share()?;
-            let moved = |time: Option<i64>| time.map(|time| time.saturating_sub(origin));
-            packet.set_times(moved(packet.pts()), moved(packet.dts()));
-            packet.set_duration(packet.duration().min(last.max(1)).max(0));
-            packets.push(packet);
-        }
-        Ok(Coded {
+        Ok(Part {
             parameters: track.parameters.duplicate()?,
             clock,
-            packets,
+            packets: Packets::Copied(&strip.packets),
+            origin: rescale(self.reel.origin_us(), MICROS, clock),
+            longest: rescale(strip.last_duration_us(), MICROS, clock).max(1),
             end_us: strip.end_us.saturating_sub(self.reel.origin_us()),
             is_faulty: false,
         })
     }
 
     /// The sound for pictures that are coded: copied where it fits and is not much more than was planned, else coded.
-    fn sound(&self, bits: u32) -> Result<Option<Coded>, Refusal> {
+    fn sound(&self, bits: u32) -> Result<Option<Part<'a>>, Refusal> {
         let reel = self.reel;
         let is_whole = !reel.is_faulty && !reel.is_short;
         match reel.sound() {
             Some(track) if is_whole && plan::sounds_fit(track, &reel.sounds) && reel.sounds.bits() <= most(bits) => {
                 Ok(Some(self.copy(track, &reel.sounds)?))
             }
-            _ => tones::code(reel, bits),
+            _ => Ok(tones::code(reel, bits)?.map(Part::from)),
         }
     }
 
@@ -221,7 +251,7 @@ impl Making<'_> {
     }
 
     /// Pictures and sound coded, as small as it takes; so many attempts were too much already.
-    fn coded(&self, attempts: u32, progress: &mut dyn FnMut(u16)) -> Result<Ready, Refusal> {
+    fn coded(&self, attempts: u32, progress: &mut dyn FnMut(u16)) -> Result<Ready<'a>, Refusal> {
         let (reel, limit) = (self.reel, self.job.limits.video_bytes_max);
         let threads = self.job.threads.max(1);
         let first = self.plan(0);
@@ -245,33 +275,16 @@ impl Making<'_> {
                 let Made::Coded(coded) = made else { continue };
                 let (width, height) = (plan.width, plan.height);
                 let (sounds, attempts) = (sounds.flatten(), attempt + 1);
-                return Ok(Ready { pictures: coded, sounds, width, height, is_copied: false, attempts });
+                return Ok(Ready { pictures: coded.into(), sounds, width, height, is_copied: false, attempts });
             }
             Err(Refusal::over(Reason::TooLarge, limit, limit + 1))
         })
     }
 
-    /// Writes what is ready, whose packets are gone then, and answers how long it has become.
-    fn write(&self, main: &File, ready: &mut Ready) -> Result<u64, Refusal> {
-        let mut muxer = Muxer::new(main, Container::Mp4, self.job.limits.video_bytes_max.saturating_mul(2))?;
-        let mut strips = Vec::new();
-        for coded in [Some(&mut ready.pictures), ready.sounds.as_mut()].into_iter().flatten() {
-            let stream = muxer.add(&coded.parameters, coded.clock)?;
-            strips.push((stream, coded.clock, std::mem::take(&mut coded.packets).into_iter().peekable()));
-        }
-        muxer.start()?;
-        loop {
-            let due =
-                |packet: &Packet, clock: Rational| rescale(packet.dts().or(packet.pts()).unwrap_or(0), clock, MICROS);
-            let next = strips
-                .iter_mut()
-                .filter_map(|(stream, clock, packets)| Some((due(packets.peek()?, *clock), *stream)))
-                .min();
-            let Some((_, stream)) = next else { break };
-            let Some(mut packet) = strips[stream].2.next() else { break };
-            packet.set_stream(stream);
-            muxer.write(packet)?;
-        }
-        muxer.finish()
+    /// Writes what is ready, and answers how long it has become.
+    fn write(&self, main: &File, ready: &Ready<'_>) -> Result<u64, Refusal> {
+        let parts = [Some(&ready.pictures), ready.sounds.as_ref()];
+        let lanes: Vec<Lane<'_>> = parts.into_iter().flatten().map(Part::lane).collect();
+        lanes::write(main, &lanes, self.job.limits.video_bytes_max.saturating_mul(2))
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The sizes in the boxes are checked first, before the library sees the file: its own bounds have no figures. What the coded
 //! picture itself claims shows only to the decoder: there the bounds of the whole process hold.
+#![expect(unsafe_code, reason = "what libheif can decode is asked of its C interface")]
 
 use super::decode::{Decoded, Sheet, check_size};
 use super::frame::{Frame, Layout};
@@ -22,6 +23,16 @@ pub(super) fn warm_up() {
 /// The library's version.
 pub(super) fn version() -> String {
     LibHeif::new().version().map(|number| number.to_string()).join(".")
+}
+
+/// Whether it can decode HEVC, which is a plugin of its own in newer distributions.
+pub(super) fn opens_hevc() -> bool {
+    // Looks for plugins.
+    let _library = LibHeif::new();
+    // SAFETY: looks through the library's own list.
+    unsafe {
+        libheif_sys::heif_have_decoder_for_format(libheif_sys::heif_compression_format_heif_compression_HEVC) != 0
+    }
 }
 
 /// Decodes the primary picture.

@@ -30,14 +30,34 @@ pub(crate) struct Stills {
 
 /// Writes thumbnails of an upright frame whose longer side is at most `side`, and makes what the message carries.
 ///
+/// With two threads or more WebP, which takes as long as all the rest, is made beside it.
+///
 /// # Errors
 /// [`Reason::StoreUnavailable`] if an output can't be written; [`Reason::OutOfMemory`].
-pub(crate) fn stills(frame: &Frame, side: u32, jpeg_out: &mut File, webp_out: &mut File) -> Result<Stills, Refusal> {
+pub(crate) fn stills(
+    frame: &Frame,
+    side: u32,
+    threads: u32,
+    [jpeg_out, webp_out]: [&mut File; 2],
+) -> Result<Stills, Refusal> {
     let scaled = frame.within(side, Quality::Fine)?;
     let thumb = scaled.as_ref().unwrap_or(frame);
+    let mut webp = || write(webp_out, &encode::webp(thumb, WEBP_QUALITY, WEBP_EFFORT)?);
+    if threads < 2 {
+        webp()?;
+        return jpeg_and_tiny(thumb, jpeg_out);
+    }
+    std::thread::scope(|scope| {
+        let webp = scope.spawn(webp);
+        let stills = jpeg_and_tiny(thumb, jpeg_out);
+        webp.join().map_err(|_| Refusal::from(Reason::Damaged))??;
+        stills
+    })
+}
+
+fn jpeg_and_tiny(thumb: &Frame, jpeg_out: &mut File) -> Result<Stills, Refusal> {
     let how = Jpeg { quality: JPEG_QUALITY, is_sharp: false, is_progressive: false };
     write(jpeg_out, &encode::jpeg(thumb, how)?)?;
-    write(webp_out, &encode::webp(thumb, WEBP_QUALITY, WEBP_EFFORT)?)?;
     let small = thumb.within(THUMBHASH_SIDE, Quality::Coarse)?;
     let small = small.as_ref().unwrap_or(thumb);
     let thumbhash = thumbhash::rgba_to_thumb_hash(small.width() as usize, small.height() as usize, &small.to_rgba());

