@@ -194,3 +194,29 @@ fn m2_m3_what_waits_of_a_group_outlives_the_files_it_was_written_to() {
     let members = view(&engine, "alice", group).expect("her group").members;
     assert_eq!(members, [(user("alice"), Role::Owner)]);
 }
+
+#[test]
+fn d5_what_was_given_to_a_groups_members_goes_to_those_or_to_nobody() {
+    let engine = start(Relay::new(Limits::default()), Box::new(Memory::default()));
+    let ((alice, _), (bob, _), (eve, _)) = (attach(&engine, "alice"), attach(&engine, "bob"), attach(&engine, "eve"));
+    let group = create(&engine, "alice", &["bob"]);
+    let (version, mut there) = engine.written_to(alice, group).expect("hers");
+    there.sort_unstable();
+    assert_eq!(there, [user("alice"), user("bob")]);
+    assert_eq!(engine.written_to(eve, group), Err(Rejected::Refused(Refusal::NoConversation)), "a stranger");
+    assert!(!engine.knows(alice, ClientId(1)));
+    // Somebody comes between the look and the message: it is for others than those who were looked at.
+    change(&engine, "alice", Some(group), 2, Change::Member { user: user("carol"), role: None }).expect("carol");
+    let late = say(&engine, alice, To::GroupAt(group, version), 1, "a photo");
+    assert_eq!(late, Err(Rejected::Refused(Refusal::Changed)));
+    assert!(!engine.knows(alice, ClientId(1)), "nothing was taken");
+    let (version, there) = engine.written_to(alice, group).expect("hers");
+    assert_eq!(there.len(), 3);
+    let seq = say(&engine, alice, To::GroupAt(group, version), 1, "a photo").expect("sent");
+    // Said again it is the same, whoever has come or gone since.
+    change(&engine, "alice", Some(group), 3, Change::Remove { user: user("bob") }).expect("he goes");
+    assert_eq!(say(&engine, alice, To::GroupAt(group, version), 1, "a photo"), Ok(seq));
+    assert!(engine.knows(alice, ClientId(1)));
+    assert_eq!(engine.written_to(alice, group).expect("hers").1.len(), 2);
+    assert_eq!(engine.written_to(bob, group), Err(Rejected::Refused(Refusal::NotAllowed)), "not any more");
+}

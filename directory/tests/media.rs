@@ -448,3 +448,53 @@ async fn collect(directory: &Directory, store: &Mutex<HashSet<[u8; 32]>>) {
         directory.blob_deleted(&key).await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn d5_d10_what_messages_carry_stays_for_those_they_are_for_and_saying_it_again_changes_nothing() {
+    let (directory, _folder) = open().await;
+    document(&directory, &new(1, "alice"), 1, 1).await;
+    let (all, both) = (["alice", "bob", "carol"].map(user), ["alice", "bob"].map(user));
+    let refer = async |people: &[UserId], to: &str, max| {
+        directory.media_refer(&user("alice"), id(1), people, to, max, NOW).await.unwrap()
+    };
+    let ends = async || directory.media(id(1), NOW).await.unwrap().unwrap().ends_at;
+    let has = async |name: &str| directory.media_for(&user(name), id(1), NOW).await.unwrap().is_some();
+    assert_eq!(directory.media_refer(&user("bob"), id(1), &both, "m", 9, NOW).await.unwrap(), Shared::NotFound);
+    assert_eq!(refer(&all, "first", 2).await, Shared::Full, "more than it may be shared with");
+    assert!(!has("bob").await && ends().await == Some(NOW + DAY), "nothing of what was refused");
+    for _ in 0..2 {
+        // Somebody who is nobody by now is passed over.
+        assert_eq!(refer(&[both.as_slice(), &[user("gone")]].concat(), "first", 2).await, Shared::Done);
+    }
+    assert!(has("bob").await && !has("carol").await && ends().await.is_none());
+    assert_eq!(refer(&all, "second", 9).await, Shared::Done);
+    let let_go = async |people: &[UserId], to: &str| {
+        directory.media_let_go(id(1), people, to, NOW, NOW + DAY).await.unwrap();
+    };
+    // Of two messages one is taken back: the other still carries it. Its sender alone keeps it from going.
+    let_go(&all, "second").await;
+    assert!(has("bob").await && !has("carol").await);
+    let_go(&[user("bob")], "first").await;
+    assert!(!has("bob").await && ends().await.is_none(), "it is in a message of hers");
+    let_go(&[user("alice")], "first").await;
+    assert_eq!(ends().await, Some(NOW + DAY));
+}
+
+#[tokio::test]
+async fn m9_a_message_gives_what_is_seen_once_to_those_it_is_for_and_not_to_its_sender() {
+    let (directory, _folder) = open().await;
+    document(&directory, &NewMedia { view_once: Some(vec![user("bob")]), ..new(1, "alice") }, 1, 1).await;
+    let people = ["alice", "bob", "carol"].map(user);
+    for _ in 0..2 {
+        let referred = directory.media_refer(&user("alice"), id(1), &people, "m", 9, NOW).await.unwrap();
+        assert_eq!(referred, Shared::Done);
+    }
+    let opens =
+        async |name: &str| directory.media_open(&user(name), &device("phone"), id(1), NOW, MINUTE).await.unwrap();
+    assert_eq!(opens("alice").await, Opening::Forbidden);
+    assert_eq!(opens("bob").await, Opening::Lease(NOW + MINUTE));
+    let ends = async || directory.media(id(1), NOW).await.unwrap().unwrap().ends_at;
+    assert_eq!(ends().await, Some(NOW + DAY), "Carol has not");
+    assert_eq!(opens("carol").await, Opening::Lease(NOW + MINUTE));
+    assert_eq!(ends().await, Some(NOW + MINUTE), "all have: its sender is nobody it waits for");
+}

@@ -8,11 +8,12 @@ export async function gateTo(url) {
   const open = new Set();
   let shut = false;
   /** What begins with it is not let through. */
-  let refused;
+  let refused = [];
   const listener = createServer((near) => {
     if (shut) return near.destroy();
     near.on("data", (bytes) => {
-      if (refused && bytes.toString("latin1").startsWith(`GET ${refused}`)) near.destroy();
+      const [asked = ""] = /^[A-Z]+ (\S+) HTTP/.exec(bytes.toString("latin1"))?.slice(1) ?? [];
+      if (refused.some((path) => asked.startsWith(path))) near.destroy();
     });
     const far = connect(Number(target.port), target.hostname);
     open.add(near).add(far);
@@ -30,14 +31,14 @@ export async function gateTo(url) {
       shut = true;
       for (const socket of open) socket.destroy();
     },
-    /** Cuts every connection, and lets none through that asks for this path. */
-    shutTo(path) {
-      refused = path;
+    /** Cuts every connection, and lets none through that asks for one of these paths. */
+    shutTo(...paths) {
+      refused = paths;
       for (const socket of open) socket.destroy();
     },
     open() {
       shut = false;
-      refused = undefined;
+      refused = [];
     },
     close() {
       this.shut();

@@ -21,6 +21,7 @@ import {
   type Welcome,
 } from "@tertulia/sdk";
 import { forgetAccount, saveAccount, type Account } from "./account.js";
+import { Attaching } from "./attaching.js";
 import { Calls } from "./calls.js";
 import { Chats } from "./chats.js";
 import { claimDevice } from "./device.js";
@@ -86,6 +87,7 @@ export class Store {
   readonly mine: Mine;
   readonly library: Library;
   readonly chats: Chats;
+  readonly attaching: Attaching;
   readonly here: Here;
   readonly push: Push;
   readonly #route: Route;
@@ -104,6 +106,7 @@ export class Store {
     this.mine = new Mine(this);
     this.library = new Library(this);
     this.chats = new Chats(this);
+    this.attaching = new Attaching(this);
     this.here = new Here(this);
     this.push = new Push(this);
     this.chats.show(placeOfAddress().chat);
@@ -177,6 +180,7 @@ export class Store {
     this.connection = client.state;
     this.#listen(client);
     this.chats.attach(client);
+    this.attaching.attach(client);
     this.here.attach(client);
     void client.messages?.ready.then(() => this.#chooseTab());
     void this.push.keepUp();
@@ -466,6 +470,7 @@ export class Store {
     this.calls.forget();
     this.mine.begin();
     this.library.forget();
+    this.attaching.forget();
     this.met.forget();
     this.chats.forget();
     this.tab = "people";

@@ -1,7 +1,9 @@
 // What the app says about messages, and how a text is shown: nothing here knows the page.
 
-import { TertuliaError, type Content, type FailureCode, type GroupRole, type MessagesProblem, type MessageState } from "@tertulia/sdk";
+import { TertuliaError, type ChatMessage, type Content, type FailureCode, type GroupRole, type MessagesProblem, type MessageState } from "@tertulia/sdk";
 import { sayCall } from "./words-calls.js";
+import { isCarrying, sayCarried } from "./words-carried.js";
+import { sayRefusal } from "./words-media.js";
 import { sayError } from "./words.js";
 
 /** Who somebody is, in a sentence: `Ana`, `you`. */
@@ -11,6 +13,7 @@ export type Naming = (userId: string) => string;
 export function sayContent(content: Content, from = "", naming: Naming = sayUnknown): string {
   if (content.type === "text") return content.text.trim().replace(/\s+/g, " ");
   if (content.type === "system") return sayEvent(content, from, naming);
+  if (isCarrying(content)) return sayCarried(content);
   if (content.type === "call") return sayCall(content, naming(from) === "you");
   return "A message that this version can’t show";
 }
@@ -101,6 +104,18 @@ export function sayFailure(code: FailureCode): string {
     default:
       return "The server has refused it";
   }
+}
+
+/** Why a message did not go: one with a file in words for that. */
+export function sayWhyNot({ failed, figures, content }: ChatMessage): string {
+  if (failed === undefined) return "";
+  const code: string = failed;
+  if (!isCarrying(content)) return sayFailure(failed);
+  if (code === "not_found") return "The file is not here any more";
+  if (code === "forbidden") return "It may not be sent here";
+  if (!code.startsWith("media_") && code !== "file_unreadable" && code !== "rate_limited") return sayFailure(failed);
+  const error = new TertuliaError({ code: failed, class: "invalid", message: "", ...figures });
+  return sayRefusal(error, content.file?.file_name, content.file?.bytes);
 }
 
 /** Why what was written could not be taken. */

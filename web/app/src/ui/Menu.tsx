@@ -15,7 +15,15 @@ export interface MenuItem {
 /** Space that the list wants below its button. */
 const ROOM_PX = 220;
 
-export function Menu({ label, items }: { label: string; items: MenuItem[] }) {
+interface Props {
+  label: string;
+  items: MenuItem[];
+  /** Without: three dots. */
+  icon?: IconName;
+  testId?: string;
+}
+
+export function Menu({ label, items, icon = "more", testId = "more" }: Props) {
   const [open, setOpen] = useState(false);
   const [up, setUp] = useState(false);
   const button = useRef<HTMLButtonElement>(null);
@@ -36,13 +44,13 @@ export function Menu({ label, items }: { label: string; items: MenuItem[] }) {
         type="button"
         ref={button}
         class="round quiet"
-        data-testid="more"
+        data-testid={testId}
         aria-label={label}
         title={label}
         aria-expanded={open}
         onClick={toggle}
       >
-        <Icon name="more" />
+        <Icon name={icon} />
       </button>
       {open && <List items={items} up={up} label={label} dismiss={() => setOpen(false)} close={close} />}
     </div>

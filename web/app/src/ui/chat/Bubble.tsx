@@ -1,11 +1,13 @@
 // One message: what it says, when, and how far it has come.
 
-import type { ChatMessage, Content } from "@tertulia/sdk";
+import type { ChatMessage } from "@tertulia/sdk";
 import type { Store } from "../../store.js";
-import { isEmojiOnly, partsOf, sayContent, sayFailure, timeOf } from "../../words-chat.js";
+import { isCarrying } from "../../words-carried.js";
+import { isEmojiOnly, partsOf, sayContent, sayWhyNot, timeOf } from "../../words-chat.js";
 import { hueOf } from "../Avatar.js";
 import { Icon } from "../Icon.js";
 import { CallLine } from "./CallLine.js";
+import { Carried } from "./Carried.js";
 import { Ticks } from "./Ticks.js";
 
 interface Props {
@@ -30,7 +32,8 @@ export function Bubble({ store, message, follows, author, inGroup }: Props) {
   if (content.type === "call") return <CallLine store={store} message={message} call={content} />;
   const own = state !== "received";
   const large = content.type === "text" && isEmojiOnly(content.text);
-  const classes = ["bubble", own ? "own" : "theirs", follows && "follows", large && "large", state === "failed" && "failed"];
+  const carries = isCarrying(content) && "carries";
+  const classes = ["bubble", carries, own ? "own" : "theirs", follows && "follows", large && "large", state === "failed" && "failed"];
   return (
     <li class={own ? "said-by me" : "said-by"} data-testid="message" data-state={state} data-n={message.n}>
       <div class={classes.filter(Boolean).join(" ")}>
@@ -39,7 +42,7 @@ export function Bubble({ store, message, follows, author, inGroup }: Props) {
         ) : (
           <span class="hidden">{author}: </span>
         )}
-        <Said content={content} />
+        <Said store={store} message={message} />
         <span class="meta">
           <time dateTime={new Date(at).toISOString()}>{timeOf(at)}</time>
           <Ticks state={state} />
@@ -50,11 +53,24 @@ export function Bubble({ store, message, follows, author, inGroup }: Props) {
   );
 }
 
-function Said({ content }: { content: Content }) {
+function Said({ store, message }: { store: Store; message: ChatMessage }) {
+  const { content } = message;
+  if (isCarrying(content)) {
+    return (
+      <>
+        <Carried store={store} message={message} content={content} />
+        {content.type === "media" && content.caption && <Words text={content.caption} />}
+      </>
+    );
+  }
   if (content.type !== "text") return <span class="text unknown">{sayContent(content)}</span>;
+  return <Words text={content.text} />;
+}
+
+function Words({ text: all }: { text: string }) {
   return (
     <span class="text" dir="auto" data-testid="text">
-      {partsOf(content.text).map(({ text, href }, i) =>
+      {partsOf(all).map(({ text, href }, i) =>
         href === undefined ? (
           text
         ) : (
@@ -70,7 +86,7 @@ function Said({ content }: { content: Content }) {
 function Failed({ store, message }: { store: Store; message: ChatMessage }) {
   return (
     <p class="not-sent" data-testid="not-sent">
-      <span>Not sent. {message.failed && sayFailure(message.failed)}.</span>
+      <span>Not sent. {sayWhyNot(message)}.</span>
       <button type="button" class="mend" data-testid="retry" onClick={() => store.chats.retry(message)}>
         <Icon name="again" size={16} /> Try again
       </button>

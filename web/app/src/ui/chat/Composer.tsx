@@ -3,6 +3,8 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Store } from "../../store.js";
 import { Icon } from "../Icon.js";
+import { Voice } from "../media/Voice.js";
+import { Attach } from "./Attach.js";
 
 /** Of a line more it scrolls. */
 const HEIGHT_MAX_PX = 168;
@@ -38,9 +40,11 @@ export function Composer({ store, chat, name }: { store: Store; chat: string; na
     const since = field.current?.value ?? "";
     type(since === "" ? written : `${written}\n${since}`);
   };
+  const sends = store.limits !== undefined;
   const off = chats.problem === "unavailable" || !chats.api?.usable;
   return (
     <form class="composer" onSubmit={(event) => void send(event)}>
+      {sends && <Attach store={store} chat={chat} />}
       <label class="hidden" for="composer">
         Message to {name}
       </label>
@@ -60,6 +64,15 @@ export function Composer({ store, chat, name }: { store: Store; chat: string; na
           if (event.key === "Enter" && !event.shiftKey && !event.isComposing) void send(event);
         }}
       />
+      {sends && text.trim() === "" && (
+        <Voice
+          store={store}
+          small
+          disabled={off}
+          take={(file, ms) => store.attaching.voice(chat, file, ms)}
+          onRecording={(on) => store.here.types(chat, on ? "voice" : "none")}
+        />
+      )}
       <button
         type="submit"
         class="round send-button"

@@ -11,6 +11,8 @@ import { blockItem } from "../blocking.js";
 import { CallButtons } from "../CallButtons.js";
 import { Icon } from "../Icon.js";
 import { Menu } from "../Menu.js";
+import { useFiles } from "../media/files.js";
+import { Ask } from "./Attach.js";
 import { Composer } from "./Composer.js";
 import { GroupInfo } from "./GroupInfo.js";
 import { Messages } from "./Messages.js";
@@ -22,9 +24,13 @@ export function Conversation({ store, chat }: { store: Store; chat: string }) {
   const group = store.chats.api?.conversation(chat)?.group;
   const [info, setInfo] = useState(false);
   useEffect(() => setInfo(false), [chat]);
+  const { chosen } = store.attaching;
+  const over = useFiles((files) => {
+    if (!silent && store.limits) store.attaching.choose(chat, files);
+  });
   const silent = group && whyNotWrite(group, store.userId ?? "");
   return (
-    <section class="conversation" aria-label={`Conversation with ${name}`} data-testid="conversation">
+    <section class={over && !silent && store.limits ? "conversation over" : "conversation"} aria-label={`Conversation with ${name}`} data-testid="conversation">
       <Head store={store} chat={chat} name={name} group={group} ask={() => setInfo(true)} />
       <Messages key={chat} store={store} name={name} inGroup={user === undefined} />
       {silent ? (
@@ -34,6 +40,7 @@ export function Conversation({ store, chat }: { store: Store; chat: string }) {
       ) : (
         <Composer key={chat} store={store} chat={chat} name={name} />
       )}
+      {chosen?.chat === chat && <Ask store={store} chosen={chosen} name={name} />}
       {info && group && <GroupInfo store={store} chat={chat} group={group} close={() => setInfo(false)} />}
     </section>
   );

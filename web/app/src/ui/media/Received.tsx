@@ -52,7 +52,7 @@ function Shared({ store, item }: { store: Store; item: Media }) {
   );
 }
 
-interface Seen {
+export interface Seen {
   url: string;
   until: number;
 }
@@ -91,7 +91,7 @@ function Once({ store, item }: { store: Store; item: Media }) {
   );
 }
 
-function Looking({ store, item, seen, close }: { store: Store; item: Media; seen: Seen; close: () => void }) {
+export function Looking({ store, item, seen, close }: { store: Store; item: Media; seen: Seen; close: () => void }) {
   const left = seen.until - useNow(500);
   useEffect(() => () => URL.revokeObjectURL(seen.url), [seen.url]);
   useEffect(() => {

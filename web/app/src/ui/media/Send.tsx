@@ -37,7 +37,7 @@ export function Send({ store, limits, asDocument, setAsDocument }: Props) {
         <button type="button" class="primary" data-testid="choose-files" onClick={() => input.current?.click()}>
           <Icon name="plus" size={20} /> Choose files
         </button>
-        <Voice store={store} />
+        <Voice store={store} take={(file) => store.library.send([file], { as: "voice" })} />
         <button type="button" class="secondary" data-testid="choose-once" onClick={() => onceInput.current?.click()}>
           <Icon name="eye" size={20} /> For one look
         </button>

@@ -14,7 +14,18 @@ const HOLD_MS = 400;
 const LEAST_MS = 500;
 const LEVELS = 32;
 
-export function Voice({ store }: { store: Store }) {
+interface Props {
+  store: Store;
+  /** What was said, and how long it is. */
+  take: (file: Blob, ms: number) => void;
+  /** Only its sign. */
+  small?: boolean;
+  disabled?: boolean;
+  /** Something is recorded from now on, or not any more. */
+  onRecording?: (on: boolean) => void;
+}
+
+export function Voice({ store, take, small = false, disabled = false, onRecording }: Props) {
   const [recorder, setRecorder] = useState<Recorder | undefined>();
   const pressedAt = useRef<number | undefined>(undefined);
   /** A microphone that opens after one has let go, or left, is closed again. */
@@ -34,6 +45,11 @@ export function Voice({ store }: { store: Store }) {
   useEffect(() => {
     if (!recorder && recorded.current) button.current?.focus({ preventScroll: true });
     recorded.current = recorder !== undefined;
+  }, [recorder]);
+  useEffect(() => {
+    if (!recorder) return;
+    onRecording?.(true);
+    return () => onRecording?.(false);
   }, [recorder]);
   const start = async () => {
     const mine = (wanted.current += 1);
@@ -59,7 +75,7 @@ export function Voice({ store }: { store: Store }) {
     const ms = it.ms;
     const file = await it.stop();
     if (ms < LEAST_MS || file.size === 0) store.toast("Hold the button while you speak, or tap it to begin");
-    else store.library.send([file], { as: "voice" });
+    else take(file, ms);
   };
   const release = () => {
     const held = pressedAt.current !== undefined && performance.now() - pressedAt.current > HOLD_MS;
@@ -74,8 +90,11 @@ export function Voice({ store }: { store: Store }) {
     <button
       type="button"
       ref={button}
-      class="secondary"
+      class={small ? "round quiet" : "secondary"}
       data-testid="record"
+      aria-label={small ? "Record a voice message" : undefined}
+      title={small ? "Record a voice message" : undefined}
+      disabled={disabled}
       onPointerDown={(event) => {
         if (event.button !== 0) return;
         pressedAt.current = performance.now();
@@ -89,7 +108,13 @@ export function Voice({ store }: { store: Store }) {
         if (event.detail === 0) void start();
       }}
     >
-      <Icon name="mic" size={20} /> Voice note
+      {small ? (
+        <Icon name="mic" size={22} />
+      ) : (
+        <>
+          <Icon name="mic" size={20} /> Voice note
+        </>
+      )}
     </button>
   );
 }
