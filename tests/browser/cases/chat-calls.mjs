@@ -66,6 +66,8 @@ for (const [size, viewport] of Object.entries(SIZES)) {
       await bob.page.click('[data-testid="chat-head"] [data-testid="call-video"]');
       await bob.isFree();
       await seesCalls(alice, ["Voice call, declined", "Missed video call"]);
+      // What is said in passing has passed.
+      await alice.seesNo("toast");
       await looksGood(alice, `${size}-calls`);
       await alice.page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "dark" }]);
       await looksGood(alice, `${size}-calls-dark`);

@@ -29,13 +29,14 @@ export function CallLine({ store, message, call }: Props) {
       {!gone && (
         <button
           type="button"
-          class="secondary small"
+          class="secondary small call-back"
           data-testid="call-back"
           aria-label={`${own ? "Call again" : "Call back"} by ${video ? "video" : "voice"}`}
           disabled={store.displaced}
           onClick={() => store.calls.place({ user_id: user, name: store.nameOf(user) }, video)}
         >
-          <Icon name={video ? "camera" : "phone"} size={16} /> {own ? "Call again" : "Call back"}
+          <Icon name={video ? "camera" : "phone"} size={18} />
+          <span class="words">{own ? "Call again" : "Call back"}</span>
         </button>
       )}
     </li>
