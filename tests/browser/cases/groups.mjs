@@ -78,6 +78,38 @@ scenario("m2_an_invitation_is_an_address_and_good_for_whoever_opens_it", async (
   await until("Alice sees who came", async () => (await events(alice)).some((text) => /Bob \d+ joined/.test(text)));
 });
 
+scenario("m2_roles_and_rights_are_chosen_and_hold", async (world) => {
+  const [alice, bob] = await world.signedIn(["Alice", "left"], ["Bob", "right"]);
+  await makesGroup(alice, "The board", [bob]);
+  await says(alice, "Welcome");
+  await opensGroup(bob, "The board");
+  await seesMessages(bob, ["Welcome received"]);
+  const chooses = (person, testId, value, within = "") =>
+    person.page.select(`${within} [data-testid="${testId}"]`, value);
+  await alice.click("group-info");
+  await alice.types("group-description", "Minutes and decisions");
+  await alice.click("group-rename");
+  await chooses(alice, "group-post", "admin");
+  await bob.reads("may-not-write", /admins/i);
+  await bob.click("group-info");
+  await bob.reads("group", /Minutes and decisions/);
+  await bob.click("close-dialog");
+  await chooses(alice, "role", "admin", `[data-testid="member-${bob.userId}"]`);
+  await until("Bob sees what he is", async () => /made you an admin/i.test((await events(bob)).at(-1)));
+  await says(bob, "Then I write");
+  await seesMessages(alice, ["Welcome read", "Then I write received"]);
+  // An invitation that was taken back opens nothing.
+  await alice.click("invite");
+  const address = await alice.reads("invite-address", /#join=/);
+  await alice.click("revoke-invite");
+  await until("it is taken back", async () => !(await alice.page.$('[data-testid="invite-address"]')));
+  const carol = await world.device("Carol", "left");
+  await carol.signIn();
+  await carol.page.evaluate((to) => (location.href = to), address);
+  await carol.click("join-group");
+  await carol.reads("toast", /not valid/);
+});
+
 for (const [size, viewport] of Object.entries(SIZES)) {
   scenario(`m2_groups_are_accessible_at_${size}_size`, async (world) => {
     const [alice, bob, carol] = await world.signedIn(

@@ -1,4 +1,4 @@
-// About a group: its name, who is in it, adding and removing, and leaving.
+// About a group: who is in it, adding and removing, inviting, and leaving. What can be set is in GroupSettings.
 
 import { useState } from "preact/hooks";
 import { mayAs, roleIn, TertuliaError, type GroupFacts, type GroupsApi } from "@tertulia/sdk";
@@ -10,6 +10,7 @@ import { Confirm, Dialog } from "../Dialog.js";
 import { Icon } from "../Icon.js";
 import { copy } from "../media/Card.js";
 import { Chooser } from "../media/Chooser.js";
+import { GroupAbout, GroupRights, Role } from "./GroupSettings.js";
 
 interface Props {
   store: Store;
@@ -38,7 +39,7 @@ export function GroupInfo({ store, chat, group, close }: Props) {
   const [leaving, setLeaving] = useState(false);
   const [invite, setInvite] = useState<string | undefined>();
   if (id === undefined) return null;
-  const admin = mayAs(group, me, "admin");
+  const [admin, edits] = [mayAs(group, me, "admin"), mayAs(group, me, group.edit)];
   if (leaving) {
     const leave = () => void withGroups(store, (groups) => groups.remove(id, me)).then(close);
     return (
@@ -49,15 +50,23 @@ export function GroupInfo({ store, chat, group, close }: Props) {
   }
   return (
     <Dialog store={store} title={group.name || "Group"} testId="group" close={close}>
-      {group.description !== "" && <p class="say group-says">{group.description}</p>}
-      {mayAs(group, me, group.edit) && <Rename store={store} id={id} name={group.name} />}
+      {edits ? (
+        <GroupAbout store={store} id={id} group={group} />
+      ) : (
+        group.description !== "" && (
+          <p class="say group-says" dir="auto">
+            {group.description}
+          </p>
+        )
+      )}
+      {admin && <GroupRights store={store} id={id} group={group} />}
       <ul class="rows" data-testid="members">
         {group.members.map(({ user_id: user, role }) => (
           <li key={user} class="row" data-testid={`member-${user}`}>
             <Avatar id={user} name={store.nameOf(user)} />
             <span class="who">
               <span class="name">{user === me ? "You" : store.nameOf(user)}</span>
-              {role !== "member" && <span class="about">{role === "owner" ? "Owner" : "Admin"}</span>}
+              <Role store={store} id={id} group={group} user={user} role={role} me={me} />
             </span>
             {admin && user !== me && role !== "owner" && (
               <button
@@ -81,7 +90,13 @@ export function GroupInfo({ store, chat, group, close }: Props) {
           instead={(person) => (roleIn(group, person.user_id) ? <span class="about">Is here</span> : undefined)}
         />
       )}
-      {invite !== undefined && <Invite store={store} token={invite} />}
+      {invite !== undefined && (
+        <Invite
+          store={store}
+          token={invite}
+          takeBack={() => void withGroups(store, (groups) => groups.revokeInvite(id)).then(() => setInvite(undefined))}
+        />
+      )}
       <div class="dialog-foot group-foot">
         {admin && invite === undefined && (
           <button
@@ -109,41 +124,18 @@ export function GroupInfo({ store, chat, group, close }: Props) {
 }
 
 /** What one sends to those whom one invites. */
-function Invite({ store, token }: { store: Store; token: string }) {
+function Invite({ store, token, takeBack }: { store: Store; token: string; takeBack: () => void }) {
   const address = inviteAddress(location.origin, token);
   return (
     <div class="address" role="status">
-      <p>Whoever opens this address may join, until a new one is made:</p>
+      <p>Whoever opens this address may join, until a new one is made or it is taken back:</p>
       <code data-testid="invite-address">{address}</code>
       <button type="button" class="secondary small" onClick={() => void copy(store, address, "The invitation is on your clipboard")}>
         <Icon name="link" size={20} /> Copy
       </button>
+      <button type="button" class="secondary small bad" data-testid="revoke-invite" onClick={takeBack}>
+        Take it back
+      </button>
     </div>
-  );
-}
-
-function Rename({ store, id, name }: { store: Store; id: string; name: string }) {
-  const [typed, setTyped] = useState(name);
-  const save = (event: Event) => {
-    event.preventDefault();
-    void withGroups(store, (groups) => groups.update(id, { name: typed.trim() }));
-  };
-  return (
-    <form class="inline-form" onSubmit={save}>
-      <label for="group-name">Its name</label>
-      <div class="field-row">
-        <input
-          id="group-name"
-          class="field"
-          data-testid="group-name"
-          value={typed}
-          maxLength={100}
-          onInput={(event) => setTyped(event.currentTarget.value)}
-        />
-        <button type="submit" class="secondary" data-testid="group-rename" disabled={typed.trim() === "" || typed.trim() === name}>
-          Save
-        </button>
-      </div>
-    </form>
   );
 }
