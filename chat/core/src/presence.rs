@@ -28,7 +28,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use tertulia_common::{SessionId, Timestamp, UserId};
 use unwritten::Unwritten;
-use view::{Between, Truth, view};
+use view::{Between, Truth, view, whole_second};
 
 /// A watcher hears of changes at most so often. Raising it saves frames and tells people later.
 pub const PERIOD: Duration = Duration::from_secs(1);
@@ -222,8 +222,11 @@ impl Presence {
         let of = &mut self.people[person.0];
         of.acted = Some(now);
         if !of.online {
-            of.last_seen = Some(now);
-            self.news_to_watchers(now, person);
+            let before = of.last_seen.replace(now);
+            // However often they act: it is told by the second.
+            if before.map(whole_second) != Some(whole_second(now)) {
+                self.news_to_watchers(now, person);
+            }
         }
     }
 

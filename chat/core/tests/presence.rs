@@ -211,15 +211,31 @@ fn m6_only_what_somebody_does_moves_when_they_were_last_seen() {
 fn m6_who_comes_and_goes_all_the_time_costs_a_watcher_a_frame_a_second() {
     let mut world = World::new();
     world.watch(BOBS, &[ALICE]).unwrap();
-    world.pass(seconds(1));
+    world.set(ALICES, true);
+    world.pass(seconds(2));
     let before = world.frames;
-    for _ in 0..1_000 {
-        world.core.acted(world.now, &user(ALICE));
+    for n in 0..1_000 {
+        world.core.privacy(world.now, &user(ALICE), if n % 2 == 0 { CLOSED } else { OPEN });
         world.pass(Duration::from_millis(10));
     }
     assert!(world.frames - before <= 10 + 1, "{} frames in ten seconds", world.frames - before);
     assert!(world.frames - before >= 9);
     assert!(world.core.figures().coalesced > 900);
+}
+
+#[test]
+fn m6_who_acts_all_the_time_is_news_once_a_second() {
+    let mut world = World::new();
+    world.watch(BOBS, &[ALICE]).unwrap();
+    world.pass(seconds(1));
+    let before = world.core.figures().coalesced;
+    for _ in 0..500 {
+        world.core.acted(world.now, &user(ALICE));
+        world.now = world.now + Duration::from_millis(1);
+    }
+    assert_eq!(world.core.figures().coalesced, before);
+    world.pass(seconds(1));
+    assert_eq!(world.seen(BOBS, ALICE), last_seen(Timestamp(world.now.0 - 1_001)));
 }
 
 #[test]

@@ -88,6 +88,6 @@ pub(super) fn view(truth: Truth, between: Between, own: Privacy) -> View {
     View { online, last_seen: last_seen.map(whole_second) }
 }
 
-fn whole_second(at: Timestamp) -> Timestamp {
+pub(super) fn whole_second(at: Timestamp) -> Timestamp {
     Timestamp(at.0 / 1_000 * 1_000)
 }
