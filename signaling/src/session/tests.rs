@@ -164,3 +164,27 @@ fn missed_calls_of_a_welcome_are_seen_with_the_first_pong() {
     assert_eq!(session.pong(0), Some(vec![call(2)]));
     assert_eq!(session.pong(1), Some(vec![call(1)]));
 }
+
+#[test]
+fn m6_what_is_of_use_only_now_passes_by_the_outbox_and_waits_for_nobody() {
+    let link = Link::new(Fence(1));
+    let roomy = OutboxLimits { queue_frames: 64, replay_frames: 64, ..LIMITS };
+    let session = Session::new(identity(), roomy, &link);
+    let frames = |session: &Session, link: &Link| session.take_unsent(link.fence, 100).unwrap().len();
+    let passing = || Bytes::from_static(b"now");
+    for _ in 0..PASSING_MAX {
+        assert_eq!(session.pass(passing()), Passed::Taken);
+    }
+    assert_eq!(session.pass(passing()), Passed::Refused, "the socket has not read what came before");
+    assert_eq!(session.unsent(), (0, 0), "it is not among the frames of the session");
+    assert_eq!(frames(&session, &link), PASSING_MAX);
+    assert_eq!(session.pass(passing()), Passed::Taken);
+    assert!(session.detach(link.fence));
+    assert_eq!(session.pass(passing()), Passed::Refused, "nobody is there");
+    let (again, _) = session.attach(0, || Some(Fence(2))).unwrap();
+    assert_eq!(frames(&session, &again), 0, "and what was on its way is gone with its socket");
+    for _ in 0..=BEHIND_FRAMES {
+        session.tell_encoded(passing());
+    }
+    assert_eq!(session.pass(passing()), Passed::Refused, "it is behind with what has to come");
+}

@@ -53,6 +53,7 @@ pub(crate) fn config() -> Config {
         ice_servers: Vec::new(),
         uploads: None,
         chat: None,
+        push: None,
     }
 }
 
