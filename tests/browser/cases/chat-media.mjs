@@ -96,6 +96,7 @@ scenario("m10_d5_a_photo_a_voice_message_a_film_and_a_document_go_from_one_to_an
     document.dispatchEvent(new DragEvent("drop", { dataTransfer: box, bubbles: true, cancelable: true }));
   });
   await alice.reads("chosen", /note\.txt/);
+  await alice.until("is asked", () => document.querySelector('dialog[open]')?.contains(document.activeElement));
   await alice.page.keyboard.press("Escape");
   await alice.seesNo("attach-ask");
   // Taken back by who sent it: the message stays, and says so.
