@@ -69,7 +69,7 @@ impl Device {
     }
 
     /// After news of somebody else that was made now: what was under way before has come, or does not come.
-    async fn settled(&mut self, marker: &mut Device) -> anyhow::Result<()> {
+    async fn settled(&mut self, marker: &mut Self) -> anyhow::Result<()> {
         let name = marker.client.user_id().as_str().to_owned();
         set(marker, true).await?;
         self.sees(&name, is_online).await?;
