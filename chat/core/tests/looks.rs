@@ -144,3 +144,14 @@ fn s11_who_was_removed_from_a_group_sees_their_time_and_no_states() {
     let seen: Vec<_> = of(&scene, "bob").iter().map(|of| (of.id.seq.0, of.waits.is_some())).collect();
     assert_eq!(seen, [(1, true), (3, true)], "that it was made, and that he was removed");
 }
+
+#[test]
+fn s11_what_one_device_has_acknowledged_waits_for_the_other_alone() {
+    let mut scene = scene(&["alice", "bob"]);
+    scene.connects("bob", "laptop");
+    scene.sends("alice", "phone", "bob", 1).unwrap();
+    scene.acknowledges("bob", "phone").unwrap();
+    assert!(look(&scene, "bob").is_empty());
+    let laptop = scene.relay.look(&ask("bob", "laptop")).unwrap().found;
+    assert_eq!((laptop.len(), laptop[0].waits.is_some()), (1, true));
+}
