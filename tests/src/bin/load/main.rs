@@ -3,6 +3,7 @@
 //! Every command prints one row (`|`-separated, see `--head`) or a few plain lines. `tests/bench/run.sh` runs them all.
 
 mod calls;
+mod chat;
 mod figures;
 mod idle;
 mod janus;
@@ -60,6 +61,11 @@ enum Command {
         #[arg(long, default_value_t = 10)]
         secs: u64,
     },
+    /// Messages: what each costs, and how soon it arrives.
+    Chat {
+        #[command(subcommand)]
+        what: chat::What,
+    },
     /// Uploads and what becomes of them, beside the FFmpeg command line, libvips, and a server that reads to nowhere.
     Media {
         #[command(subcommand)]
@@ -80,6 +86,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Janus { pid, ws, load } => rooms::janus(pid, &ws, &load).await?,
         Command::Calls { count } => calls::run(count).await?,
         Command::Idle { sockets, secs } => idle::run(sockets, secs).await?,
+        Command::Chat { what } => chat::run(what).await?,
         Command::Media { what } => media::run(what).await?,
     };
     #[expect(clippy::print_stdout, reason = "the row is what it is for")]
