@@ -110,8 +110,9 @@ async fn shows(from: &Person, query: &str, wanted: &[(u64, &str, Option<&str>)])
 #[tokio::test]
 async fn s11_what_waits_and_how_far_what_was_sent_has_come_can_be_looked_at_without_taking_it() -> anyhow::Result<()> {
     let mut server = Server::builder().set("media.shards", 1).start().await?;
-    let mut bob = Client::connect_for_messages(&server, "bob", "phone", Codec::Json).await?;
-    drop(Client::connect_for_messages(&server, "shop", "bot", Codec::Json).await?);
+    for (user, device) in [("bob", "phone"), ("shop", "bot")] {
+        drop(Client::connect_for_messages(&server, user, device, Codec::Json).await?);
+    }
     let (bot, bobs) = (Person::new(&server, "shop").at("bot"), Person::new(&server, "bob").at("phone"));
     let (_, sent) = post(&bot, text(NAME, "bob", "your parcel is here")).await?;
     let conversation = sent["conversation"].as_str().context("a conversation")?.to_owned();
@@ -130,7 +131,7 @@ async fn s11_what_waits_and_how_far_what_was_sent_has_come_can_be_looked_at_with
         server.kill()?;
         server.start_again().await?;
     }
-    bob = Client::connect_for_messages(&server, "bob", "phone", Codec::Json).await?;
+    let mut bob = Client::connect_for_messages(&server, "bob", "phone", Codec::Json).await?;
     hears(&mut bob, "your parcel is here").await?;
     shows(&bobs, "?state=pending", &[(1, "pending", Some("your parcel is here")), (2, "pending", None)]).await?;
     let upto = bob.expect("drained", |frame| match frame {
