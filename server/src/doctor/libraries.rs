@@ -1,4 +1,5 @@
-//! The libraries that open and make media: the system's, in the versions that are there, and whether they can make what we send.
+//! The libraries that open and make media: the system's, in the versions that are there, and whether they can make what we send
+//! and open what phones do.
 
 use super::finding::Finding;
 use crate::config::Config;
@@ -8,14 +9,22 @@ const CHECK: &str = "libraries";
 
 pub(super) fn check(config: &Config) -> Option<Finding> {
     let versions: Vec<_> = av::versions().into_iter().chain(image::versions()).collect();
-    config.uploads.enabled.then(|| finding(&versions, &av::missing_encoders()))
+    config.uploads.enabled.then(|| finding(&versions, &av::missing_encoders(), image::opens_heic()))
 }
 
-fn finding(versions: &[(&'static str, String)], missing: &[&'static str]) -> Finding {
+fn finding(versions: &[(&'static str, String)], missing: &[&'static str], opens_heic: bool) -> Finding {
     let text: Vec<String> = versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
     let says = text.join(", ");
-    if missing.is_empty() {
+    if missing.is_empty() && opens_heic {
         return Finding::ok(CHECK, says);
+    }
+    if missing.is_empty() {
+        return Finding::warning(
+            CHECK,
+            format!("{says}: libheif can't decode HEVC, so that photographs as iPhones take them (HEIC) are refused"),
+            "install libheif's plugin for it, `apt-get install libheif-plugin-libde265` on Debian 13, Ubuntu 24.04 and later, and restart \
+             (elsewhere it is called libheif-freeworld or the like)",
+        );
     }
     Finding::problem(
         CHECK,
@@ -33,10 +42,19 @@ mod tests {
     #[test]
     fn s8_versions_are_told_and_what_lacks_an_encoder_is_a_problem() {
         let versions = [("libavcodec", "59.37.100".to_owned()), ("libheif", "1.15.1".to_owned())];
-        let good = finding(&versions, &[]);
+        let good = finding(&versions, &[], true);
         assert_eq!((good.level, good.says.as_str()), (Level::Ok, "libavcodec 59.37.100, libheif 1.15.1"));
-        let bad = finding(&versions, &["libx264"]);
+        let bad = finding(&versions, &["libx264"], false);
         assert!(bad.level == Level::Problem && bad.says.contains("without libx264") && bad.todo.is_some());
+    }
+
+    #[test]
+    fn s8_photographs_of_iphones_that_cant_be_opened_are_a_warning_that_says_what_to_install() {
+        let versions = [("libheif", "1.19.8".to_owned())];
+        let found = finding(&versions, &[], false);
+        assert!(found.level == Level::Warning && found.says.contains("HEIC"), "{}", found.says);
+        assert!(found.todo.unwrap().contains("libheif-plugin-libde265"));
+        assert_eq!(finding(&versions, &[], true).level, Level::Ok);
     }
 
     #[test]
