@@ -138,7 +138,11 @@ impl Collector for Figures {
             ("tertulia_messages_refused", "Requests about messages that were refused", &counters.refused),
             ("tertulia_messages_busy", "Messages refused since too many waited to be written", &counters.busy),
             ("tertulia_messages_full", "Messages refused since there was no room for them", &counters.full),
-            ("tertulia_message_looks_cut", "Pages of messages that ended early, having passed so many", &counters.cut_looks),
+            (
+                "tertulia_message_looks_cut",
+                "Pages of messages that ended early, having passed so many",
+                &counters.cut_looks,
+            ),
             ("tertulia_messages_unreadable", "Messages whose body could not be read", &counters.unreadable),
             (
                 "tertulia_mailbox_bad_acks",

@@ -35,8 +35,8 @@ use tertulia_common::{CallId, RoomId, Timestamp, UserId};
 use tertulia_push::Pusher;
 use tertulia_sfu::{Connected, Sfu};
 use tertulia_signaling_core::{
-    Admission, Callee, Endpoint, Event, Gauges, Limits as CallLimits, MediaKind, Notice, Output, Reach, Request, Switchboard,
-    Timeouts,
+    Admission, Callee, Endpoint, Event, Gauges, Limits as CallLimits, MediaKind, Notice, Output, Reach, Request,
+    Switchboard, Timeouts,
 };
 use tertulia_signaling_proto::{
     CallElsewhere, CallSnapshot, CallsElsewhere, ErrorBody, ErrorCode, OkFrame, RequestId, ServerFrame,

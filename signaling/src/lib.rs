@@ -51,9 +51,7 @@ pub mod fuzzing {
     pub use crate::websocket::fuzz as websocket;
 }
 
-pub use accounts::{
-    AccountLimits, AccountsConfig, PhoneSignIn, PinSender, Region, UnknownRegion,
-};
+pub use accounts::{AccountLimits, AccountsConfig, PhoneSignIn, PinSender, Region, UnknownRegion};
 pub use chat::{ChatConfig, GroupsConfig};
 pub use config::{Config, Limits};
 pub use gateway::{DrainCalls, Gateway};

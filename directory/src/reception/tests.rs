@@ -128,7 +128,10 @@ async fn news_are_missed_calls_not_told_yet_and_a_rest_that_goes_on() {
         caller_quality: None,
         callee_quality: None,
     };
-    directory.write_calls(Timestamp(2), &[CallWrite::Ended { record: Box::new(record), live: None, entry: false }]).await.unwrap();
+    directory
+        .write_calls(Timestamp(2), &[CallWrite::Ended { record: Box::new(record), live: None, entry: false }])
+        .await
+        .unwrap();
     assert!(news().await.has_missed && !reception.news(&id("ana")).await.unwrap().has_missed);
     directory.mark_missed_seen(&id("ben"), &[call]).await.unwrap();
     let later = Timestamp(u64::try_from(now_ms()).unwrap() + 60_000);

@@ -5,8 +5,8 @@
 //! everything, and the server forgets it. What was handed out and not acknowledged comes again in the next session: a client
 //! shows a message once, by its conversation and its place there.
 
-use crate::{GroupEvent, MediaContent, VoiceContent};
 use crate::types::RequestId;
+use crate::{GroupEvent, MediaContent, VoiceContent};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tertulia_common::{ClientMessageId, Timestamp, UserId};

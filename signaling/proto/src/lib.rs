@@ -52,9 +52,7 @@ pub use media::{
     Media, MediaChallenge, MediaClaim, MediaClass, MediaLease, MediaLink, MediaLinkRequest, MediaPage, MediaProgress,
     MediaProof, MediaRejected, MediaShare, MediaShared, MediaState, MediaTreatment, UploadLimits,
 };
-pub use presence::{
-    Audience, PersonPresence, Presence, PresenceSet, PresenceWatch, Typing, TypingSend, TypingWhat,
-};
+pub use presence::{Audience, PersonPresence, Presence, PresenceSet, PresenceWatch, Typing, TypingSend, TypingWhat};
 pub use push::{PushKeys, PushState, PushSubscription};
 pub use server::{
     CallEnded, CallIncoming, CallMissed, CallQuality, CallRoster, CallSlots, CallState, CallsElsewhere, Displaced,
