@@ -12,12 +12,9 @@ import { TertuliaError } from "../errors.js";
 import type { Content, OkFrame } from "../proto.js";
 import type { Request } from "../session.js";
 import { isStorageError } from "./database.js";
+import { Rounds } from "./rounds.js";
 import type { MessageStore } from "./store.js";
 import type { Figures, Unsent } from "./types.js";
-
-/** After a failure that may pass. Raising it delays what waits, lowering it presses a server that is in trouble. */
-const AGAIN_MS = 1_000;
-const AGAIN_MAX_MS = 30_000;
 
 export interface OutboxHost {
   readonly store: Pick<MessageStore, "first" | "sent" | "failed" | "uploading">;
@@ -36,59 +33,38 @@ export interface OutboxHost {
 
 export class Outbox {
   readonly #host: OutboxHost;
-  #sending = false;
-  #running = false;
-  #wake: (() => void) | undefined;
+  readonly #rounds: Rounds;
   #release: (() => void) | undefined;
 
   constructor(host: OutboxHost) {
     this.#host = host;
+    this.#rounds = new Rounds({
+      step: async (woken, going) => {
+        const entry = await host.store.first();
+        if (!going()) return;
+        await (entry ? this.#send(entry) : woken);
+      },
+      failed: (error) => {
+        if (isStorageError(error) || error.code === "no_mailbox") host.problem(error);
+      },
+    });
   }
 
   /** The session is open: what waits is sent. */
   start(): void {
     this.#takeLock();
-    this.#sending = true;
-    this.wake();
-    if (!this.#running) void this.#run();
+    this.#rounds.start();
   }
 
   stop(): void {
-    this.#sending = false;
     this.#release?.();
     this.#release = undefined;
-    this.wake();
+    this.#rounds.stop();
   }
 
   /** There is something to send, or what failed may work now. */
   wake(): void {
-    this.#wake?.();
-  }
-
-  async #run(): Promise<void> {
-    this.#running = true;
-    let wait = AGAIN_MS;
-    while (this.#sending) {
-      // Asked for before the store is: what is put there meanwhile is not missed.
-      const woken = new Promise<void>((resolve) => (this.#wake = resolve));
-      try {
-        const entry = await this.#host.store.first();
-        if (!this.#sending) break;
-        if (entry) await this.#send(entry);
-        else await woken;
-        wait = AGAIN_MS;
-      } catch (error) {
-        if (!(error instanceof TertuliaError)) {
-          this.#running = false;
-          throw error;
-        }
-        if (isStorageError(error) || error.code === "no_mailbox") this.#host.problem(error);
-        const pause = Math.max(error.retryAfterMs ?? 0, wait);
-        await Promise.race([woken, new Promise((resolve) => setTimeout(resolve, pause))]);
-        wait = Math.min(wait * 2, AGAIN_MAX_MS);
-      }
-    }
-    this.#running = false;
+    this.#rounds.wake();
   }
 
   async #send(entry: Unsent): Promise<void> {

@@ -9,12 +9,10 @@ import type { Content, Media, MediaProgress, MediaRejected, SharedFile } from ".
 import { UploadPaused, type MediaApi } from "../uploads.js";
 import { isStorageError } from "./database.js";
 import { figuresOf, mayPass } from "./outbox.js";
+import { Rounds } from "./rounds.js";
 import type { MessageStore, Waiting } from "./store.js";
 import type { Unsent, UploadProgress } from "./types.js";
 
-/** After a failure that may pass. Raising it delays what waits, lowering it presses a server that is in trouble. */
-const AGAIN_MS = 1_000;
-const AGAIN_MAX_MS = 30_000;
 /** What the server makes playable is asked after this often. */
 const ASK_MS = 5_000;
 
@@ -33,30 +31,38 @@ export interface UploaderHost {
 export class Uploader {
   readonly #host: UploaderHost;
   readonly #stops = new Map<number, AbortController>();
-  #sending = false;
-  #running = false;
-  #wake: (() => void) | undefined;
+  readonly #rounds: Rounds;
 
   constructor(host: UploaderHost) {
     this.#host = host;
+    this.#rounds = new Rounds({
+      step: async (woken, going) => {
+        const all = await host.store.uploads();
+        const next = all.find(({ upload }) => upload.mediaId === undefined);
+        if (!going()) return;
+        if (next) await this.#send(next);
+        else if (all.length > 0) await this.#ask(all, woken);
+        else await woken;
+      },
+      failed: (error) => {
+        if (isStorageError(error)) host.problem(error);
+      },
+    });
   }
 
   /** The session is open: this page sends. */
   start(): void {
-    this.#sending = true;
-    this.wake();
-    if (!this.#running) void this.#run();
+    this.#rounds.start();
   }
 
   /** Another page goes on, or this one later. */
   stop(): void {
-    this.#sending = false;
+    this.#rounds.stop();
     for (const stop of this.#stops.values()) stop.abort(new UploadPaused());
-    this.wake();
   }
 
   wake(): void {
-    this.#wake?.();
+    this.#rounds.wake();
   }
 
   /** Takes back what is being sent. */
@@ -84,33 +90,6 @@ export class Uploader {
     if (mediaId === undefined) return undefined;
     const all = await this.#host.store.uploads().catch(() => []);
     return all.find(({ upload }) => upload.mediaId === mediaId);
-  }
-
-  async #run(): Promise<void> {
-    this.#running = true;
-    let wait = AGAIN_MS;
-    while (this.#sending) {
-      // Asked for before the store is: what is put there meanwhile is not missed.
-      const woken = new Promise<void>((resolve) => (this.#wake = resolve));
-      try {
-        const all = await this.#host.store.uploads();
-        const next = all.find(({ upload }) => upload.mediaId === undefined);
-        if (!this.#sending) break;
-        if (next) await this.#send(next);
-        else if (all.length > 0) await this.#ask(all, woken);
-        else await woken;
-        wait = AGAIN_MS;
-      } catch (error) {
-        if (!(error instanceof TertuliaError)) {
-          this.#running = false;
-          throw error;
-        }
-        if (isStorageError(error)) this.#host.problem(error);
-        await Promise.race([woken, sleep(Math.max(error.retryAfterMs ?? 0, wait))]);
-        wait = Math.min(wait * 2, AGAIN_MAX_MS);
-      }
-    }
-    this.#running = false;
   }
 
   async #send(entry: Waiting): Promise<void> {
