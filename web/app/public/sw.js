@@ -4,6 +4,8 @@ const ICON = "/icon.svg";
 /** The same as the page's own, so that one replaces the other. */
 const CALL = "tertulia-call";
 const MESSAGES = "tertulia-messages";
+/** How far this clock may be from the server's. The push service drops a call that has stopped ringing. */
+const CLOCKS_MS = 60_000;
 
 self.addEventListener("install", () => self.skipWaiting());
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
@@ -24,7 +26,7 @@ function read(data) {
 async function tell(what) {
   const pages = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
   const isSeen = pages.some((page) => page.visibilityState === "visible");
-  if (what.type === "call" && what.expires_at > Date.now()) {
+  if (what.type === "call" && what.expires_at + CLOCKS_MS > Date.now()) {
     // The page shows it itself, where somebody looks at it.
     if (isSeen) return;
     const body = what.video ? "Video call" : "Voice call";
