@@ -40,9 +40,10 @@ impl People {
 
     /// Tells a new session what the others know. If they have not been told anything yet, it hears it with them.
     pub(crate) fn greet(&self, session: &Session) {
-        let told = self.told.lock().clone();
-        if let Some(people) = told {
-            self.hub.tell_session(session, &ServerFrame::DemoPeople(people));
+        // Under the lock: a list that is taken here and told after the next one would be the last that the session hears.
+        let told = self.told.lock();
+        if let Some(people) = &*told {
+            self.hub.tell_session(session, &ServerFrame::DemoPeople(people.clone()));
         }
     }
 
