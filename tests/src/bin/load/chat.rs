@@ -262,6 +262,8 @@ pub(crate) async fn run(what: What) -> anyhow::Result<String> {
         .set("signaling.socket_opens_per_minute", 1_000_000)
         .set("signaling.sockets_max", 20_000)
         .set("http.connections_per_address_max", 20_000)
+        // Those who write to many send without waiting.
+        .set("signaling.outstanding_max", 10_000)
         .set("push.web", false)
         .start()
         .await?;
