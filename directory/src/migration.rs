@@ -26,3 +26,16 @@ impl MigratorTrait for Migrator {
         ]
     }
 }
+
+#[derive(Clone, Copy, DeriveIden)]
+enum User {
+    Table,
+    Id,
+}
+
+/// What goes when its user does.
+fn goes_with_user(table: impl IntoIden, column: impl IntoIden) -> ForeignKeyCreateStatement {
+    let mut key = ForeignKey::create();
+    key.from(table.into_iden(), column.into_iden()).to(User::Table, User::Id).on_delete(ForeignKeyAction::Cascade);
+    key
+}

@@ -1,7 +1,8 @@
 //! The pusher: takes notices, finds out where they go, and carries them there.
 //!
-//! Invariant: at most [`WAITING_MAX`] notices wait or are on their way, [`SENDING_MAX`] of them at once. A notice that finds no
-//! room is dropped and counted; so is one whose time is over.
+//! Invariant: at most [`WAITING_MAX`] notices wait or are on their way, [`SENDING_MAX`] of messages and as many of calls at once: a
+//! call does not wait behind messages that a service is slow to take. A notice that finds no room is dropped and counted; so is
+//! one whose time is over.
 
 use crate::carry::{Carried, Failed, carry};
 use crate::figures::{Figures, Outcome, Way};
@@ -25,7 +26,7 @@ use tokio::time::Instant;
 
 /// Notices that wait or are on their way. Raising it keeps more through an outage of a push service, at about a kilobyte each.
 const WAITING_MAX: usize = 4_096;
-/// Notices on their way at once.
+/// Notices on their way at once, of messages and of calls each.
 const SENDING_MAX: usize = 64;
 /// How long a push of messages is tried. What it tells of waits anyway, and the next message tries again.
 const MESSAGES_MAX: Duration = Duration::from_secs(60);
@@ -117,7 +118,8 @@ struct Shared {
     directory: Directory,
     runtime: Handle,
     waiting: Arc<Semaphore>,
-    sending: Semaphore,
+    messages: Semaphore,
+    calls: Semaphore,
     figures: Figures,
 }
 
@@ -143,7 +145,8 @@ impl Pusher {
             directory,
             runtime: Handle::current(),
             waiting: Arc::new(Semaphore::new(WAITING_MAX)),
-            sending: Semaphore::new(SENDING_MAX),
+            messages: Semaphore::new(SENDING_MAX),
+            calls: Semaphore::new(SENDING_MAX),
             figures: Figures::default(),
         })))
     }
@@ -164,7 +167,9 @@ impl Pusher {
     pub fn tell(&self, user: UserId, notice: Notice) {
         let shared = Arc::clone(&self.0);
         let Ok(place) = Arc::clone(&shared.waiting).try_acquire_owned() else {
-            shared.figures.count(Way::WebPush, Outcome::Dropped);
+            let Config { web, webhook, .. } = &shared.config;
+            let ways = [web.as_ref().map(|_| Way::WebPush), webhook.as_ref().map(|_| Way::Webhook)];
+            ways.into_iter().flatten().for_each(|way| shared.figures.count(way, Outcome::Dropped));
             return;
         };
         // Whoever tells may be a thread of its own.
@@ -237,8 +242,9 @@ impl Notice {
 
 impl Shared {
     async fn carry(self: &Arc<Self>, user: &UserId, notice: &Notice) {
-        // Nobody closes it.
-        let Ok(_place) = self.sending.acquire().await else { return };
+        let places = if *notice == Notice::Messages { &self.messages } else { &self.calls };
+        // Nobody closes them.
+        let Ok(_place) = places.acquire().await else { return };
         let now = now();
         let patience = match notice {
             Notice::Call { expires_at, .. } => expires_at.since(now),

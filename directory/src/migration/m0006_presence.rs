@@ -1,6 +1,7 @@
 //! What people show of when they are here, when they last were, and who has written to whom.
 #![expect(elided_lifetimes_in_paths, reason = "the trait of sea-orm-migration is written so")]
 
+use super::goes_with_user;
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{big_integer_null, integer_null, string_len};
 
@@ -28,12 +29,6 @@ enum Contact {
     Table,
     User,
     Other,
-}
-
-#[derive(Clone, Copy, DeriveIden)]
-enum User {
-    Table,
-    Id,
 }
 
 #[async_trait::async_trait]
@@ -72,10 +67,4 @@ impl MigrationTrait for Migration {
         manager.drop_table(Table::drop().table(Contact::Table).to_owned()).await?;
         manager.drop_table(Table::drop().table(Presence::Table).to_owned()).await
     }
-}
-
-fn goes_with_user(table: impl IntoIden, column: impl IntoIden) -> ForeignKeyCreateStatement {
-    let mut key = ForeignKey::create();
-    key.from(table.into_iden(), column.into_iden()).to(User::Table, User::Id).on_delete(ForeignKeyAction::Cascade);
-    key
 }

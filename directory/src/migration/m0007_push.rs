@@ -1,6 +1,7 @@
 //! Where devices want to be woken.
 #![expect(elided_lifetimes_in_paths, reason = "the trait of sea-orm-migration is written so")]
 
+use super::goes_with_user;
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{big_integer, string_len};
 
@@ -23,12 +24,6 @@ enum Push {
     At,
 }
 
-#[derive(Clone, Copy, DeriveIden)]
-enum User {
-    Table,
-    Id,
-}
-
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
@@ -43,12 +38,7 @@ impl MigrationTrait for Migration {
                     .col(string_len(Push::Auth, 64))
                     .col(big_integer(Push::At))
                     .primary_key(Index::create().col(Push::User).col(Push::Device))
-                    .foreign_key(
-                        ForeignKey::create()
-                            .from(Push::Table, Push::User)
-                            .to(User::Table, User::Id)
-                            .on_delete(ForeignKeyAction::Cascade),
-                    )
+                    .foreign_key(&mut goes_with_user(Push::Table, Push::User))
                     .to_owned(),
             )
             .await?;
