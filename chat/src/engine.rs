@@ -11,14 +11,20 @@
 //! nothing is confirmed after it.
 
 mod committer;
+mod follower;
 mod groups;
 mod inbox;
 mod lane;
 mod looks;
+mod pending;
 mod postman;
+mod tail;
+mod way;
 
+pub use follower::Following;
 pub use groups::{GroupChanged, GroupPage};
 pub use lane::{Delivery, Outlet, SLOTS};
+pub use way::{Answer, Answered, Asked, Way};
 
 use crate::store::{Bodies, Figures, Store, StoreError};
 use bytes::Bytes;
@@ -28,10 +34,11 @@ use lane::Lane;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use tail::Tail;
 use tertulia_chat_core::{
-    ClientId, ConversationId, Depths, DeviceRef, Look, Looked, Note, Position, Refusal, Relay, Sent, Seq, Submit,
+    ClientId, ConversationId, Depths, DeviceRef, Item, Look, Looked, Note, Position, Refusal, Relay, Sent, Seq, Submit,
 };
 use tertulia_common::{DeviceId, Timestamp, UserId};
 
@@ -44,7 +51,12 @@ pub struct Outside {
     /// These people are to be woken: they have messages that no device of theirs has acknowledged. Called by the committer: it must
     /// not wait for anything.
     pub wake: Box<dyn Fn(Vec<UserId>) + Send>,
+    /// Runs what it is given, which tells several readers, once: what they are told may be written to each when all are told.
+    pub together: Together,
 }
+
+/// Runs what tells several readers.
+pub type Together = Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
 
 /// How the engine works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +125,8 @@ pub(crate) enum Command {
     Acknowledge {
         reader: Reader,
         upto: Position,
+        /// The reader waits for more.
+        hurried: bool,
     },
     Read {
         reader: Reader,
@@ -138,6 +152,22 @@ pub(crate) enum Command {
     },
     /// Carries out what came before, makes it durable and readable no longer than needed, and answers.
     Tidy {
+        reply: Reply<()>,
+    },
+    /// A node that follows asks.
+    Asked {
+        asked: Asked,
+        answer: Answer,
+    },
+    /// What this node has asked is answered.
+    Answered {
+        number: u64,
+        answer: Result<Answered, Rejected>,
+    },
+    /// There may be more to read in the log.
+    Hint,
+    /// This node is to own the slice.
+    Lead {
         reply: Reply<()>,
     },
 }
@@ -177,6 +207,15 @@ pub(crate) struct Shared {
     pub(crate) bodies: Box<dyn Bodies>,
     pub(crate) counters: Counters,
     pub(crate) figures: Mutex<Figures>,
+    pub(crate) together: Together,
+    /// Where a node that follows has come.
+    pub(crate) tail: Mutex<Option<Tail>>,
+    /// A hint waits in the inbox.
+    pub(crate) hinted: AtomicBool,
+    /// This node decides.
+    pub(crate) leads: AtomicBool,
+    /// And always has: nobody else can.
+    is_alone: AtomicBool,
     next_reader: AtomicU64,
 }
 
@@ -192,28 +231,26 @@ impl Engine {
     /// # Errors
     /// If no thread can be started, or the store does not take its first record.
     pub fn start(mut relay: Relay, mut store: Box<dyn Store>, pace: Pace, outside: Outside) -> std::io::Result<Self> {
+        let Outside { now, on_failure, wake, together } = outside;
         let mut records = Vec::new();
-        relay.begin_above(first_place((outside.now)()), &mut records);
-        relay.look_again((outside.now)());
+        relay.begin_above(first_place(now()), &mut records);
+        relay.look_again(now());
         for record in &records {
             store.push(record, None).map_err(std::io::Error::other)?;
         }
-        let shared = Arc::new(Shared {
-            relay: Mutex::new(relay),
-            inbox: Inbox::new(pace.queue_max),
-            // A reader calls at most once for each of its acknowledgements.
-            calls: Inbox::new(usize::MAX),
-            lanes: Mutex::default(),
-            bodies: store.bodies(),
-            counters: Counters::default(),
-            figures: Mutex::default(),
-            next_reader: AtomicU64::new(NOBODY + 1),
-        });
+        let shared = Arc::new(Shared::new(relay, store.bodies(), pace, together));
+        shared.leads.store(true, Ordering::Release);
+        shared.is_alone.store(true, Ordering::Release);
+        Self::run(shared, move |shared| {
+            committer::run(shared, store, pace, (&*now, on_failure, &*wake), Vec::new());
+        })
+    }
+
+    /// Starts the threads: what decides, or follows, and the postman.
+    fn run(shared: Arc<Shared>, decides: impl FnOnce(&Arc<Shared>) + Send + 'static) -> std::io::Result<Self> {
         let committer = {
             let shared = Arc::clone(&shared);
-            std::thread::Builder::new()
-                .name("chat-committer".to_owned())
-                .spawn(move || committer::run(&shared, store, pace, outside))?
+            std::thread::Builder::new().name("chat-committer".to_owned()).spawn(move || decides(&shared))?
         };
         let postman = {
             let shared = Arc::clone(&shared);
@@ -235,7 +272,9 @@ impl Engine {
         opened: impl FnOnce(Result<Reader, Rejected>) + Send + 'static,
     ) {
         let known = self.shared.relay.lock().device(user, device);
-        if let Some(device) = known {
+        // Where there are other nodes, what the device has acknowledged on one of them it is not to hear again: who follows reads on
+        // first, who leads makes sure that it still does.
+        if let Some(device) = known.filter(|_| self.shared.is_alone.load(Ordering::Acquire)) {
             return opened(Ok(self.shared.attach(device, outlet)));
         }
         let shared = Arc::clone(&self.shared);
@@ -290,7 +329,9 @@ impl Engine {
 
     /// The reader's device has everything up to there.
     pub fn acknowledge(&self, reader: Reader, upto: Position) {
-        self.ask(Command::Acknowledge { reader, upto });
+        // Where the relay is busy, the committer is awake.
+        let hurried = self.shared.relay.try_lock().is_none_or(|relay| relay.lags(reader.device, reader.number));
+        self.ask(Command::Acknowledge { reader, upto, hurried });
     }
 
     /// The reader's user has read up to there.
@@ -365,6 +406,36 @@ impl Drop for Engine {
 }
 
 impl Shared {
+    fn new(relay: Relay, bodies: Box<dyn Bodies>, pace: Pace, together: Together) -> Self {
+        Self {
+            relay: Mutex::new(relay),
+            inbox: Inbox::new(pace.queue_max),
+            // A reader calls at most once for each of its acknowledgements.
+            calls: Inbox::new(usize::MAX),
+            lanes: Mutex::default(),
+            bodies,
+            counters: Counters::default(),
+            figures: Mutex::default(),
+            together,
+            tail: Mutex::default(),
+            hinted: AtomicBool::new(false),
+            leads: AtomicBool::new(false),
+            is_alone: AtomicBool::new(false),
+            next_reader: AtomicU64::new(NOBODY + 1),
+        }
+    }
+
+    /// Hands something to its readers.
+    pub(crate) fn hand(&self, item: Item, body: Bytes, to: &[(DeviceRef, u64)]) {
+        count(&self.counters.handed, to.len() as u64);
+        let delivery = Delivery::new(item, body);
+        let lanes: Vec<Arc<_>> = {
+            let lanes = self.lanes.lock();
+            to.iter().filter_map(|(_, reader)| lanes.get(reader).cloned()).collect()
+        };
+        lanes.iter().for_each(|lane| lane.follow(&delivery));
+    }
+
     fn attach(&self, device: DeviceRef, outlet: Arc<dyn Outlet>) -> Reader {
         let number = self.next_reader.fetch_add(1, Ordering::Relaxed);
         let reader = Reader { device, number };
@@ -401,6 +472,9 @@ impl Command {
             Self::Read { reply, .. } | Self::Tidy { reply } => reply(Err(why.clone())),
             Self::Groups(command) => command.refuse(why),
             Self::Look { reply, .. } => reply(Err(why.clone())),
+            Self::Asked { answer, .. } => answer(Err(why.clone())),
+            Self::Lead { reply } => reply(Err(why.clone())),
+            Self::Answered { .. } | Self::Hint => {}
             Self::Acknowledge { .. } | Self::Detach { .. } | Self::Close { .. } | Self::Remove { .. } => {}
         }
     }
@@ -408,8 +482,11 @@ impl Command {
     /// What must be carried out however much waits: a device that was unlinked must not come back, and acknowledgements make
     /// room.
     fn is_owed(&self) -> bool {
-        use Command::{Groups, Look, Note, Open, Read, Send};
-        !matches!(self, Open { .. } | Send { .. } | Note { .. } | Read { .. } | Groups(_) | Look { .. })
+        use Command::{Asked, Groups, Look, Note, Open, Read, Send};
+        match self {
+            Asked { asked, .. } => asked.is_owed(),
+            _ => !matches!(self, Open { .. } | Send { .. } | Note { .. } | Read { .. } | Groups(_) | Look { .. }),
+        }
     }
 }
 

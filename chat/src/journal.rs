@@ -14,6 +14,7 @@
 mod batch;
 mod frame;
 mod metrics;
+mod onward;
 mod prepare;
 mod recover;
 mod segment;
@@ -30,6 +31,7 @@ use segment::Shared;
 
 pub use batch::Batch;
 pub use metrics::{BATCH_CLASSES, Metrics};
+pub use onward::Mark;
 pub use segment::{Reader, SegmentStats};
 
 use crate::disk::Disk;
@@ -402,21 +404,7 @@ impl Journal {
     pub fn records(&mut self, generation: u64, mut each: impl FnMut(u8, &[u8], Place)) -> Result<(), JournalError> {
         self.flush()?;
         let segment = self.shared.get(generation).ok_or(JournalError::Gone)?;
-        let mut bytes = vec![0; usize::try_from(segment.end.load(Relaxed)).unwrap_or(segment.size)];
-        let read = segment.file.read_at(&mut bytes, 0);
-        read.map_err(|source| JournalError::Io { doing: "reading a segment", source })?;
-        let damaged = |offset| JournalError::Damaged { segment: generation, offset: narrow(offset) };
-        let (mut offset, mut found) = (HEAD, Vec::new());
-        while offset < bytes.len() {
-            let part = Part::decode(&bytes, segment.seed, offset).ok_or_else(|| damaged(offset))?;
-            found.clear();
-            frame::verify(&bytes, segment.seed, generation, offset + PART, part.bytes as usize, &mut found)
-                .map_err(damaged)?;
-            for &(kind, place) in &found {
-                each(kind, &bytes[place.offset as usize + frame::RECORD..][..place.len as usize], place);
-            }
-            offset += PART + part.bytes as usize;
-        }
+        onward::read_on(&segment, HEAD, &mut each)?;
         Ok(())
     }
 

@@ -1,9 +1,10 @@
 //! Where the records of a relay and the bodies of its messages are kept.
 //!
 //! [`Store`] has one writer, the engine's committer; [`Bodies`] reads from any thread. Two stores: [`memory`], the double of
-//! the tests, and [`embedded`], on the journal. One suite of tests runs over both.
+//! the tests, and [`embedded`], on the journal. One suite of tests runs over both. Several nodes may share one of them: [`log`].
 
 pub mod embedded;
+pub mod log;
 pub mod memory;
 
 use crate::journal::JournalError;
@@ -27,9 +28,21 @@ pub enum StoreError {
     /// The records don't make a whole.
     #[error(transparent)]
     Incomplete(#[from] tertulia_chat_core::Incomplete),
+    /// Another node owns the slice now: nothing of what was pushed was kept, and nothing is to be confirmed.
+    #[error("another node has taken over")]
+    Fenced,
+    /// What followed on what was read last is there no longer: whoever reads must begin anew.
+    #[error("what followed is there no longer")]
+    Behind,
+    /// What was read does not fit what was known.
+    #[error(transparent)]
+    Diverged(#[from] tertulia_chat_core::Diverged),
     /// The body is not there: nobody waits for it any longer.
     #[error("the message's body is gone")]
     Gone,
+    /// No thread can be started.
+    #[error("no thread can be started")]
+    Thread(#[source] std::io::Error),
     /// The folder can't be used.
     #[error("the chat's folder")]
     Folder(#[source] std::io::Error),
@@ -71,6 +84,9 @@ pub trait Store: Send {
     /// # Errors
     /// As [`Self::push`].
     fn tidy(&mut self, relay: &Mutex<Relay>, now: Timestamp) -> Result<(), StoreError>;
+
+    /// It is this relay's from now on: what lives in it is what that knows of. For a node that takes over.
+    fn adopt(&mut self, relay: &Relay);
 
     /// Reads bodies.
     fn bodies(&self) -> Box<dyn Bodies>;

@@ -1,171 +1,41 @@
-//! One suite for every store: what the engine promises its readers and senders, whatever keeps the records.
+//! One suite for every store: what the engine promises its readers and senders, whatever keeps the records, and whichever of the
+//! nodes that share it they are on.
+
+#[expect(dead_code, reason = "other test files use the rest")]
+mod support;
 
 use bytes::Bytes;
-use parking_lot::{Condvar, Mutex};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
-use std::time::Duration;
-use tertulia_chat::engine::{Delivery, Engine, Outlet, Outside, Pace, Reader, Rejected};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak, mpsc};
+use support::{PATIENCE, Phone, Server, embedded, limits, logs, small, user};
+use tertulia_chat::engine::{Engine, Outlet, Rejected};
 use tertulia_chat::journal::Settings;
 use tertulia_chat::store::{Store, embedded::Embedded, memory::Memory};
 use tertulia_chat::vault::Kek;
-use tertulia_chat_core::{
-    BodyRef, ClientId, ConversationId, Item, Limits, MessageId, Note, Position, Refusal, Relay, Sent, Seq, Submit, To,
-};
-use tertulia_common::{Timestamp, UserId};
+use tertulia_chat_core::{BodyRef, ClientId, ConversationId, MessageId, Position, Refusal, Relay, Seq, Submit, To};
 use zeroize::Zeroizing;
-
-/// How long something may take that must happen. Only a broken engine waits as long.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-fn user(name: &str) -> UserId {
-    name.parse().expect("an id")
-}
-
-/// A device: what it was handed, and whether it has everything.
-#[derive(Default)]
-struct Phone {
-    state: Mutex<Seen>,
-    news: Condvar,
-}
-
-#[derive(Default)]
-struct Seen {
-    texts: Vec<String>,
-    upto: u64,
-    drained: bool,
-    ticks: Vec<(String, u64, u64)>,
-}
-
-impl Outlet for Phone {
-    fn deliver(&self, delivery: &Arc<Delivery>) {
-        let mut seen = self.state.lock();
-        let position = delivery.item.position().0;
-        assert!(position >= seen.upto, "in order: {position} after {}", seen.upto);
-        seen.upto = position;
-        match &delivery.item {
-            Item::Entry(_) => seen.texts.push(String::from_utf8(delivery.body.to_vec()).expect("text")),
-            Item::Receipts { receipts, .. } => {
-                let ticks = receipts.iter().map(|of| (of.user.as_str().to_owned(), of.delivered.0, of.read.0));
-                seen.ticks.extend(ticks);
-            }
-            Item::Gap { .. } => {}
-        }
-        self.news.notify_all();
-    }
-
-    fn drained(&self, _: Position) {
-        self.state.lock().drained = true;
-        self.news.notify_all();
-    }
-}
-
-impl Phone {
-    fn until(&self, what: &str, happened: impl Fn(&Seen) -> bool) {
-        let mut seen = self.state.lock();
-        while !happened(&seen) {
-            assert!(!self.news.wait_for(&mut seen, PATIENCE).timed_out(), "{what}: {:?}", seen.texts);
-        }
-    }
-
-    fn has(&self, texts: &[&str]) {
-        self.until(&format!("{texts:?}"), |seen| seen.texts == texts);
-    }
-
-    fn upto(&self) -> Position {
-        Position(self.state.lock().upto)
-    }
-}
-
-struct Server {
-    engine: Engine,
-    clock: Arc<AtomicU64>,
-}
-
-impl Server {
-    fn start(relay: Relay, store: Box<dyn Store>) -> Self {
-        let clock = Arc::new(AtomicU64::new(1_700_000_000_000));
-        let now = Arc::clone(&clock);
-        let outside = Outside {
-            now: Box::new(move || Timestamp(now.fetch_add(1, Ordering::Relaxed))),
-            on_failure: Box::new(|error| panic!("the store failed: {error}")),
-            wake: Box::new(drop),
-        };
-        let pace = Pace { receipts_ms: 1, ..Pace::default() };
-        Self { engine: Engine::start(relay, store, pace, outside).expect("threads"), clock }
-    }
-
-    fn attach(&self, name: &str, on: &str) -> (Reader, Arc<Phone>) {
-        let phone = Arc::new(Phone::default());
-        let (tell, told) = mpsc::channel();
-        let outlet: Arc<dyn Outlet> = Arc::clone(&phone) as Arc<dyn Outlet>;
-        self.engine.attach(&user(name), &on.parse().expect("an id"), outlet, move |reader| {
-            tell.send(reader).expect("somebody waits");
-        });
-        let reader = told.recv_timeout(PATIENCE).expect("an answer").expect("a reader");
-        phone.until("drained, or full", |seen| seen.drained || !seen.texts.is_empty());
-        (reader, phone)
-    }
-
-    fn send(&self, from: Reader, to: &str, number: u128, text: &str) -> Result<Sent, Rejected> {
-        let (tell, told) = mpsc::channel();
-        let digest = text.bytes().fold(7, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-        let submit = Submit {
-            to: To::User(user(to)),
-            client_id: ClientId(number),
-            digest,
-            body_bytes: text.len(),
-            withheld: false,
-        };
-        self.engine.send(from, submit, Bytes::copy_from_slice(text.as_bytes()), move |sent| {
-            tell.send(sent).expect("somebody waits");
-        });
-        told.recv_timeout(PATIENCE).expect("an answer")
-    }
-
-    /// Notes that one called the other.
-    fn note(&self, by: &str, to: &str, number: u128, text: &str) -> Result<Sent, Rejected> {
-        let note = Note { by: user(by), to: user(to), client_id: ClientId(number), withheld: false };
-        let (tell, told) = mpsc::channel();
-        let body = Bytes::copy_from_slice(text.as_bytes());
-        self.engine.note(note, body, move |noted| tell.send(noted).expect("somebody waits"));
-        told.recv_timeout(PATIENCE).expect("an answer")
-    }
-
-    fn read(&self, reader: Reader, conversation: ConversationId, upto: u64) -> Result<(), Rejected> {
-        let (tell, told) = mpsc::channel();
-        self.engine.read(reader, conversation, Seq(upto), move |done| tell.send(done).expect("somebody waits"));
-        told.recv_timeout(PATIENCE).expect("an answer")
-    }
-
-    fn tidy(&self) {
-        let (tell, told) = mpsc::channel();
-        self.engine.tidy(move |done| tell.send(done).expect("somebody waits"));
-        told.recv_timeout(PATIENCE).expect("an answer").expect("tidied");
-    }
-}
-
-fn limits() -> Limits {
-    Limits { unacknowledged_max: 8, ..Limits::default() }
-}
-
-fn small() -> Settings {
-    Settings { segment_bytes: 64 * 1024, ..Settings::default() }
-}
-
-fn embedded(folder: &Path) -> Server {
-    let keys = vec![Kek::new(Zeroizing::new([7; 32]))];
-    let (store, relay) = Embedded::open(folder, small(), limits(), keys).expect("a store");
-    Server::start(relay, Box::new(store))
-}
 
 /// Runs on a server of each kind.
 fn on_each(test: impl Fn(&Server)) {
     test(&Server::start(Relay::new(limits()), Box::new(Memory::default())));
     let folder = tempfile::tempdir().expect("a folder");
     test(&embedded(folder.path()));
+    // On a second node as well: everything goes through the one that owns the log.
+    let folder = tempfile::tempdir().expect("a folder");
+    for log in logs(folder.path()) {
+        let owner = Server::join(Arc::clone(&log), Arc::new(Weak::<Engine>::new()));
+        owner.leads().expect("it leads");
+        test(&owner);
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    for log in logs(folder.path()) {
+        let owner = Server::join(Arc::clone(&log), Arc::new(Weak::<Engine>::new()));
+        owner.leads().expect("it leads");
+        let mut follower = Server::join(log, Arc::new(Arc::downgrade(&owner.engine)));
+        follower.owner = Some(owner.engine);
+        test(&follower);
+    }
 }
 
 #[test]

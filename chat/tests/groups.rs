@@ -80,6 +80,7 @@ fn start(relay: Relay, store: Box<dyn Store>) -> Engine {
         now: Box::new(move || Timestamp(clock.fetch_add(1, Ordering::Relaxed))),
         on_failure: Box::new(|error| panic!("the store failed: {error}")),
         wake: Box::new(drop),
+        together: Box::new(|tell| tell()),
     };
     Engine::start(relay, store, Pace { receipts_ms: 1, ..Pace::default() }, outside).expect("threads")
 }

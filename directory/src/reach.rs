@@ -84,7 +84,11 @@ impl Directory {
     /// # Errors
     /// If the database fails.
     pub async fn unblock(&self, user: &UserId, blocked: &UserId) -> Result<()> {
-        block::Entity::delete_by_id((user.as_str().to_owned(), blocked.as_str().to_owned())).exec(&self.db).await?;
-        Ok(())
+        let pair = (user.as_str().to_owned(), blocked.as_str().to_owned());
+        self.changing(AccessChange::AllGrants, async move |this| {
+            block::Entity::delete_by_id(pair).exec(&this.db).await?;
+            Ok(())
+        })
+        .await
     }
 }

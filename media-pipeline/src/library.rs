@@ -10,6 +10,7 @@ pub(crate) mod access;
 mod arrive;
 mod carry;
 mod figures;
+mod icon;
 mod manage;
 mod resumable;
 pub(crate) mod rows;

@@ -59,6 +59,7 @@ pub(crate) async fn open(config: &Config, pusher: Option<Pusher>) -> anyhow::Res
                 people.into_iter().for_each(|user| pusher.tell(user, Notice::Messages));
             }
         }),
+        together: Box::new(tertulia_signaling::together),
     };
     let engine = Engine::start(relay, Box::new(store), config.chat.pace(), outside).context("the relay's threads")?;
     Ok(Some(Chat { engine: Arc::new(engine), failed }))

@@ -1,12 +1,13 @@
 //! The chat relay as sessions see it: sending, reading, the mailbox of a device that takes messages.
 //!
 //! Invariants: a session that takes messages holds its device's mailbox for as long as it lives ([`Held`]). Whom a message may
-//! go to is asked of the directory, and remembered for a moment ([`Reach`]); what a blocked person writes is withheld, so that
+//! go to is asked of the directory, and remembered while nothing changes ([`Reach`]); what a blocked person writes is withheld, so that
 //! a block does not tell of itself.
 
 mod carry;
 mod groups;
 mod looks;
+mod reach;
 
 pub use groups::GroupsConfig;
 pub(crate) use groups::{about as new_group, edit as group_edit, group_to_wire, invite_hash, role_from_wire};
@@ -18,11 +19,9 @@ use crate::translate;
 use bytes::Bytes;
 use carry::Carried;
 use groups::Groups;
-use parking_lot::Mutex;
-use rustc_hash::FxHashMap;
+use reach::Reach;
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 use tertulia_chat::engine::{Delivery, Engine, Outlet, Reader, Rejected};
 use tertulia_chat_core::{
     ClientId, ConversationId, Entry, Event, GapReason, Item, Position, Receipt, Refusal, Sent, Seq, Submit, To,
@@ -30,6 +29,7 @@ use tertulia_chat_core::{
 use tertulia_common::{DeviceId, Timestamp, UserId};
 use tertulia_directory::Directory;
 use tertulia_media_pipeline::library::Library;
+use tertulia_signaling_core::Endpoint;
 use tertulia_signaling_proto::{
     Codec, Content, Drained, ErrorBody, ErrorCode, Gap, GapReason as WireGapReason, MailboxAck, Message, MessagePost,
     MessageRead, MessageSend, MessageSent, OkFrame, Receipt as WireReceipt, Receipts, ReceiptsOfAll, Recipient,
@@ -37,17 +37,12 @@ use tertulia_signaling_proto::{
 };
 use tokio::sync::oneshot;
 
-/// How long it is remembered that somebody may be written to. A block counts at once on this node, and after this long on others.
-const REACH_FOR: Duration = Duration::from_secs(2);
-/// Pairs of people that are remembered. Raising it costs about 150 bytes each.
-const PAIRS_MAX: usize = 20_000;
-
 /// The relay, with what sessions need beside it.
 pub(crate) struct Chat {
     engine: Arc<Engine>,
     /// Files that messages carry. Absent: this server takes none.
     library: Option<Library>,
-    reach: Mutex<Reach>,
+    reach: Arc<Reach>,
     pub(crate) groups: Groups,
 }
 
@@ -64,13 +59,6 @@ impl std::fmt::Debug for ChatConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ChatConfig").field("groups", &self.groups).finish_non_exhaustive()
     }
-}
-
-/// Who was found to be reachable by whom, lately.
-#[derive(Default)]
-struct Reach {
-    /// Until when, and whether it is withheld.
-    pairs: FxHashMap<(UserId, UserId), (Timestamp, bool)>,
 }
 
 /// A session's hold on its device's mailbox.
@@ -125,8 +113,9 @@ impl Outlet for Mail {
 }
 
 impl Chat {
-    pub(crate) fn new(config: ChatConfig, library: Option<Library>) -> Self {
-        Self { engine: config.engine, library, reach: Mutex::default(), groups: Groups::new(config.groups) }
+    pub(crate) fn new(config: ChatConfig, directory: &Directory, library: Option<Library>) -> Self {
+        let groups = Groups::new(config.groups);
+        Self { engine: config.engine, library, reach: Reach::of(directory), groups }
     }
 
     /// Opens the mailbox of a session's device and hands it out from now on. Whoever welcomes the session waits for it: what the
@@ -172,12 +161,37 @@ impl Chat {
     /// A person is gone.
     pub(crate) fn remove(&self, user: &UserId) {
         self.engine.remove(user);
-        self.forget_reach();
     }
 
-    /// Blocks have changed, or people have.
-    pub(crate) fn forget_reach(&self) {
-        self.reach.lock().pairs.clear();
+    /// Where a message that is nothing but words goes, and whether it is withheld, if nobody has to be asked for it.
+    pub(crate) fn way_known(&self, now: Timestamp, session: &Session, send: &MessageSend) -> Option<(To, bool)> {
+        if Carried::of(&send.content).is_some() {
+            return None;
+        }
+        match &send.to {
+            Recipient::User(to) => {
+                let pair = (session.who.endpoint.user.clone(), to.clone());
+                self.reach.known(now, &pair).map(|withheld| (To::User(pair.1), withheld))
+            }
+            Recipient::Group(group) => group.parse().ok().map(|group| (To::Group(group), false)),
+        }
+    }
+
+    /// Sends a message that goes there; `answer` is called when it is durable, or refused.
+    pub(crate) fn send_text(
+        &self,
+        session: &Session,
+        (to, withheld): (To, bool),
+        send: MessageSend,
+        answer: impl FnOnce(Result<OkFrame, ErrorBody>) + Send + 'static,
+    ) {
+        let Some(reader) = session.reader() else { return answer(Err(ErrorCode::NoMailbox.into())) };
+        let body = match checked(&send.content) {
+            Ok(body) => body,
+            Err(error) => return answer(Err(error)),
+        };
+        let client_id = ClientId(send.client_id.as_u128());
+        self.hand_in(reader, Asked { client_id, to, withheld, body, carried: None }, answer);
     }
 
     /// Sends a message; `answer` is called when it is durable, or refused.
@@ -201,6 +215,10 @@ impl Chat {
             let sent = self.send_carried(reader, (&endpoint.user, &endpoint.device), asked, carried).await;
             return answer(sent.map(|message| OkFrame { message: Some(message), ..OkFrame::default() }));
         }
+        self.hand_in(reader, asked, answer);
+    }
+
+    fn hand_in(&self, reader: Reader, asked: Asked, answer: impl FnOnce(Result<OkFrame, ErrorBody>) + Send + 'static) {
         let (submit, body) = asked.into_submit();
         self.engine.send(reader, submit, body, move |sent| {
             let message = sent.map(|sent| Some(sent_to_wire(sent)));
@@ -253,7 +271,7 @@ impl Chat {
     ) -> Result<(To, bool), ErrorCode> {
         match to {
             Recipient::User(to) => {
-                let withheld = self.is_withheld(directory, clock, from, &to).await?;
+                let withheld = self.reach.is_withheld(directory, clock, from, &to).await?;
                 Ok((To::User(to), withheld))
             }
             Recipient::Group(group) => {
@@ -261,6 +279,18 @@ impl Chat {
                 Ok((To::Group(group), false))
             }
         }
+    }
+
+    /// Whether what `from` writes comes to `to`.
+    pub(crate) async fn reaches(&self, directory: &Directory, clock: Clock, from: &UserId, to: &UserId) -> bool {
+        self.reach.is_withheld(directory, clock, from, to).await == Ok(false)
+    }
+
+    /// Whom a message from a device to a group would be for; none if it would be refused.
+    pub(crate) fn written_to(&self, from: &Endpoint, group: &str) -> Option<Vec<UserId>> {
+        let sender = self.engine.sender(&from.user, &from.device)?;
+        let (_, members) = self.engine.written_to(sender, group.parse().ok()?).ok()?;
+        Some(members)
     }
 
     /// The user has read up to there.
@@ -277,34 +307,6 @@ impl Chat {
         self.engine.read(reader, conversation, Seq(read.read_upto), move |done| {
             answer(done.map(|()| OkFrame::default()).map_err(|rejected| rejected_to_wire(&rejected)));
         });
-    }
-
-    /// Whether what `from` writes to `to` is withheld.
-    async fn is_withheld(
-        &self,
-        directory: &Directory,
-        clock: Clock,
-        from: &UserId,
-        to: &UserId,
-    ) -> Result<bool, ErrorCode> {
-        let (now, pair) = (clock.now(), (from.clone(), to.clone()));
-        let known = self.reach.lock().pairs.get(&pair).copied();
-        if let Some((_, withheld)) = known.filter(|(until, _)| now < *until) {
-            return Ok(withheld);
-        }
-        let facts = directory.callee(to, from).await.map_err(|error| {
-            tracing::error!(%error, "the directory did not say who is written to");
-            ErrorCode::Internal
-        })?;
-        let withheld = facts.ok_or(ErrorCode::UnknownUser)?.blocked;
-        let mut reach = self.reach.lock();
-        if reach.pairs.len() >= PAIRS_MAX {
-            reach.pairs.retain(|_, (until, _)| now < *until);
-        }
-        if reach.pairs.len() < PAIRS_MAX {
-            reach.pairs.insert(pair, (now + REACH_FOR, withheld));
-        }
-        Ok(withheld)
     }
 }
 

@@ -106,9 +106,6 @@ impl Shared {
     /// Somebody blocks, or no longer.
     pub(crate) fn reach_changed(&self, by: &UserId, whom: &UserId, blocked: bool) {
         self.presence.blocked(by, whom, blocked);
-        if let Some(chat) = &self.chat {
-            chat.forget_reach();
-        }
     }
 
     /// Someone has come or gone.
@@ -164,9 +161,6 @@ impl Gateway {
         let (limits, clock, metrics) = (&config.limits, Clock::start(), Arc::new(Metrics::default()));
         let (devices_max, sessions_max) = (limits.devices_per_user_max as usize, limits.sessions_max as usize);
         let hub = Arc::new(Hub::new(devices_max, sessions_max, limits.outbox(), Arc::clone(&metrics)));
-        if let Some(uploads) = &config.uploads {
-            uploads.events.start(Arc::clone(&hub));
-        }
         let due = config.chat.is_some().then(Arc::<Notify>::default);
         let (history, writer) = history::history(Arc::clone(&hub), directory.clone(), clock, due.clone());
         let exchange =
@@ -204,7 +198,7 @@ impl Gateway {
         let (seen, people_of) = (Arc::clone(&accounts.seen), directory.clone());
         tasks.push(tokio::spawn(async move { seen.run(people_of).await }));
         let library = config.uploads.as_ref().map(|uploads| uploads.library.clone());
-        let chat = config.chat.clone().map(|chat| Chat::new(chat, library));
+        let chat = config.chat.clone().map(|chat| Chat::new(chat, &directory, library));
         let shared = Shared {
             instance: format!("{:016x}", random() as u64),
             clock,
@@ -228,6 +222,9 @@ impl Gateway {
             config,
         };
         let shared = Arc::new(shared);
+        if let Some(uploads) = &shared.config.uploads {
+            uploads.events.start(&shared);
+        }
         let router = http::router(Arc::clone(&shared));
         Ok((Self { shared, _tasks: tasks.into_iter().map(AbortOnDropHandle::new).collect() }, router))
     }

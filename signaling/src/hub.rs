@@ -177,6 +177,12 @@ impl Hub {
         self.sessions_of(user).iter().for_each(|session| self.count(session.tell(frame)));
     }
 
+    /// Tells every device of a user what is of no use later: those that have a socket.
+    pub(crate) fn tell_user_now(&self, user: &UserId, frame: &ServerFrame) {
+        let sessions = self.sessions_of(user).into_iter().filter(|session| session.is_connected());
+        sessions.for_each(|session| self.count(session.tell(frame)));
+    }
+
     /// The user goes by another name from now on, in calls that are placed later.
     pub(crate) fn rename(&self, user: &UserId, name: &str) {
         self.sessions_of(user).iter().for_each(|session| session.rename(name));

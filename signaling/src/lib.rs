@@ -42,6 +42,7 @@ mod socket;
 mod translate;
 mod uploads;
 mod websocket;
+mod wire;
 
 #[doc(hidden)]
 pub mod fuzzing {
@@ -57,3 +58,4 @@ pub use config::{Config, Limits};
 pub use gateway::{DrainCalls, Gateway};
 pub use ice::{IceAccess, IceServer};
 pub use uploads::{Transfer, UploadEvents, Uploads};
+pub use wire::together;

@@ -152,21 +152,28 @@ fn run_invite(shared: &Arc<Shared>, session: &Arc<Session>, invite: CallInvite) 
 }
 
 fn run_send(shared: &Arc<Shared>, session: &Arc<Session>, send: MessageSend) -> Result<(), ErrorBody> {
+    let chat = shared.chat.as_ref().ok_or(ErrorCode::NoMailbox)?;
     let pending = defer(shared, session, send.id)?;
+    let (from, to) = (session.who.endpoint.user.clone(), send.to.clone());
+    let presence = Arc::clone(&shared.presence);
+    let answer = move |answer: Result<OkFrame, ErrorBody>| {
+        if answer.is_ok() {
+            presence.sent(&from, &to);
+        }
+        pending.answer(answer);
+    };
+    // Mostly nobody has to be asked: then it is on its way at once.
+    let known = session.messages.is_free().then(|| chat.way_known(shared.clock.now(), session, &send)).flatten();
+    if let Some(way) = known {
+        chat.send_text(session, way, send, answer);
+        return Ok(());
+    }
     // What somebody writes stands in the order they wrote it, however long it takes to find out whom it may go to.
     let mut turn = session.messages.join();
     let (shared, session) = (Arc::clone(shared), Arc::clone(session));
     tokio::spawn(async move {
         turn.comes().await;
-        let Some(chat) = &shared.chat else { return pending.answer(Err(ErrorCode::NoMailbox.into())) };
-        let (from, to) = (session.who.endpoint.user.clone(), send.to.clone());
-        let presence = Arc::clone(&shared.presence);
-        let answer = move |answer: Result<OkFrame, ErrorBody>| {
-            if answer.is_ok() {
-                presence.sent(&from, &to);
-            }
-            pending.answer(answer);
-        };
+        let Some(chat) = &shared.chat else { return answer(Err(ErrorCode::NoMailbox.into())) };
         chat.send(&shared.directory, shared.clock, &session, send, answer).await;
     });
     Ok(())

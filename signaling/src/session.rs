@@ -8,10 +8,12 @@ mod line;
 use crate::chat::Held;
 use crate::outbox::{Gap, Outbox, OutboxLimits, Pushed};
 use crate::presence::Attendance;
+use crate::wire::{Way, gathers};
 use bytes::Bytes;
 use line::Line;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use subtle::ConstantTimeEq;
 use tertulia_chat::engine::Reader;
@@ -36,6 +38,10 @@ pub(crate) struct Link {
     pub(crate) fence: Fence,
     wake: Notify,
     closing: OnceLock<Closing>,
+    /// How others than the socket's task write to it: from after its welcome on.
+    way: OnceLock<Way>,
+    /// A thread has it on the list of those that it writes to next.
+    gathered: AtomicBool,
 }
 
 /// Why a link must go.
@@ -49,7 +55,8 @@ pub(crate) enum Closing {
 
 impl Link {
     pub(crate) fn new(fence: Fence) -> Arc<Self> {
-        Arc::new(Self { fence, wake: Notify::new(), closing: OnceLock::new() })
+        let (wake, closing, way) = (Notify::new(), OnceLock::new(), OnceLock::new());
+        Arc::new(Self { fence, wake, closing, way, gathered: AtomicBool::new(false) })
     }
 
     /// Asks the socket to close. The first reason counts.
@@ -61,6 +68,38 @@ impl Link {
 
     pub(crate) fn closing(&self) -> Option<Closing> {
         self.closing.get().copied()
+    }
+
+    /// There is something to write: it is written when this thread has told all that it tells together, or the socket's task is
+    /// woken for it.
+    fn notify(self: &Arc<Self>) {
+        if !gathers(self) {
+            self.wake.notify_one();
+        }
+    }
+
+    /// The welcome is put: others may write from now on.
+    pub(crate) fn open(&self, way: Way) {
+        // A link has one socket.
+        self.way.set(way).ok();
+    }
+
+    pub(crate) fn can_write(&self) -> bool {
+        self.way.get().is_some()
+    }
+
+    /// Whether it is for the caller to write to it.
+    pub(crate) fn gather(&self) -> bool {
+        !self.gathered.swap(true, Ordering::AcqRel)
+    }
+
+    /// Writes what the session has for it, or wakes who can wait.
+    pub(crate) fn write_now(&self) {
+        self.gathered.swap(false, Ordering::AcqRel);
+        let written = self.closing().is_none() && self.way.get().is_some_and(|way| way.write_now(self));
+        if !written {
+            self.wake.notify_one();
+        }
     }
 
     /// Waits until there is something to write, or to close.
@@ -327,7 +366,7 @@ impl Session {
             return Passed::Refused;
         }
         passing.push_back(frame);
-        link.wake.notify_one();
+        link.notify();
         Passed::Taken
     }
 
@@ -430,7 +469,7 @@ impl State {
                 Told::SlowReader
             }
             (Pushed::Kept(_), Some(link)) => {
-                link.wake.notify_one();
+                link.notify();
                 Told::Kept
             }
             (Pushed::Kept(_) | Pushed::QueueFull(_), _) => Told::Kept,

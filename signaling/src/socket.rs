@@ -12,8 +12,8 @@ use crate::metrics::Hit;
 use crate::requests;
 use crate::session::{Closing, Link, NotTaken, Session};
 use crate::translate;
-use crate::websocket::{Broken, Fault, Message, Upgrading, WebSocket};
-use bytes::Bytes;
+use crate::websocket::{Broken, Fault, Message, Upgrading};
+use crate::wire::{Way, Wire, Written};
 use std::future::poll_fn;
 use std::ops::ControlFlow;
 use std::pin::pin;
@@ -25,8 +25,6 @@ use tertulia_signaling_proto::{
 };
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// Frames written between two flushes. Raising it saves system calls for one busy client and holds more memory for it.
-const BATCH_FRAMES_MAX: usize = 64;
 /// How long a socket that is being closed may take. Lowering it cuts slow clients off before they read why.
 const LINGER: Duration = Duration::from_secs(2);
 /// Pings without anything heard in between before the client counts as gone.
@@ -65,9 +63,10 @@ pub(crate) async fn serve(shared: Arc<Shared>, upgrading: Upgrading, codec: Code
 
 /// Up to the welcome. None: there is none, and the socket is closed.
 async fn begin(shared: Arc<Shared>, upgrading: Upgrading, codec: Codec) -> Option<(Box<Socket>, Box<Welcome>)> {
-    let mut ws = upgrading.done(shared.config.limits.frame_bytes_max as usize).await?;
+    let ws = upgrading.done(shared.config.limits.frame_bytes_max as usize).await?;
+    let wire = Wire::new(ws, codec == Codec::Json, shared.metrics.frames_sent.clone());
     shared.metrics.sockets_opened.inc();
-    let greeted = match first_frame(&shared, &mut ws, codec).await {
+    let greeted = match first_frame(&shared, &wire, codec).await {
         Ok(hello) => hello::greet(&shared, hello, codec).await,
         Err(Some(refused)) => Err(refused),
         Err(None) => {
@@ -78,24 +77,24 @@ async fn begin(shared: Arc<Shared>, upgrading: Upgrading, codec: Codec) -> Optio
     match greeted {
         Ok(Greeted { session, link, welcome, expires_at }) => {
             let expires_at = expires_at.map(|at| shared.clock.instant(at).into());
-            Some((Box::new(Socket::new(shared, ws, session, link, expires_at)), welcome))
+            Some((Box::new(Socket::new(shared, wire, session, link, expires_at)), welcome))
         }
         Err(Refused { error, close }) => {
             if let Some(error) = error {
                 shared.metrics.error(error.code);
-                feed(&mut ws, codec, &ServerFrame::Error(ErrorFrame { id: None, error }));
+                wire.feed(&codec.encode_server(&ServerFrame::Error(ErrorFrame { id: None, error })));
             }
             shared.metrics.closed(close);
-            close_ws(&mut ws, close).await;
+            close_ws(&wire, close).await;
             None
         }
     }
 }
 
 /// The first frame must be a `hello`. `Err(None)`: the client is gone.
-async fn first_frame(shared: &Shared, ws: &mut WebSocket, codec: Codec) -> Result<Hello, Option<Refused>> {
+async fn first_frame(shared: &Shared, wire: &Wire, codec: Codec) -> Result<Hello, Option<Refused>> {
     let refused = |code: ErrorCode| Some(Refused { error: Some(code.into()), close: CloseCode::HelloExpected });
-    let received = timeout(shared.config.limits.hello_timeout(), next_data(ws)).await;
+    let received = timeout(shared.config.limits.hello_timeout(), next_data(wire)).await;
     let data = match received {
         Ok(Ok(Some(data))) => data,
         Ok(Ok(None) | Err(Broken::Gone)) => return Err(None),
@@ -111,13 +110,13 @@ async fn first_frame(shared: &Shared, ws: &mut WebSocket, codec: Codec) -> Resul
 }
 
 /// The next message that is data. None: the client says goodbye instead.
-async fn next_data(ws: &mut WebSocket) -> Result<Option<Message>, Broken> {
+async fn next_data(wire: &Wire) -> Result<Option<Message>, Broken> {
     loop {
-        match ws.recv().await? {
+        match wire.recv().await? {
             Message::Pong => {}
             Message::Ping(payload) => {
-                ws.feed_pong(&payload);
-                ws.flush().await.map_err(|_| Broken::Gone)?;
+                wire.feed_pong(&payload);
+                wire.flush().await.map_err(|_| Broken::Gone)?;
             }
             Message::Close(_) => return Ok(None),
             data @ (Message::Text(_) | Message::Binary(_)) => return Ok(Some(data)),
@@ -127,7 +126,7 @@ async fn next_data(ws: &mut WebSocket) -> Result<Option<Message>, Broken> {
 
 struct Socket {
     shared: Arc<Shared>,
-    ws: WebSocket,
+    wire: Arc<Wire>,
     codec: Codec,
     session: Arc<Session>,
     link: Arc<Link>,
@@ -143,7 +142,7 @@ struct Socket {
 impl Socket {
     fn new(
         shared: Arc<Shared>,
-        ws: WebSocket,
+        wire: Arc<Wire>,
         session: Arc<Session>,
         link: Arc<Link>,
         expires_at: Option<Instant>,
@@ -156,7 +155,7 @@ impl Socket {
         let next_ping = Instant::now() + limits.heartbeat();
         Self {
             shared,
-            ws,
+            wire,
             codec,
             session,
             link,
@@ -178,12 +177,14 @@ impl Socket {
 
     async fn serve(&mut self, welcome: Box<Welcome>) -> ControlFlow<End> {
         self.put_welcome(welcome);
+        self.wire.begins().await;
+        self.link.open(Way::new(&self.session, &self.wire));
         let mut due = pin!(sleep_until(self.next_due()));
         loop {
             self.write_pending().await?;
             tokio::select! {
                 () = self.link.woken() => {}
-                received = self.ws.recv() => self.receive(received)?,
+                received = self.wire.recv() => self.receive(received)?,
                 () = due.as_mut() => {
                     self.due()?;
                     due.as_mut().reset(self.next_due());
@@ -233,8 +234,7 @@ impl Socket {
 
     /// Puts a frame that is the socket's, not the session's.
     fn put(&mut self, frame: &ServerFrame) {
-        self.shared.metrics.frames_sent.inc();
-        feed(&mut self.ws, self.codec, frame);
+        self.wire.feed(&self.codec.encode_server(frame));
     }
 
     /// Writes what was put and what the session has to say.
@@ -243,31 +243,23 @@ impl Socket {
             if let Some(closing) = self.link.closing() {
                 return ControlFlow::Break(End::Ours(closing));
             }
-            let Some(frames) = self.session.take_unsent(self.link.fence, BATCH_FRAMES_MAX) else {
-                return ControlFlow::Break(CloseCode::Displaced.into());
-            };
-            let is_last = frames.is_empty();
-            self.feed_all(frames);
-            match poll_fn(|cx| Poll::Ready(self.ws.poll_flush(cx))).await {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(_)) => return ControlFlow::Break(End::Gone),
-                Poll::Pending => Box::pin(self.write_slowly()).await?,
-            }
-            if is_last {
-                return ControlFlow::Continue(());
+            match poll_fn(|cx| Poll::Ready(self.wire.write(cx, &self.session, &self.link))).await {
+                Written::All => return ControlFlow::Continue(()),
+                Written::Slow => Box::pin(self.write_slowly()).await?,
+                Written::Stale => {
+                    // Whoever took the session away said why before: it may have been since we looked.
+                    let why = self.link.closing().unwrap_or(Closing::Code(CloseCode::Displaced));
+                    return ControlFlow::Break(End::Ours(why));
+                }
+                Written::Gone => return ControlFlow::Break(End::Gone),
             }
         }
-    }
-
-    fn feed_all(&mut self, frames: Vec<Bytes>) {
-        self.shared.metrics.frames_sent.inc_by(frames.len() as u64);
-        frames.iter().for_each(|frame| self.ws.feed(self.codec == Codec::Json, frame));
     }
 
     /// Waits for a client that does not read at once. One that does not read in time is a slow reader, and a link that is
     /// closing waits for no one.
     async fn write_slowly(&mut self) -> ControlFlow<End> {
-        let (ws, link) = (&mut self.ws, &self.link);
+        let (wire, link) = (&self.wire, &self.link);
         let closing = async {
             loop {
                 if let Some(closing) = link.closing() {
@@ -277,7 +269,7 @@ impl Socket {
             }
         };
         tokio::select! {
-            written = timeout(self.shared.config.limits.write_timeout(), ws.flush()) => match written {
+            written = timeout(self.shared.config.limits.write_timeout(), wire.flush()) => match written {
                 Ok(Ok(())) => ControlFlow::Continue(()),
                 Ok(Err(_)) => ControlFlow::Break(End::Gone),
                 Err(_) => {
@@ -298,7 +290,7 @@ impl Socket {
         self.pings_missed = 0;
         match &message {
             Message::Ping(payload) => {
-                self.ws.feed_pong(payload);
+                self.wire.feed_pong(payload);
                 return self.small_frame();
             }
             Message::Pong => return self.small_frame(),
@@ -406,9 +398,9 @@ impl Socket {
         match end {
             End::Done | End::Gone => {
                 self.shared.metrics.closed_by_peer();
-                self.ws.feed_close(DONE, "");
+                self.wire.feed_close(DONE, "");
                 // The answer to its close frame, if there was one; it may not listen any longer.
-                timeout(LINGER, self.ws.flush()).await.ok();
+                timeout(LINGER, self.wire.flush()).await.ok();
             }
             End::Ours(closing) => {
                 let code = match closing {
@@ -418,26 +410,26 @@ impl Socket {
                 self.shared.metrics.closed(code);
                 if closing == Closing::OtherSession {
                     // The close frame that follows says the same in short.
-                    feed(&mut self.ws, self.codec, &ServerFrame::Displaced(Displaced {}));
+                    self.put(&ServerFrame::Displaced(Displaced {}));
                 }
-                close_ws(&mut self.ws, code).await;
+                close_ws(&self.wire, code).await;
             }
         }
     }
 }
 
 /// Says why, and gives the client a moment to read it.
-async fn close_ws(ws: &mut WebSocket, code: CloseCode) {
-    ws.feed_close(code.code(), code.reason());
+async fn close_ws(wire: &Wire, code: CloseCode) {
+    wire.feed_close(code.code(), code.reason());
     let goodbye = async {
-        ws.flush().await.map_err(|_| Broken::Gone)?;
-        while !matches!(ws.recv().await?, Message::Close(_)) {}
+        wire.flush().await.map_err(|_| Broken::Gone)?;
+        while !matches!(wire.recv().await?, Message::Close(_)) {}
         Ok(())
     };
     if let Ok(Err(Broken::Fault(_))) = timeout(LINGER, goodbye).await {
         // What can't be read may still be on its way: closing on top of it would reset the connection, and the close frame
         // might never be seen.
-        timeout(LINGER / 4, ws.discard()).await.ok();
+        timeout(LINGER / 4, wire.discard()).await.ok();
     }
 }
 
@@ -448,10 +440,6 @@ fn payload(codec: Codec, message: &Message) -> Option<&[u8]> {
         (Codec::Msgpack, Message::Binary(bytes)) => Some(bytes),
         _ => None,
     }
-}
-
-fn feed(ws: &mut WebSocket, codec: Codec, frame: &ServerFrame) {
-    ws.feed(codec == Codec::Json, &codec.encode_server(frame));
 }
 
 /// How a socket is closed whose client has sent what can't be read.

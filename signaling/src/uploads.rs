@@ -1,5 +1,6 @@
 //! Uploads, between the library and the people: what the library tells goes out as frames, what it refuses as typed errors.
 
+pub(crate) mod notices;
 mod transfer;
 mod wire;
 
@@ -8,11 +9,13 @@ pub(crate) use wire::{
     library_error_to_wire, limits_to_wire, refusal_to_wire, to_shared, to_wire, treatment_from_wire,
 };
 
+use crate::gateway::Shared;
 use crate::hub::Hub;
-use std::sync::{Arc, OnceLock};
+use notices::{Notices, Wish};
+use std::sync::{Arc, OnceLock, Weak};
 use tertulia_common::{DeviceId, MediaId, UserId};
 use tertulia_media_core::Refusal;
-use tertulia_media_pipeline::library::{Events, Library, MediaView};
+use tertulia_media_pipeline::library::{Events, Library, MediaState as LibraryState, MediaView};
 use tertulia_signaling_core::Endpoint;
 use tertulia_signaling_proto::{Media, MediaProgress, MediaRejected, MediaState, ServerFrame};
 
@@ -20,7 +23,8 @@ use tertulia_signaling_proto::{Media, MediaProgress, MediaRejected, MediaState, 
 /// tell until the gateway has started.
 #[derive(Default)]
 pub struct UploadEvents {
-    hub: OnceLock<Arc<Hub>>,
+    shared: OnceLock<Weak<Shared>>,
+    pub(crate) notices: Notices,
 }
 
 impl std::fmt::Debug for UploadEvents {
@@ -30,12 +34,24 @@ impl std::fmt::Debug for UploadEvents {
 }
 
 impl UploadEvents {
-    pub(crate) fn start(&self, hub: Arc<Hub>) {
-        self.hub.set(hub).ok();
+    /// The gateway has started.
+    pub(crate) fn start(&self, shared: &Arc<Shared>) {
+        self.shared.set(Arc::downgrade(shared)).ok();
+    }
+
+    fn hub(&self) -> Option<Arc<Hub>> {
+        Some(Arc::clone(&self.shared.get()?.upgrade()?.hub))
+    }
+
+    /// Others hear of a refusal, if its sender wants that.
+    pub(crate) fn tell_wished(&self, wish: Option<Wish>, refusal: &Refusal) {
+        if let (Some(wish), Some(shared)) = (wish, self.shared.get().and_then(Weak::upgrade)) {
+            notices::tell(&shared, wish, refusal);
+        }
     }
 
     fn tell(&self, user: &UserId, frame: &ServerFrame) {
-        if let Some(hub) = self.hub.get() {
+        if let Some(hub) = self.hub() {
             hub.tell_user(user, frame);
         }
     }
@@ -48,12 +64,13 @@ impl Events for UploadEvents {
 
     fn ready(&self, media: MediaView) {
         let owner = media.owner.clone();
+        drop(self.notices.take(&media.id.to_string()));
         self.tell(&owner, &ServerFrame::MediaReady(Box::new(to_wire(media))));
     }
 
     fn rejected(&self, owner: &UserId, _device: Option<&DeviceId>, media: MediaId, refusal: Refusal) {
-        let error = refusal_to_wire(&refusal);
-        self.tell(owner, &ServerFrame::MediaRejected(MediaRejected { media_id: Some(media), file_name: None, error }));
+        self.tell_wished(self.notices.take(&media.to_string()), &refusal);
+        self.tell(owner, &ServerFrame::MediaRejected(own(Some(media), None, &refusal)));
     }
 }
 
@@ -80,8 +97,20 @@ impl std::fmt::Debug for Uploads {
 impl Uploads {
     /// An upload was refused while it came in: the device that sends it hears that from its request, the others by a frame.
     pub(crate) fn tell_others(&self, from: &Endpoint, file_name: Option<String>, refusal: &Refusal) {
-        let error = refusal_to_wire(refusal);
-        self.tell_all_but(from, &ServerFrame::MediaRejected(MediaRejected { media_id: None, file_name, error }));
+        self.tell_all_but(from, &ServerFrame::MediaRejected(own(None, file_name, refusal)));
+    }
+
+    /// Something is to be made of it: it may still be refused.
+    pub(crate) async fn wish_on(&self, view: &MediaView, wish: Option<Wish>) {
+        let (Some(wish), LibraryState::Processing(_)) = (wish, &view.state) else { return };
+        let (id, notices) = (view.id.to_string(), &self.events.notices);
+        notices.keep(id.clone(), wish);
+        // What was decided before it was kept has told nobody.
+        match self.library.view(&view.owner, view.id).await.map(|now| now.state) {
+            Ok(LibraryState::Processing(_)) | Err(_) => {}
+            Ok(LibraryState::Refused(refusal)) => self.events.tell_wished(notices.take(&id), &refusal),
+            Ok(LibraryState::Ready(..)) => drop(notices.take(&id)),
+        }
     }
 
     /// An upload was taken: the device that sent it hears that from its request. Where nothing has to be made of it, no job
@@ -99,13 +128,18 @@ impl Uploads {
     }
 
     fn tell_all_but(&self, from: &Endpoint, frame: &ServerFrame) {
-        let Some(hub) = self.events.hub.get() else { return };
+        let Some(hub) = self.events.hub() else { return };
         for (device, _) in hub.devices(&from.user) {
             if device != from.device {
                 hub.tell(&Endpoint { user: from.user.clone(), device }, frame);
             }
         }
     }
+}
+
+/// A refusal of the user's own.
+fn own(media_id: Option<MediaId>, file_name: Option<String>, refusal: &Refusal) -> MediaRejected {
+    MediaRejected { media_id, file_name, error: refusal_to_wire(refusal), from: None, to: None }
 }
 
 /// 32 bytes from hexadecimal digits.

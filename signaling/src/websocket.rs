@@ -18,7 +18,6 @@ use hyper::rt::{Read as _, ReadBuf, Write as _};
 use hyper::upgrade::Upgraded;
 use reader::{BINARY, CLOSE, CONTROL_BYTES_MAX, LAST, PONG, Reader, TEXT};
 use std::cell::RefCell;
-use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -54,11 +53,7 @@ impl WebSocket {
     }
 
     /// The next message.
-    pub(crate) async fn recv(&mut self) -> Result<Message, Broken> {
-        poll_fn(|cx| self.poll_recv(cx)).await
-    }
-
-    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Message, Broken>> {
+    pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Message, Broken>> {
         loop {
             match self.reader.next() {
                 Ok(Some(message)) => return Poll::Ready(Ok(message)),
@@ -73,8 +68,9 @@ impl WebSocket {
     }
 
     /// Reads and forgets until the client is gone.
-    pub(crate) async fn discard(&mut self) {
-        while poll_fn(|cx| poll_read(&mut self.io, cx, |_| ())).await > 0 {}
+    pub(crate) fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while ready!(poll_read(&mut self.io, cx, |_| ())) > 0 {}
+        Poll::Ready(())
     }
 
     /// Puts a whole message, which [`Self::flush`] writes: text, or bytes.
@@ -108,9 +104,9 @@ impl WebSocket {
         self.out.extend_from_slice(payload);
     }
 
-    /// Writes all that was put.
-    pub(crate) async fn flush(&mut self) -> io::Result<()> {
-        poll_fn(|cx| self.poll_flush(cx)).await
+    /// Whether something that was put is still to be written.
+    pub(crate) fn is_writing(&self) -> bool {
+        !self.out.is_empty()
     }
 
     /// Writes what can be written now. Ready: that was all.

@@ -3,14 +3,15 @@
 
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 const WIDTH = 320;
 const HEIGHT = 240;
 const SECONDS = 2;
 
-/** Paths of the files, by name; those that are not there yet are made. */
-export function makeFilms(folder) {
+/** Those that are not there yet are made. */
+function makeFilms(folder) {
   mkdirSync(folder, { recursive: true });
   const made = {};
   for (const [name, make] of Object.entries(FILES)) {
@@ -73,3 +74,6 @@ function turned(mov) {
   matrix.forEach((value, i) => mov.writeInt32BE(value, at + 4 * i));
   return mov;
 }
+
+/** Paths of the files, by name. */
+export const films = makeFilms(join(dirname(fileURLToPath(import.meta.url)), "../../.cache/fixtures/films-v1"));

@@ -178,12 +178,12 @@ impl Account {
             (asked.status != 429).then_some(asked) // a number waits for its second PIN
         };
         let asked = eventually("a PIN may be asked for", ask).await?;
-        ensure!(asked.status == 202, "{asked:?}");
+        ensure!(asked.status == 202, "a PIN: {asked:?}");
         let pin = carrier.pin(phone).await?;
         let registration = asked.json()?["registration_id"].clone();
         let said = json!({"registration_id": registration, "pin": pin, "device_name": "phone", "name": name});
         let access = server.post("/v1/register/verify", None, &said.to_string()).await?;
-        ensure!(access.status == 201, "{access:?}");
+        ensure!(access.status == 201, "the PIN: {access:?}");
         Self::of(&access.json()?, phone)
     }
 
@@ -201,7 +201,7 @@ impl Account {
     /// If any of it is refused.
     pub async fn link(&self, server: &Server) -> anyhow::Result<Self> {
         let begun = server.post("/v1/devices/link", None, r#"{"device_name":"laptop"}"#).await?;
-        ensure!(begun.status == 201, "{begun:?}");
+        ensure!(begun.status == 201, "a link: {begun:?}");
         let begun = begun.json()?;
         let code = json!({"code": begun["code"]}).to_string();
         for step in ["inspect", "approve"] {
@@ -210,7 +210,7 @@ impl Account {
         }
         let (id, secret) = (begun["link_id"].as_str().context("link_id")?, begun["secret"].as_str().context("secret")?);
         let access = server.get(&format!("/v1/devices/link/{id}"), Some(secret)).await?;
-        ensure!(access.status == 201, "{access:?}");
+        ensure!(access.status == 201, "the link: {access:?}");
         Self::of(&access.json()?, &self.phone)
     }
 

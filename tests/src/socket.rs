@@ -11,6 +11,8 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue as Header;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, Message};
 
 /// What comes next on a socket.
@@ -113,6 +115,15 @@ impl Socket {
     ) -> anyhow::Result<()> {
         let hello = Hello { token: token.to_owned(), device_id: Some(device.parse()?), resume, caps };
         Ok(self.send(&ClientFrame::Hello(hello)).await?)
+    }
+
+    /// Says that it is done: the session ends too.
+    ///
+    /// # Errors
+    /// If the socket is gone.
+    pub async fn leave(&mut self) -> Result<(), tungstenite::Error> {
+        let done = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+        self.send_raw(Message::Close(Some(done))).await
     }
 
     /// Waits for what comes next; pings are answered.

@@ -398,3 +398,51 @@ async fn d5_killed_between_the_grant_and_the_message_nothing_is_lost_and_nothing
     let drained = bob.expect("the end", |frame| matches!(frame, ServerFrame::Drained(_)).then_some(())).await;
     drained.context("a message came twice")
 }
+
+/// A group's picture, asked for by somebody: its status, and its mark.
+async fn icon(person: &Person, group: &str) -> anyhow::Result<(u16, Option<String>)> {
+    let answer = person.ask(Method::GET, &format!("/v1/groups/{group}/icon")).send().await?;
+    let etag = answer.headers().get("etag").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    Ok((answer.status().as_u16(), etag))
+}
+
+#[tokio::test]
+async fn m2_d5_a_groups_picture_is_for_those_who_are_in_it_now() -> anyhow::Result<()> {
+    let server = Server::start().await?;
+    for name in ["alice", "bob", "carol", "mallory"] {
+        drop(device(&server, name).await?);
+    }
+    let [ana, ben, cleo, eve] = &["alice", "bob", "carol", "mallory"].map(|name| Person::new(&server, name));
+    let (wood, lake) = (ana.upload("", picture("png", 64, 48)?).await?, ana.upload("", picture("png", 96, 48)?).await?);
+    let paper = ana.upload("?as=document", noise(1, 500)).await?;
+    let mut body = json!({"client_id": name(1), "name": "Walks", "members": ["bob"], "icon": paper["media_id"]});
+    let (status, said) = ana.tell(Method::POST, "/v1/groups", body.clone()).await?;
+    ensure!(status == 415 && said["error"]["code"] == "media_unsupported", "{status}: {said}");
+    body["icon"] = wood["media_id"].clone();
+    let (status, made) = ana.tell(Method::POST, "/v1/groups", body).await?;
+    ensure!(status == 201 && made["icon"] == wood["media_id"], "{status}: {made}");
+    let group = made["group_id"].as_str().context("a group")?.to_owned();
+    // Its id alone opens nothing: being in the group does, and having been in it does not.
+    have(&wood, &[(ana, true), (ben, false), (eve, false)]).await?;
+    let (_, first) = icon(ana, &group).await?;
+    for (person, wanted) in [(ana, 200), (ben, 200), (cleo, 404), (eve, 404)] {
+        ensure!(icon(person, &group).await?.0 == wanted, "{wanted}");
+    }
+    member(&server, &group, 2, "PUT", "carol").await?;
+    member(&server, &group, 3, "DELETE", "bob").await?;
+    ensure!((icon(cleo, &group).await?.0, icon(ben, &group).await?.0) == (200, 404));
+    let patch = json!({"icon": lake["media_id"]});
+    let (status, said) = cleo.tell(Method::PATCH, &format!("/v1/groups/{group}"), patch.clone()).await?;
+    ensure!(status == 404, "somebody shows what they can't see: {status}: {said}");
+    let (status, said) = ana.tell(Method::PATCH, &format!("/v1/groups/{group}"), patch).await?;
+    ensure!(status == 200 && said["icon"] == lake["media_id"], "{status}: {said}");
+    let (status, second) = icon(cleo, &group).await?;
+    ensure!(status == 200 && second.is_some() && second != first, "{status}: {first:?}, {second:?}");
+    let again = cleo.ask(Method::GET, &format!("/v1/groups/{group}/icon"));
+    let again = again.header("if-none-match", second.context("a mark")?).send().await?;
+    ensure!(again.status() == 304 && again.headers()["cache-control"] == "private, no-cache", "{again:?}");
+    let (status, said) = ana.tell(Method::PATCH, &format!("/v1/groups/{group}"), json!({"icon": null})).await?;
+    ensure!(status == 200 && said["icon"].is_null(), "{status}: {said}");
+    ensure!(icon(cleo, &group).await?.0 == 404, "it is still there");
+    Ok(())
+}

@@ -102,7 +102,7 @@ impl Relay {
         made
     }
 
-    fn end(&mut self, device: DeviceRef) {
+    pub(crate) fn end(&mut self, device: DeviceRef) {
         self.give_up(device, self.reached, None);
         let mailbox = &mut self.mailboxes[device.0 as usize];
         mailbox.open = false;
@@ -113,7 +113,7 @@ impl Relay {
     }
 
     /// Gives up what waits up to there. False, and nothing has changed, if nothing did.
-    fn give_up(&mut self, device: DeviceRef, upto: Position, reason: Option<GapReason>) -> bool {
+    pub(crate) fn give_up(&mut self, device: DeviceRef, upto: Position, reason: Option<GapReason>) -> bool {
         let mailbox = &self.mailboxes[device.0 as usize];
         let (nexts, _) = self.above(device, mailbox.acknowledged, upto, usize::MAX);
         let mut any = false;

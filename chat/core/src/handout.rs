@@ -61,6 +61,14 @@ impl Next {
         }
     }
 
+    /// An entry's place.
+    pub(crate) fn entry(self) -> Option<(Position, ConvRef)> {
+        match self {
+            Self::Entry(position, conversation, _) => Some((position, conversation)),
+            Self::Receipts(..) => None,
+        }
+    }
+
     fn conversation(self) -> ConvRef {
         match self {
             Self::Entry(_, conversation, _) | Self::Receipts(_, conversation) => conversation,
@@ -109,6 +117,13 @@ impl Relay {
         self.mailboxes.get(device.0 as usize).is_some_and(|mailbox| {
             mailbox.reader == Some(reader) && !mailbox.following && mailbox.owed.has_room(0, &self.limits)
         })
+    }
+
+    /// Whether a reader does not follow: what it acknowledges makes room for what waits.
+    #[must_use]
+    pub fn lags(&self, device: DeviceRef, reader: u64) -> bool {
+        let mailbox = self.mailboxes.get(device.0 as usize);
+        mailbox.is_some_and(|mailbox| mailbox.reader == Some(reader) && !mailbox.following)
     }
 
     /// How many mailboxes are open, entries wait in them, and when the oldest of those was sent.
@@ -178,8 +193,8 @@ impl Relay {
                     let handout = self.hand_entry(conversation, position);
                     handouts.extend(handout.filter(|handout| !handout.to.is_empty()));
                 }
-                Some(Fresh::Receipts { conversation, position, moved, everyone }) => {
-                    handouts.extend(self.hand_receipts(conversation, position, &moved, everyone));
+                Some(Fresh::Receipts { conversation, position, moved, readers, everyone }) => {
+                    handouts.extend(self.hand_receipts(conversation, position, (&moved, &readers), everyone));
                 }
                 None => {}
             }
@@ -229,13 +244,16 @@ impl Relay {
         &mut self,
         conversation: ConvRef,
         position: Position,
-        moved: &[Receipt],
+        (moved, readers): (&[Receipt], &[UserRef]),
         everyone: Everyone,
     ) -> Vec<Handout> {
         let of = &self.conversations[conversation.0 as usize];
         let all = LazyCell::new(|| receipts(of, &self.users));
         let mut handouts: Vec<(Option<Least>, bool, Handout)> = Vec::new();
-        for member in of.members.iter().filter(|member| Self::watches(of, member, moved, &self.users)) {
+        for member in &of.members {
+            if !Self::watches(of, member, moved, readers, &self.users[member.user.0 as usize].id) {
+                continue;
+            }
             let least = of.group.is_some().then(|| everyone.but(member.user));
             for &device in &self.users[member.user.0 as usize].mailboxes {
                 let mailbox = &mut self.mailboxes[device.0 as usize];

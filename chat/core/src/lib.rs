@@ -32,6 +32,7 @@ mod receipts;
 mod record;
 mod refusal;
 mod relay;
+mod replica;
 mod restore;
 mod wake;
 
@@ -46,4 +47,5 @@ pub use note::Note;
 pub use record::{GroupMember, KnownNote, MemberRecord, Record, SentRecord};
 pub use refusal::Refusal;
 pub use relay::{Dead, Relay, Sent, Submit, To};
+pub use replica::{Diverged, Replica};
 pub use restore::{Incomplete, Restoring};

@@ -23,7 +23,8 @@ pub struct Limits {
     pub group_changes_known: usize,
     /// Conversations one user may be in.
     pub conversations_per_user_max: usize,
-    /// Items a device may have been handed without acknowledging: above, nothing more is handed out until it does.
+    /// Items a device may have been handed without acknowledging: above, nothing more is handed out until it does. They have to fit
+    /// into the queue of its socket, beside answers.
     pub unacknowledged_max: usize,
     /// And how many bytes they may have together; a single one may have more. What is on its way to a reader has to fit into
     /// the queue of its socket. Raising it drains a mailbox quicker over a long way.
@@ -44,7 +45,7 @@ impl Default for Limits {
             group_members_max: 256,
             group_changes_known: 64,
             conversations_per_user_max: 5_000,
-            unacknowledged_max: 256,
+            unacknowledged_max: 192,
             unacknowledged_bytes_max: 32 * 1024,
             wake_after: Duration::from_secs(10),
         }

@@ -37,7 +37,7 @@ impl Notes {
         self.0.iter().rev().find(|known| known.client_id == client_id)
     }
 
-    fn add(&mut self, note: KnownNote) {
+    pub(crate) fn add(&mut self, note: KnownNote) {
         while self.0.len() >= KNOWN {
             self.0.pop_front();
         }

@@ -9,7 +9,7 @@ use crate::id::{ConvRef, ConversationId, DeviceRef, Position, Seq, UserRef};
 use crate::mailbox::Receipt;
 use crate::record::Record;
 use crate::relay::{Dead, Fresh, Relay, User};
-use tertulia_common::Timestamp;
+use tertulia_common::{Timestamp, UserId};
 
 impl Relay {
     /// A device has everything up to there. Asked again, or for less, nothing changes.
@@ -58,7 +58,7 @@ impl Relay {
         mailbox.depth = mailbox.depth.saturating_sub(1);
     }
 
-    fn delivered(&mut self, user: UserRef, conversation: ConvRef, position: Position) {
+    pub(crate) fn delivered(&mut self, user: UserRef, conversation: ConvRef, position: Position) {
         let of = &mut self.conversations[conversation.0 as usize];
         let Some(seq) = of.at(position).map(|index| of.entries[index].seq) else { return };
         let Some(member) = of.member_mut(user) else { return };
@@ -120,11 +120,15 @@ impl Relay {
             of.receipts_at = position;
             self.receipts_at = position;
             let users = &self.users;
+            let mut readers = Vec::new();
             let moved: Vec<Receipt> = of
                 .members
                 .iter_mut()
                 .filter(|member| member.moved)
                 .map(|member| {
+                    if member.read > member.told.1 {
+                        readers.push(member.user);
+                    }
                     (member.moved, member.told) = (false, (member.delivered, member.read));
                     receipt(member, users)
                 })
@@ -137,14 +141,22 @@ impl Relay {
                 position,
                 moved: moved.iter().map(|moved| (moved.user.clone(), moved.delivered, moved.read)).collect(),
             });
-            self.fresh.push_back(Fresh::Receipts { conversation, position, moved, everyone });
+            self.fresh.push_back(Fresh::Receipts { conversation, position, moved, readers, everyone });
         }
     }
 
-    /// Whether a member is told of others' figures: in a group, who has written, or has read on another device.
-    pub(crate) fn watches(of: &Conversation, member: &Member, moved: &[Receipt], users: &[User]) -> bool {
-        let own = || moved.iter().any(|receipt| receipt.user == users[member.user.0 as usize].id);
-        member.is_in() && (of.kind == Kind::Direct || member.wrote || own())
+    /// Whether a member is told of what moved: of what others have, between two or, in a group, if they have written; and of what
+    /// they have read, on another device. That they have it themselves is no news to anybody's own devices.
+    pub(crate) fn watches(
+        of: &Conversation,
+        member: &Member,
+        moved: &[Receipt],
+        readers: &[UserRef],
+        id: &UserId,
+    ) -> bool {
+        let of_others = || moved.is_empty() || moved.iter().any(|receipt| receipt.user != *id);
+        let cares = of.kind == Kind::Direct || member.wrote;
+        member.is_in() && (readers.contains(&member.user) || (cares && of_others()))
     }
 }
 

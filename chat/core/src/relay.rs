@@ -74,8 +74,18 @@ pub(crate) struct User {
 /// What is decided and not yet known to be durable.
 #[derive(Clone, Debug)]
 pub(crate) enum Fresh {
-    Entry { conversation: ConvRef, position: Position },
-    Receipts { conversation: ConvRef, position: Position, moved: Vec<Receipt>, everyone: Everyone },
+    Entry {
+        conversation: ConvRef,
+        position: Position,
+    },
+    Receipts {
+        conversation: ConvRef,
+        position: Position,
+        moved: Vec<Receipt>,
+        /// Those of them who have read further.
+        readers: Vec<UserRef>,
+        everyone: Everyone,
+    },
 }
 
 /// The state. See the crate's docs for how it is driven.
@@ -282,19 +292,18 @@ impl Relay {
         let (id, position, audience) = self.append(now, conversation, Author::Device(from), submit.withheld, out);
         let MessageId { seq, .. } = id;
         let sender = self.mailboxes[from.0 as usize].user;
-        if let Some(member) = self.conversations[conversation.0 as usize].member_mut(sender) {
-            member.wrote = true;
-        }
         let Submit { client_id, digest, .. } = *submit;
-        let mailbox = &mut self.mailboxes[from.0 as usize];
-        let known = SentRecord { client_id, digest, conversation: id.conversation, seq, sent_at: now };
-        mailbox.sent.add(known, self.limits.dedup_per_device);
+        self.wrote(
+            conversation,
+            from,
+            SentRecord { client_id, digest, conversation: id.conversation, seq, sent_at: now },
+        );
         out.push(Record::Message {
             conversation: id.conversation,
             seq,
             position,
             sent_at: now,
-            sender: self.users[mailbox.user.0 as usize].id.clone(),
+            sender: self.users[sender.0 as usize].id.clone(),
             device,
             client_id,
             digest,
@@ -302,6 +311,15 @@ impl Relay {
         });
         self.appended(conversation, position, audience, out);
         Sent { id, sent_at: now, position: Some(position) }
+    }
+
+    /// A message from this device is there: it is known by its name from now on.
+    pub(crate) fn wrote(&mut self, conversation: ConvRef, from: DeviceRef, known: SentRecord) {
+        let mailbox = &mut self.mailboxes[from.0 as usize];
+        mailbox.sent.add(known, self.limits.dedup_per_device);
+        if let Some(member) = self.conversations[conversation.0 as usize].member_mut(mailbox.user) {
+            member.wrote = true;
+        }
     }
 
     /// Gives an entry its places; and says in which mailboxes it waits, for [`Self::appended`].

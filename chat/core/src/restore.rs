@@ -53,11 +53,13 @@ impl Restoring {
                 let mailbox = self.mailbox(&user, device);
                 let mailbox = &mut self.relay.mailboxes[mailbox.0 as usize];
                 mailbox.acknowledged = mailbox.acknowledged.max(upto);
+                // Whoever acknowledged what came after a gap had heard of that.
+                mailbox.gap = mailbox.gap.filter(|(gap, _)| *gap > upto);
                 self.reach(upto);
             }
             Record::Receipts { conversation, position, moved } => self.told(conversation, position, moved),
             Record::Conversation { id, kind, version, members, last, receipts_at } => {
-                self.describe(id, kind, version, members);
+                self.relay.describe(id, kind, version, members);
                 let of = self.conversation(id);
                 let of = &mut self.relay.conversations[of.0 as usize];
                 of.last = of.last.max(last);
@@ -96,7 +98,7 @@ impl Restoring {
             Record::Notes { known } => self.notes.extend(known),
             Record::Group { id, version, about, invite, ended, members, changes, last, receipts_at } => {
                 let group = Group { about, invite, ended, changes: changes.into() };
-                self.describe_group(id, version, group, members);
+                self.relay.describe_group(id, version, group, members);
                 let of = self.conversation(id);
                 let of = &mut self.relay.conversations[of.0 as usize];
                 of.last = of.last.max(last);
@@ -196,10 +198,13 @@ impl Restoring {
             None => None,
         }
     }
+}
 
-    fn describe(&mut self, id: ConversationId, kind: Kind, version: u64, members: Vec<MemberRecord>) {
-        let at = self.conversation(id);
-        let of = &mut self.relay.conversations[at.0 as usize];
+impl Relay {
+    /// Who is in a conversation, unless something newer is known.
+    pub(crate) fn describe(&mut self, id: ConversationId, kind: Kind, version: u64, members: Vec<MemberRecord>) {
+        let at = self.conversation(id, Kind::Direct);
+        let of = &mut self.conversations[at.0 as usize];
         if version < of.version {
             return;
         }
@@ -207,40 +212,41 @@ impl Restoring {
         let earlier = std::mem::take(&mut of.members);
         for record in members {
             let member = self.described(&earlier, record);
-            self.relay.join(at, member);
+            self.join(at, member);
         }
     }
 
-    fn describe_group(&mut self, id: ConversationId, version: u64, group: Group, members: Vec<GroupMember>) {
-        let at = self.conversation(id);
-        let of = &mut self.relay.conversations[at.0 as usize];
+    /// A group and who is in it, unless something newer is known.
+    pub(crate) fn describe_group(&mut self, id: ConversationId, version: u64, group: Group, members: Vec<GroupMember>) {
+        let at = self.conversation(id, Kind::Direct);
+        let of = &mut self.conversations[at.0 as usize];
         if version < of.version {
             return;
         }
         (of.kind, of.version, of.group) = (Kind::Group, version, Some(Box::new(group)));
         let before = std::mem::take(&mut of.members);
         for member in &before {
-            let user = &mut self.relay.users[member.user.0 as usize];
+            let user = &mut self.users[member.user.0 as usize];
             user.conversations.retain(|of| *of != at);
         }
         for GroupMember { member, earlier, since, wrote } in members {
             let member = self.described(&before, member);
-            self.relay.join(at, Member { earlier, since, wrote, ..member });
+            self.join(at, Member { earlier, since, wrote, ..member });
         }
     }
 
     /// A member as a record has them, with figures that may have been told since.
     fn described(&mut self, earlier: &[Member], record: MemberRecord) -> Member {
         let MemberRecord { user, role, from, until, delivered, read } = record;
-        let user = self.relay.user(&user);
+        let user = self.user(&user);
         let known = earlier.iter().find(|member| member.user == user);
-        let told = known.map_or((delivered, read), |known| (known.delivered.max(delivered), known.read.max(read)));
-        let (delivered, read) = told;
-        Member { until, delivered, read, told, ..Member::new(user, role, from) }
+        let told = known.map_or((delivered, read), |known| (known.told.0.max(delivered), known.told.1.max(read)));
+        let figures = known.map_or(told, |known| (known.delivered.max(told.0), known.read.max(told.1)));
+        let (delivered, read) = figures;
+        let moved = known.is_some_and(|known| known.moved);
+        Member { until, delivered, read, told, moved, ..Member::new(user, role, from) }
     }
-}
 
-impl Relay {
     /// Who waits for which entry of a conversation, and what was delivered without its receipt.
     fn settle_accounts(&mut self, at: usize) {
         let mut of = std::mem::replace(

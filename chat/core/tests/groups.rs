@@ -3,7 +3,7 @@
 #[expect(dead_code, reason = "the scripts use the rest")]
 mod support;
 
-use support::{EVENTS, Scene, about, user};
+use support::{EVENTS, Scene, about, event_body, user};
 use tertulia_chat_core::{
     About, Ask, Change, Changed, ClientId, ConversationId, Edit, Event, InviteHash, Limits, Refusal, Role, To,
 };
@@ -194,6 +194,7 @@ fn m2_an_owner_who_leaves_is_followed_by_the_oldest_admin_or_else_the_oldest_mem
     let mut out = Vec::new();
     let made = scene.relay.remove(scene.now, &user("carol"), &mut out);
     assert_eq!(made[0].event, Event::Role { user: user("dave"), role: Role::Owner });
+    made.iter().for_each(|made| scene.relay.placed(made.id, made.position, event_body(made.position)));
     scene.commit(out, Default::default());
     change(&mut scene, "dave", group, 5, remove("dave")).unwrap();
     let view = scene.relay.group(&user("bob"), group).unwrap();

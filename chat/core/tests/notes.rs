@@ -14,10 +14,7 @@ fn notes(scene: &mut Scene, by: &str, to: &str, number: u32) -> Result<Sent, Ref
     if let Some(position) = sent.position {
         scene.relay.placed(sent.id, position, body);
     }
-    let bodies: Vec<BodyRef> = out.iter().map(|record| record.entry().map_or(BodyRef::default(), |_| body)).collect();
-    let from = scene.records.len();
     scene.commit(out, body);
-    scene.records[from..].iter_mut().zip(bodies).for_each(|(record, body)| record.1 = body);
     Ok(sent)
 }
 
@@ -67,7 +64,7 @@ fn c1_a_note_is_made_once_however_often_it_is_asked_for_and_whatever_was_moved()
         let mut restoring = Restoring::new(Limits::default());
         let records: Vec<Record> = if turned { left.iter().rev().cloned().collect() } else { left.clone() };
         records.into_iter().for_each(|record| restoring.restore(record, BodyRef::default()));
-        scene.relay = restoring.finish().unwrap();
+        scene.is_restored(restoring);
         again(&mut scene);
         assert_eq!(notes(&mut scene, "alice", "bob", 2 + u32::from(turned)).unwrap().id.seq, Seq(2));
     }

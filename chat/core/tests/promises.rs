@@ -309,7 +309,9 @@ impl Checker {
         let mut marks = Vec::new();
         self.scene.relay.marks(&mut marks);
         copies.extend(marks.into_iter().map(|record| (record, BodyRef::default())));
+        let from = self.scene.records.len();
         self.scene.records.extend(copies);
+        self.scene.copied(from);
         if killed {
             self.synced = self.scene.records.len();
             self.scene.dies(usize::MAX);

@@ -138,6 +138,24 @@ fn a_full_mailbox_gives_up_its_oldest_and_says_so() {
 }
 
 #[test]
+fn after_a_crash_nobody_hears_of_a_gap_again_whose_later_messages_they_have_acknowledged() {
+    let mut scene = Scene::new(Limits { mailbox_entries_max: 3, ..Limits::default() });
+    scene.connects("alice", "phone").connects("bob", "phone").leaves("bob", "phone");
+    for number in 1..=4 {
+        scene.sends("alice", "phone", "bob", number).unwrap();
+    }
+    scene.connects("bob", "phone");
+    assert_eq!(scene.gaps("bob", "phone").len(), 1);
+    scene.dies(usize::MAX);
+    scene.connects("bob", "phone");
+    assert_eq!(scene.gaps("bob", "phone").len(), 2, "nobody knows whether it was heard of");
+    scene.acknowledges("bob", "phone").unwrap();
+    scene.dies(usize::MAX);
+    scene.connects("bob", "phone");
+    assert_eq!(scene.gaps("bob", "phone").len(), 2);
+}
+
+#[test]
 fn what_has_waited_for_thirty_days_is_given_up_with_a_gap_and_not_earlier() {
     let mut scene = Scene::new(Limits::default());
     scene.connects("alice", "phone").connects("bob", "phone").leaves("bob", "phone");

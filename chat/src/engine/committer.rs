@@ -1,13 +1,12 @@
 //! The committer: takes what waits, decides it, writes it with one sync, and tells it.
 
+mod asked;
 mod groups;
 
-use super::lane::Delivery;
-use super::{Command, Outside, Pace, Reader, Rejected, Reply, Shared, count};
+use super::{Command, Pace, Reader, Rejected, Reply, Shared, count};
 use crate::store::{Body, Store, StoreError};
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
-use std::sync::Arc;
 use std::time::Duration;
 use tertulia_chat_core::{BodyRef, Dead, Handout, Item, Position, Record, Refusal, Relay, Sent};
 use tertulia_common::{Timestamp, UserId};
@@ -35,8 +34,17 @@ struct Committer<'a> {
     sync: bool,
 }
 
-pub(crate) fn run(shared: &Shared, store: Box<dyn Store>, pace: Pace, outside: Outside) {
-    let Outside { now, on_failure, wake } = outside;
+/// The clock, what to do when the store fails, and how people are woken.
+type World<'a> = (&'a dyn Fn() -> Timestamp, Box<dyn FnOnce(&StoreError) + Send>, &'a dyn Fn(Vec<UserId>));
+
+/// Decides until the engine ends; what is in `first` before all else.
+pub(crate) fn run(
+    shared: &Shared,
+    store: Box<dyn Store>,
+    pace: Pace,
+    (now, on_failure, wake): World<'_>,
+    first: Vec<Command>,
+) {
     let start = now();
     let mut committer = Committer {
         shared,
@@ -52,14 +60,18 @@ pub(crate) fn run(shared: &Shared, store: Box<dyn Store>, pace: Pace, outside: O
         tidy: Vec::new(),
         sync: false,
     };
-    if let Err(error) = committer.run(&*now, &*wake) {
-        // Nothing is confirmed from here on: who waits hears that it ended.
-        shared.inbox.close();
-        let mut left = Vec::new();
-        shared.inbox.take(&mut left, Duration::ZERO);
-        on_failure(&error);
-        left.into_iter().for_each(|command| command.refuse(&Rejected::Ended));
+    if let Err(error) = committer.turn(now(), first, wake).and_then(|()| committer.run(now, wake)) {
+        fail(shared, &error, on_failure);
     }
+}
+
+/// Nothing is confirmed from here on: who waits hears that it ended.
+pub(crate) fn fail(shared: &Shared, error: &StoreError, on_failure: Box<dyn FnOnce(&StoreError) + Send>) {
+    shared.inbox.close();
+    let mut left = Vec::new();
+    shared.inbox.take(&mut left, Duration::ZERO);
+    on_failure(error);
+    left.into_iter().for_each(|command| command.refuse(&Rejected::Ended));
 }
 
 impl Committer<'_> {
@@ -116,10 +128,8 @@ impl Committer<'_> {
             let mut relay = self.shared.relay.lock();
             (relay.settle(upto), relay.take_dead(), relay.wake(now))
         };
-        self.told.drain(..).for_each(|tell| tell());
-        for handout in handouts {
-            self.hand(handout);
-        }
+        let told = std::mem::take(&mut self.told);
+        self.say(told, handouts);
         self.bodies.clear();
         self.forget(&dead);
         self.behind.drain(..).for_each(|reader| self.shared.call(reader));
@@ -151,7 +161,7 @@ impl Committer<'_> {
                 let noted = relay.note(now, &note, &mut self.records);
                 self.sent(relay, noted, body, reply)?;
             }
-            Command::Acknowledge { reader: Reader { device, number }, upto } => {
+            Command::Acknowledge { reader: Reader { device, number }, upto, .. } => {
                 match relay.acknowledge(device, number, upto, &mut self.records) {
                     Ok(()) => self.write(relay)?,
                     Err(Refusal::NotHandedOut) => count(&self.shared.counters.bad_acknowledgements, 1),
@@ -190,6 +200,10 @@ impl Committer<'_> {
                 self.tell(reply, looked);
             }
             Command::Tidy { reply } => self.tidy.push(reply),
+            Command::Asked { asked, answer } => self.asked(relay, now, asked, answer)?,
+            Command::Lead { reply } => self.tell(reply, Ok(())),
+            // From when this node followed.
+            Command::Answered { .. } | Command::Hint => {}
         }
         Ok(())
     }
@@ -238,19 +252,24 @@ impl Committer<'_> {
         Ok(())
     }
 
+    /// Tells what is durable.
+    fn say(&self, mut told: Vec<Told>, mut handouts: Vec<Handout>) {
+        if told.is_empty() && handouts.is_empty() {
+            return;
+        }
+        (self.shared.together)(&mut || {
+            told.drain(..).for_each(|tell| tell());
+            handouts.drain(..).for_each(|handout| self.hand(handout));
+        });
+    }
+
     fn hand(&self, handout: Handout) {
         let Handout { item, to } = handout;
         let body = match &item {
             Item::Entry(entry) => self.bodies.get(&entry.position).cloned().unwrap_or_default(),
             Item::Receipts { .. } | Item::Gap { .. } => Bytes::new(),
         };
-        count(&self.shared.counters.handed, to.len() as u64);
-        let delivery = Delivery::new(item, body);
-        let lanes: Vec<Arc<_>> = {
-            let lanes = self.shared.lanes.lock();
-            to.iter().filter_map(|(_, reader)| lanes.get(reader).cloned()).collect()
-        };
-        lanes.iter().for_each(|lane| lane.follow(&delivery));
+        self.shared.hand(item, body, &to);
     }
 
     fn forget(&mut self, dead: &[Dead]) {
@@ -276,12 +295,8 @@ impl Committer<'_> {
             let upto = relay.reached();
             (relay.settle(upto), !relay.has_receipts())
         };
-        if written {
-            self.reads.drain(..).for_each(|tell| tell());
-        }
-        for handout in handouts {
-            self.hand(handout);
-        }
+        let told = if written { std::mem::take(&mut self.reads) } else { Vec::new() };
+        self.say(told, handouts);
         *self.shared.figures.lock() = self.store.figures();
         self.tidy.drain(..).for_each(|reply| reply(Ok(())));
         Ok(())

@@ -70,8 +70,13 @@ impl Lane {
         }
     }
 
-    /// The postman brings what had waited.
+    /// The postman brings what had waited. What was handed out while he was on his way may be from before it: the reader followed,
+    /// fell behind again, and called him once more.
     pub(crate) fn bring(&self, delivery: &Arc<Delivery>) {
+        let mut state = self.state.lock();
+        let position = delivery.item.position();
+        let earlier = state.behind.iter().take_while(|waits| waits.item.position() < position).count();
+        state.behind.drain(..earlier).for_each(|waits| self.outlet.deliver(&waits));
         self.outlet.deliver(delivery);
     }
 
@@ -86,5 +91,43 @@ impl Lane {
         if state.calls == 0 {
             std::mem::take(&mut state.behind).iter().for_each(|delivery| self.outlet.deliver(delivery));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tertulia_chat_core::GapReason;
+
+    #[derive(Default)]
+    struct Heard(Mutex<Vec<u64>>);
+
+    impl Outlet for Heard {
+        fn deliver(&self, delivery: &Arc<Delivery>) {
+            self.0.lock().push(delivery.item.position().0);
+        }
+
+        fn drained(&self, _: Position) {}
+    }
+
+    fn at(position: u64) -> Arc<Delivery> {
+        Delivery::new(Item::Gap { upto: Position(position), reason: GapReason::Quota }, Bytes::new())
+    }
+
+    #[test]
+    fn m3_what_was_handed_out_while_the_postman_came_is_heard_before_what_he_brings_the_next_time() {
+        let heard = Arc::new(Heard::default());
+        let lane = Lane::new(Arc::clone(&heard) as Arc<dyn Outlet>);
+        // Called twice, he comes twice.
+        lane.hold();
+        lane.hold();
+        lane.bring(&at(1));
+        lane.follow(&at(2));
+        lane.go_on(Some(Position(1)));
+        // It owed too much, and has acknowledged: three waited.
+        lane.bring(&at(3));
+        lane.follow(&at(4));
+        lane.go_on(None);
+        assert_eq!(*heard.0.lock(), [1, 2, 3, 4]);
     }
 }

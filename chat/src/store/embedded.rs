@@ -4,9 +4,10 @@
 //! needed of it is written again at the end, a thing's state as it is now and bodies as they are, and then it is retired. So
 //! the journal is about as large as what lives in it, and starting again reads all of it.
 
+use super::log::{Mark, Shareable};
 use super::{Bodies, Body, Figures, Store, StoreError};
 use crate::disk::{Disk, RealDisk};
-use crate::journal::{Batch, Durability, Journal, JournalError, Place, Reader, Settings};
+use crate::journal::{self, Batch, Durability, Journal, JournalError, Place, Reader, Settings};
 use crate::vault::{BUCKET, Kek, Vault, VaultError};
 use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -82,20 +83,20 @@ impl Embedded {
             return Err(StoreError::Record);
         }
         let relay = restoring.finish().map_err(|Incomplete(id)| StoreError::Incomplete(Incomplete(id)))?;
-        let reader = journal.reader();
-        let mut live = 0;
-        let mut waiting: FxHashMap<u64, FxHashSet<u64>> = FxHashMap::default();
-        for body in relay.live() {
-            live += u64::from(body.body.len);
-            waiting.entry(bucket(body.sent_at)).or_default().insert(body.position.0);
-        }
-        // What had died when the program ended is forgotten with the first tidying.
-        let touched = vault.buckets().into_iter().collect();
-        let buffer = Vec::new();
-        Ok((
-            Self { journal, reader, batch: None, buffer, segment_bytes, live, rests: 0, vault, waiting, touched },
-            relay,
-        ))
+        let mut store = Self {
+            reader: journal.reader(),
+            journal,
+            batch: None,
+            buffer: Vec::new(),
+            segment_bytes,
+            live: 0,
+            rests: 0,
+            vault,
+            waiting: FxHashMap::default(),
+            touched: FxHashSet::default(),
+        };
+        store.adopt(&relay);
+        Ok((store, relay))
     }
 
     /// Whether the journal is too large for what lives in it.
@@ -246,6 +247,16 @@ impl Store for Embedded {
         Ok(())
     }
 
+    fn adopt(&mut self, relay: &Relay) {
+        (self.live, self.waiting) = (0, FxHashMap::default());
+        for body in relay.live() {
+            self.live += u64::from(body.body.len);
+            self.waiting.entry(bucket(body.sent_at)).or_default().insert(body.position.0);
+        }
+        // What had died by then is forgotten with the first tidying.
+        self.touched = self.vault.buckets().into_iter().collect();
+    }
+
     fn bodies(&self) -> Box<dyn Bodies> {
         Box::new(Sealed { reader: self.reader.clone(), vault: Arc::clone(&self.vault) })
     }
@@ -254,6 +265,37 @@ impl Store for Embedded {
         let metrics = self.journal.metrics();
         Figures { syncs: metrics.syncs, bytes: metrics.bytes, size: self.size(), live: self.live }
     }
+}
+
+impl Shareable for Embedded {
+    fn beginning(&self) -> Mark {
+        mark(self.journal.beginning())
+    }
+
+    fn abandon(&mut self) -> Result<(), StoreError> {
+        self.batch = None;
+        Ok(self.journal.flush()?)
+    }
+
+    fn read(&self, after: Mark, each: &mut dyn FnMut(Record, BodyRef)) -> Result<Mark, StoreError> {
+        let Mark { file: segment, offset } = after;
+        let mut unreadable = false;
+        let upto =
+            self.journal.since(journal::Mark { segment, offset }, |kind, payload, place| match decode(kind, payload) {
+                Some(record) => each(record, body_ref(place)),
+                None => unreadable = true,
+            });
+        match upto {
+            Ok(_) if unreadable => Err(StoreError::Record),
+            Ok(upto) => Ok(mark(upto)),
+            Err(JournalError::Gone) => Err(StoreError::Behind),
+            Err(other) => Err(other.into()),
+        }
+    }
+}
+
+fn mark(mark: journal::Mark) -> Mark {
+    Mark { file: mark.segment, offset: mark.offset }
 }
 
 struct Sealed {

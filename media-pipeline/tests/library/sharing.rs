@@ -180,3 +180,34 @@ async fn d10_a_view_once_file_that_nobody_opens_goes_after_a_fortnight() {
     assert!(matches!(library.begin(&caller("alice"), oneself).await, Err(LibraryError::Recipients { .. })));
     library.close().await;
 }
+
+#[tokio::test]
+async fn d5_d10_a_groups_picture_stays_as_long_as_it_is_shown_and_is_given_under_no_name_of_its_own() {
+    let world = World::new().await;
+    let library = world.open().await;
+    let (alice, bob) = (caller("alice"), caller("bob"));
+    let paper = upload(&library, "alice", b"words", document()).await.unwrap().id;
+    assert!(matches!(library.to_show(&alice, paper).await, Err(LibraryError::Refused(_))), "a paper is no picture");
+    let wood = upload(&library, "alice", &picture("wood"), Intent::default()).await.unwrap().id;
+    world.events.ready(wood).await;
+    assert!(matches!(library.to_show(&bob, wood).await, Err(LibraryError::NotFound)), "bob can't see it");
+    assert_eq!(library.to_show(&alice, wood).await.unwrap(), wood);
+    for _ in 0..2 {
+        library.shown(&alice.user, wood, "walks").await.unwrap();
+    }
+    library.shown(&alice.user, wood, "talks").await.unwrap();
+    world.pass(DAY);
+    collect_all(&world, &library).await;
+    assert!(library.servable_shown(wood, Variant::ThumbJpeg).await.is_ok(), "it is shown");
+    assert!(!sees(&library, "bob", wood).await);
+
+    library.not_shown(wood, "walks").await.unwrap();
+    world.pass(DAY);
+    collect_all(&world, &library).await;
+    assert!(library.servable_shown(wood, Variant::ThumbJpeg).await.is_ok(), "the other group shows it");
+    library.not_shown(wood, "talks").await.unwrap();
+    world.pass(DAY);
+    collect_all(&world, &library).await;
+    assert!(matches!(library.servable_shown(wood, Variant::ThumbJpeg).await, Err(LibraryError::NotFound)));
+    library.close().await;
+}

@@ -6,6 +6,7 @@
 mod boxes;
 mod coder;
 mod compat;
+mod easel;
 mod ff;
 mod front;
 mod graph;

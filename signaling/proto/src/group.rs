@@ -32,7 +32,8 @@ pub struct GroupNew {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub description: Option<String>,
-    /// Its picture: a file of one's own.
+    /// Its picture: one's own, or one that was shared with oneself. Who is in the group fetches it by `GET
+    /// /v1/groups/{group_id}/icon`, whoever set it; the file stays as long as the group shows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub icon: Option<MediaId>,

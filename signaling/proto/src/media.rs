@@ -1,5 +1,6 @@
 //! Uploads: the bodies of the HTTP calls about media, and the frames that tell how they come along.
 
+use crate::chat::Recipient;
 use crate::error::ErrorBody;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -253,7 +254,7 @@ pub struct MediaProgress {
     pub progress: u16,
 }
 
-/// An upload of this user was refused, on whichever device it was sent.
+/// An upload was refused: this user's, on whichever device it was sent, or somebody else's that was to come here (`from`, `to`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
 pub struct MediaRejected {
     /// Which; absent where it was refused while it came in.
@@ -266,4 +267,12 @@ pub struct MediaRejected {
     pub file_name: Option<String>,
     /// Why, with the limit and the actual figure.
     pub error: ErrorBody,
+    /// Who sent it; absent where it is one's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub from: Option<UserId>,
+    /// To whom it was to go, as a message says it; absent where it is one's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub to: Option<Recipient>,
 }

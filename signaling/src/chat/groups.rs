@@ -151,7 +151,7 @@ impl Chat {
         users: &[UserId],
     ) -> Result<(), ErrorCode> {
         for user in users.iter().filter(|user| *user != by) {
-            if self.is_withheld(directory, clock, by, user).await? {
+            if self.reach.is_withheld(directory, clock, by, user).await? {
                 return Err(ErrorCode::NotAddable);
             }
         }

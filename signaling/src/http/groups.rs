@@ -2,6 +2,7 @@
 //!
 //! Invariant: who is not in a group hears of it what they would hear if there were none.
 
+use super::group_icon::{self, Showing};
 use super::{Bearer, JsonBody, Refusal};
 use crate::authenticate::Principal;
 use crate::chat::{Chat, group_edit, group_to_wire, invite_hash, new_group, role_from_wire};
@@ -17,7 +18,7 @@ use axum::http::request::Parts;
 use serde::Deserialize;
 use std::sync::Arc;
 use tertulia_chat_core::{Ask, Change, ClientId, ConversationId};
-use tertulia_common::{ClientMessageId, MediaId, UserId};
+use tertulia_common::{ClientMessageId, UserId};
 use tertulia_signaling_proto::{ErrorCode, Group, GroupInvite, GroupMemberPut, GroupNew, GroupPatch, Groups};
 
 /// Groups on one page, if the client does not say.
@@ -63,18 +64,18 @@ impl Asker {
     }
 }
 
-fn chat(shared: &Shared) -> Result<&Chat, Refusal> {
+pub(super) fn chat(shared: &Shared) -> Result<&Chat, Refusal> {
     shared.chat.as_ref().ok_or_else(|| ErrorCode::NotFound.into())
 }
 
-type Which = Result<Path<String>, PathRejection>;
+pub(super) type Which = Result<Path<String>, PathRejection>;
 type Whom = Result<Path<(String, String)>, PathRejection>;
 
 fn id(text: &str) -> Result<ConversationId, Refusal> {
     text.parse().map_err(|_| ErrorCode::UnknownConversation.into())
 }
 
-fn group(which: Which) -> Result<ConversationId, Refusal> {
+pub(super) fn group(which: Which) -> Result<ConversationId, Refusal> {
     id(&which.map_err(|_| ErrorCode::UnknownConversation)?.0)
 }
 
@@ -111,7 +112,7 @@ pub(super) async fn create(
     JsonBody(new): JsonBody<GroupNew>,
 ) -> Result<(StatusCode, Json<Group>), Refusal> {
     let chat = chat(&shared)?;
-    let about = new_group(&new)?;
+    let mut about = new_group(&new)?;
     let limit = chat.groups.members_max();
     // Before anything is asked about so many.
     if new.members.len() > limit {
@@ -119,7 +120,8 @@ pub(super) async fn create(
     }
     chat.groups.take(&who.user, false, shared.clock, &shared.metrics)?;
     super::wishes::present(&shared, &who).await?;
-    may_show(&shared, &who.user, about.icon).await?;
+    let showing = Showing::of(&shared, &who, about.icon).await?;
+    about.icon = showing.as_ref().map(|showing| showing.icon);
     chat.may_add(&shared.directory, shared.clock, &who.user, &new.members).await?;
     let change = Change::Create { about, members: new.members };
     let client_id = ClientId(new.client_id.as_u128());
@@ -127,16 +129,10 @@ pub(super) async fn create(
     let status = if done.changed.duplicate { StatusCode::OK } else { StatusCode::CREATED };
     // Made before, and left since.
     let view = done.view.ok_or(ErrorCode::UnknownConversation)?;
-    Ok((status, Json(group_to_wire(view))))
-}
-
-/// Whether somebody may put this picture before others: it is theirs, or was shared with them.
-async fn may_show(shared: &Shared, user: &UserId, icon: Option<MediaId>) -> Result<(), Refusal> {
-    if let Some(icon) = icon {
-        let uploads = shared.config.uploads.as_ref().ok_or(ErrorCode::NotFound)?;
-        uploads.library.view(user, icon).await?;
+    if let Some(showing) = showing.filter(|showing| view.about.icon == Some(showing.icon)) {
+        showing.keep(view.id).await?;
     }
-    Ok(())
+    Ok((status, Json(group_to_wire(view))))
 }
 
 pub(super) async fn view(
@@ -153,11 +149,23 @@ pub(super) async fn patch(
     which: Which,
     JsonBody(patch): JsonBody<GroupPatch>,
 ) -> Result<Json<Group>, Refusal> {
-    let (group, edit) = (group(which)?, group_edit(&patch)?);
+    let (group, mut edit) = (group(which)?, group_edit(&patch)?);
     // Only members learn whether they may show it.
-    chat(&shared)?.group(&asker.who.user, group).await?;
-    may_show(&shared, &asker.who.user, patch.icon.flatten()).await?;
-    still_in(asker.change(&shared, group, Change::About(edit)).await?)
+    let before = chat(&shared)?.group(&asker.who.user, group).await?.about.icon;
+    let Some(asked) = edit.icon else { return still_in(asker.change(&shared, group, Change::About(edit)).await?) };
+    let showing = Showing::of(&shared, &asker.who, asked).await?;
+    let icon = showing.as_ref().map(|showing| showing.icon);
+    edit.icon = Some(icon);
+    if let Some(showing) = &showing {
+        showing.keep(group).await?;
+    }
+    let changed = asker.change(&shared, group, Change::About(edit)).await;
+    match &changed {
+        Ok(Some(view)) => group_icon::let_go(&shared, group, [before, icon], view.icon).await,
+        Ok(None) => {}
+        Err(_) => group_icon::let_go(&shared, group, [None, icon], before).await,
+    }
+    still_in(changed?)
 }
 
 fn still_in(view: Option<Group>) -> Result<Json<Group>, Refusal> {
@@ -165,7 +173,10 @@ fn still_in(view: Option<Group>) -> Result<Json<Group>, Refusal> {
 }
 
 pub(super) async fn end(State(shared): State<Arc<Shared>>, asker: Asker, which: Which) -> Result<StatusCode, Refusal> {
-    asker.change(&shared, group(which)?, Change::End).await?;
+    let group = group(which)?;
+    let before = chat(&shared)?.group(&asker.who.user, group).await.ok().and_then(|view| view.about.icon);
+    asker.change(&shared, group, Change::End).await?;
+    group_icon::let_go(&shared, group, [before, None], None).await;
     Ok(StatusCode::NO_CONTENT)
 }
 

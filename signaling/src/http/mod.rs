@@ -8,6 +8,7 @@ mod calls;
 mod demo;
 mod devices;
 mod extract;
+mod group_icon;
 mod groups;
 mod ice;
 mod media;
@@ -62,6 +63,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/groups", get(groups::list).post(groups::create))
         .route("/groups/join/{token}", post(groups::join))
         .route("/groups/{group_id}", get(groups::view).patch(groups::patch).delete(groups::end))
+        .route("/groups/{group_id}/icon", get(group_icon::fetch))
         .route("/groups/{group_id}/members/{user_id}", put(groups::put_member).delete(groups::remove_member))
         .route("/groups/{group_id}/invite", post(groups::invite).delete(groups::revoke));
     v1 = media::routes(v1);

@@ -4,7 +4,7 @@
 //! holds nobody up.
 
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 
 /// A line of those who wait for their turn. How long it gets is for whoever takes turns to bound.
 #[derive(Debug, Default)]
@@ -21,6 +21,16 @@ pub(crate) struct Turn {
 }
 
 impl Line {
+    /// Whether nobody is in it: who is the only one to join it need not.
+    pub(crate) fn is_free(&self) -> bool {
+        let mut last = self.last.lock();
+        let is_busy = last.as_mut().is_some_and(|last| last.try_recv() == Err(TryRecvError::Empty));
+        if !is_busy {
+            *last = None;
+        }
+        !is_busy
+    }
+
     /// The next turn: its place is decided now, not when it is waited for.
     pub(crate) fn join(&self) -> Turn {
         let (done, is_done) = oneshot::channel();
@@ -60,6 +70,17 @@ mod tests {
             task.await.unwrap();
         }
         assert_eq!(*order.lock(), [0, 1, 2]);
+    }
+
+    #[tokio::test]
+    async fn it_is_free_when_the_last_is_done() {
+        let line = Line::default();
+        assert!(line.is_free());
+        let (first, second) = (line.join(), line.join());
+        drop(first);
+        assert!(!line.is_free());
+        drop(second);
+        assert!(line.is_free() && line.is_free());
     }
 
     #[tokio::test]

@@ -1,16 +1,13 @@
 // d1, d2, d5, d6, m9, m10: files in conversations, as people meet them: seen, heard, waited for, refused in words, taken back.
 
 import assert from "node:assert/strict";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { opensChat, opensListed } from "../chatting.mjs";
-import { makeFilms } from "../films.mjs";
+import { films } from "../films.mjs";
 import { gateTo } from "../gate.mjs";
 import { looksGood, SIZES } from "../good.mjs";
 import { scenario } from "../harness.mjs";
 import { until } from "../until.mjs";
-
-const films = makeFilms(join(dirname(fileURLToPath(import.meta.url)), "../../../.cache/fixtures/films-v1"));
 
 /** Chooses a file, as the browser's own window would; then a few words, and sends. */
 async function sends(person, name, { words = "", as = "picture", once = false } = {}) {

@@ -301,3 +301,34 @@ for (const [size, viewport] of Object.entries(SIZES)) {
     await check(alice, "conversation-failed");
   });
 }
+
+scenario("m4_the_browser_is_asked_once_to_keep_what_was_written_and_the_settings_say_whether_it_does", async (world) => {
+  const [alice, bob] = await world.signedIn(["Alice", "left"], ["Bob", "right"]);
+  // A browser that says no, as most do at first.
+  await alice.page.evaluateOnNewDocument(() => {
+    navigator.storage.persisted = () => Promise.resolve(false);
+    navigator.storage.persist = () => {
+      sessionStorage.asked = Number(sessionStorage.asked ?? 0) + 1;
+      return Promise.resolve(false);
+    };
+  });
+  await alice.reload();
+  await alice.isOnline();
+  const asked = () => alice.page.evaluate(() => sessionStorage.asked);
+  await alice.click("settings");
+  await alice.sees("settings-page");
+  await alice.seesNo("kept");
+  await alice.page.goBack();
+  assert.equal(await asked(), undefined, "it was asked for nothing");
+  await opensChat(alice, bob);
+  await says(alice, "Keep this");
+  await until("it is asked", async () => (await asked()) === "1");
+  for (let time = 0; time < 2; time += 1) {
+    await alice.reload();
+    await alice.isOnline();
+    await alice.click("settings");
+    await alice.reads("kept", /may delete them when its disk is full/);
+    await alice.page.goBack();
+  }
+  assert.equal(await asked(), "1");
+});

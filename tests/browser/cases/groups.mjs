@@ -1,7 +1,8 @@
 // m2: groups as people meet them: making one, writing in it, who comes and goes, and how it looks.
 
 import assert from "node:assert/strict";
-import { opensGroup, says, seesMessages, shown } from "../chatting.mjs";
+import { opensGroup, opensListed, says, seesMessages, shown } from "../chatting.mjs";
+import { films } from "../films.mjs";
 import { looksGood, SIZES } from "../good.mjs";
 import { scenario } from "../harness.mjs";
 import { until } from "../until.mjs";
@@ -60,6 +61,40 @@ scenario("m2_who_is_removed_reads_no_more_and_who_is_added_sees_what_comes", asy
   await alice.types("group-name", "The small choir");
   await alice.click("group-rename");
   await alice.reads("chat-name", /The small choir/);
+});
+
+scenario("m2_d5_a_groups_picture_is_seen_by_all_who_are_in_it", async (world) => {
+  const [alice, bob] = await world.signedIn(["Alice", "left"], ["Bob", "right", { viewport: SIZES.phone }]);
+  await makesGroup(alice, "The garden", [bob]);
+  await says(alice, "Look at it");
+  await opensGroup(bob, "The garden");
+  const chooses = async (file) => {
+    await alice.sees("group-icon");
+    await (await alice.page.$('[data-testid="group-icon-input"]')).uploadFile(file);
+  };
+  /** What is shown in the head: how wide and high it is, and which colour is in its middle. */
+  const sees = (person) =>
+    person.until("sees the picture", () => {
+      const it = document.querySelector('[data-testid="chat-head"] .avatar img');
+      if (!it?.naturalWidth) return false;
+      const context = new OffscreenCanvas(1, 1).getContext("2d");
+      context.drawImage(it, it.naturalWidth / 2, it.naturalHeight / 2, 1, 1, 0, 0, 1, 1);
+      const [red, green] = context.getImageData(0, 0, 1, 1).data;
+      return { size: `${it.naturalWidth} × ${it.naturalHeight}`, isRed: red > green };
+    });
+  await alice.click("group-info");
+  await chooses(films["page.html"]);
+  await alice.reads("toast", /“page\.html” is of a kind that can’t be played here/);
+  await chooses(films["garden.png"]);
+  const own = await sees(alice);
+  assert.deepEqual(await sees(bob), own);
+  await looksGood(alice, "desktop-group-picture");
+  await looksGood(bob, "phone-group-picture");
+  await until("Bob is told who did it", async () => (await events(bob)).some((text) => /Alice \d+ .*picture/.test(text)));
+  await bob.click("chat-back");
+  await bob.until("sees it in the list", () => document.querySelector('[data-testid="chats"] .avatar img')?.naturalWidth > 0);
+  await alice.click("group-icon-none");
+  await bob.until("sees letters again", () => !document.querySelector('[data-testid="chats"] .avatar img'));
 });
 
 scenario("m2_an_invitation_is_an_address_and_good_for_whoever_opens_it", async (world) => {
@@ -140,3 +175,30 @@ for (const [size, viewport] of Object.entries(SIZES)) {
     await check(alice, "group-info");
   });
 }
+
+scenario("m7_a_message_is_sent_on_to_another_chat_without_its_file_being_sent_again", async (world) => {
+  const [alice, bob] = await world.signedIn(["Alice", "left"], ["Bob", "right"]);
+  await makesGroup(alice, "The kitchen", [bob]);
+  await opensGroup(bob, "The kitchen");
+  await says(bob, "Soup at eight");
+  await seesMessages(alice, ["Soup at eight received"]);
+  await (await bob.page.$('[data-testid="picture-input"]')).uploadFile(films["garden.png"]);
+  await bob.click("send-chosen");
+  await alice.until("sees the picture", () => document.querySelector('[data-testid="message"] [data-testid="thumbnail"]')?.naturalWidth > 0);
+  const uploads = [];
+  alice.page.on("request", (request) => request.method() !== "GET" && uploads.push(new URL(request.url()).pathname));
+  for (const what of ["Soup at eight", "Photo"]) {
+    await alice.page.click(`[data-testid="forward"][aria-label^="Forward: ${what}"]`);
+    await alice.types("forward-search", "bob");
+    await alice.click("forward-send", `[data-testid="forward-${bob.userId}"]`);
+    await alice.reads(`forward-${bob.userId}`, /Sent/);
+    if (what === "Photo") await looksGood(alice, "desktop-forward");
+    await alice.click("close-dialog");
+  }
+  await opensListed(bob, alice);
+  await bob.until("has both", () => {
+    const texts = [...document.querySelectorAll('[data-testid="message"] [data-testid="text"]')].map((it) => it.textContent);
+    return texts.includes("Soup at eight") && document.querySelector('[data-testid="message"] [data-testid="thumbnail"]')?.naturalWidth > 0;
+  });
+  assert.deepEqual(uploads, [], "something was sent again");
+});

@@ -20,7 +20,7 @@ pub(super) fn lost(history: &History, facts: &Facts, missing: &mut Vec<Fault>) {
     for (device, opened) in &facts.devices {
         let mut walk = Walk::new(facts, &policy, device);
         walk.along(history, &mut Vec::new());
-        if opened.done.is_none() {
+        if opened.done.is_none() || opened.unlink_asked.is_some() {
             continue;
         }
         for (index, message) in facts.messages.iter().enumerate() {
@@ -48,8 +48,9 @@ struct Walk<'a> {
     had: HashSet<usize>,
     /// Given up, or complained of already.
     excused: HashSet<usize>,
-    /// Acknowledgements that count reach up to here.
+    /// Acknowledgements that count reach up to here, and reached when the session began.
     counts: u64,
+    counted_before: u64,
     /// It asked for this session, or goes on to ask: its mailbox is read from some time after this on.
     asked: usize,
     /// In this session.
@@ -77,6 +78,7 @@ impl<'a> Walk<'a> {
             had: HashSet::new(),
             excused: HashSet::new(),
             counts: 0,
+            counted_before: 0,
             asked: 0,
             began: 0,
             heard: HashSet::new(),
@@ -89,9 +91,11 @@ impl<'a> Walk<'a> {
 
     fn along(&mut self, history: &'a History, faults: &mut Vec<Fault>) {
         for (at, when, what) in history.of(self.device) {
+            self.is_allowed(at, what, faults);
             match what {
                 What::Connects => self.asked = at,
                 What::Welcomed => {
+                    self.counted_before = self.counts;
                     self.began = self.asked;
                     self.heard.clear();
                     self.seqs.clear();
@@ -113,12 +117,23 @@ impl<'a> Walk<'a> {
                 }
                 What::Acknowledges { upto } => self.acknowledges(at, *upto, faults),
                 What::Heard(item) => self.hears(at, when, item, faults),
-                What::Answered { .. }
-                | What::Reads { .. }
-                | What::ReadTaken { .. }
-                | What::Changes { .. }
-                | What::Changed { .. } => {}
+                _ => {}
             }
+        }
+    }
+
+    /// Whoever was unlinked before it asked gets in no more.
+    fn is_allowed(&mut self, at: usize, what: &What, faults: &mut Vec<Fault>) {
+        let Some(unlinked) = self.facts.devices.get(self.device).and_then(|opened| opened.unlinked) else { return };
+        let asked = match what {
+            What::Welcomed | What::Resumed => self.asked,
+            What::Answered { name, answer: Answer::Sent { duplicate: false, .. }, .. } => {
+                self.facts.named(self.device, *name).map_or(0, |index| self.facts.messages[index].sent)
+            }
+            _ => return,
+        };
+        if unlinked < asked {
+            faults.push(self.fault(Rule::AfterUnlinking, None, Some(at), format!("{what:?}")));
         }
     }
 
@@ -158,8 +173,9 @@ impl<'a> Walk<'a> {
 
     fn hears(&mut self, at: usize, when: Timestamp, item: &'a Item, faults: &mut Vec<Fault>) {
         match item {
-            Item::Message { position, conversation, seq, body, .. } => {
-                if let Some(index) = self.facts.message(body) {
+            Item::Message { position, conversation, seq, .. }
+            | Item::Entry { position, group: conversation, seq, .. } => {
+                if let Some(index) = self.facts.of_item(item) {
                     self.hears_message(at, index, (*position, conversation, *seq), faults);
                 }
             }
@@ -204,10 +220,12 @@ impl<'a> Walk<'a> {
     }
 
     fn hears_gap(&mut self, at: usize, when: Timestamp, upto: u64, why: Why, faults: &mut Vec<Fault>) {
+        // What it has acknowledged since it came may have been heard of after the quota was kept.
+        let since = self.counted_before;
         let waiting = || {
             let messages = self.facts.messages.iter().enumerate().filter(|(index, message)| {
                 let due = matches!(self.due[*index], Due::Yes | Due::Maybe);
-                due && message.sent < at && !self.had.contains(index)
+                due && message.sent < at && message.position.is_none_or(|position| position > since)
             });
             messages.map(|(_, message)| message)
         };
@@ -222,5 +240,8 @@ impl<'a> Walk<'a> {
             faults.push(self.fault(Rule::PrematureGap, None, Some(at), seen));
         }
         self.excused.extend(self.positions.range(..=upto).map(|(_, index)| *index));
+        // What nobody has heard was given up everywhere, or is yet to come: it has no position that is known.
+        let nobodys = self.facts.messages.iter().enumerate().filter(|(_, message)| message.position.is_none());
+        self.excused.extend(nobodys.filter(|(_, message)| message.sent < at).map(|(index, _)| index));
     }
 }

@@ -1,6 +1,7 @@
 //! What a history says of messages, devices and groups, gathered once: who sent what, where it stands, to whom it is due.
 
-use super::history::{Answer, Device, Event, History, Item, Step, To, What};
+use super::history::{Answer, Device, Event, Happened, History, Item, Step, To, What};
+use super::standing::{Changes, Roster, Rosters, Standing};
 use super::{Fault, Rule};
 use std::collections::{BTreeMap, HashMap};
 use tertulia_common::Timestamp;
@@ -29,6 +30,8 @@ pub(super) struct Message {
     pub(super) place: Option<(String, u64, Timestamp)>,
     /// In mailboxes.
     pub(super) position: Option<u64>,
+    /// It is an entry of a group. Its sender is whoever changed that, on no device; it was sent no earlier than `sent`.
+    pub(super) entry: Option<Happened>,
 }
 
 impl Message {
@@ -44,6 +47,9 @@ impl Message {
 pub(super) struct Opened {
     pub(super) asked: Option<usize>,
     pub(super) done: Option<usize>,
+    /// When it was to be unlinked, and was.
+    pub(super) unlink_asked: Option<usize>,
+    pub(super) unlinked: Option<usize>,
 }
 
 /// Whether a message is due to a device.
@@ -57,13 +63,6 @@ pub(super) enum Due {
     No(Rule),
 }
 
-/// Somebody comes into a group or goes.
-struct Change {
-    asked: usize,
-    done: Option<usize>,
-    is_in: bool,
-}
-
 /// Everything gathered.
 #[derive(Default)]
 pub(super) struct Facts {
@@ -73,7 +72,13 @@ pub(super) struct Facts {
     pub(super) places: BTreeMap<String, BTreeMap<u64, usize>>,
     by_name: HashMap<(Device, u128), usize>,
     by_body: HashMap<String, usize>,
-    changes: HashMap<(String, String), Vec<Change>>,
+    /// By group and user.
+    changes: HashMap<(String, String), Changes>,
+    /// By who blocks and who is blocked.
+    blocks: HashMap<(String, String), Changes>,
+    rosters: Rosters,
+    /// Names of groups that are to be made: by whom, when, with whom.
+    titles: HashMap<String, (Device, usize, Vec<String>)>,
 }
 
 impl Facts {
@@ -92,25 +97,58 @@ impl Facts {
                 What::Sends { name, to, body, .. } => facts.sends(at, device, *name, to, body),
                 What::Answered { name, answer, .. } => facts.answered(at, device, *name, answer, faults),
                 What::Heard(Item::Message { .. }) => facts.heard(at, device, what, faults),
-                What::Changes { group, user, is_in } => {
-                    let change = Change { asked: at, done: None, is_in: *is_in };
-                    facts.changes.entry((group.clone(), user.clone())).or_default().push(change);
-                }
-                What::Changed { group, user, is_in } => {
-                    let of = facts.changes.entry((group.clone(), user.clone())).or_default();
-                    if let Some(change) = of.iter_mut().find(|change| change.done.is_none() && change.is_in == *is_in) {
-                        change.done = Some(at);
-                    }
-                }
-                What::Heard(Item::Receipts { .. } | Item::Gap { .. })
-                | What::Resumed
-                | What::Drained
-                | What::Acknowledges { .. }
-                | What::Reads { .. }
-                | What::ReadTaken { .. } => {}
+                What::Heard(item @ Item::Entry { .. }) => facts.heard_entry(at, device, item, faults),
+                _ => facts.changes(at, device, what),
             }
         }
+        facts.date_entries(faults);
         facts
+    }
+
+    fn changes(&mut self, at: usize, device: &Device, what: &What) {
+        let of = |group: &String, user: &String| (group.clone(), user.clone());
+        match what {
+            What::Creates { title, members } => {
+                self.titles.insert(title.clone(), (device.clone(), at, members.clone()));
+            }
+            What::Created { title, group } => self.created(title, group, Some(at)),
+            What::Changes { group, user, is_in } => {
+                self.changes.entry(of(group, user)).or_default().asked(device, at, *is_in);
+            }
+            What::Changed { group, user, is_in } => {
+                self.changes.entry(of(group, user)).or_default().done(device, at, *is_in);
+            }
+            What::Unchanged { group, user, is_in } => {
+                self.changes.entry(of(group, user)).or_default().refused(device, *is_in);
+            }
+            What::Blocks { user, is_blocked } => {
+                self.blocks.entry(of(&device.user, user)).or_default().asked(device, at, *is_blocked);
+            }
+            What::Blocked { user, is_blocked } => {
+                self.blocks.entry(of(&device.user, user)).or_default().done(device, at, *is_blocked);
+            }
+            What::Unlinks { device: other } => {
+                let other = Device::new(&device.user, other);
+                self.devices.entry(other).or_default().unlink_asked.get_or_insert(at);
+            }
+            What::Unlinked { device: other } => {
+                let other = Device::new(&device.user, other);
+                self.devices.entry(other).or_default().unlinked.get_or_insert(at);
+            }
+            _ => {}
+        }
+    }
+
+    /// It is known which group bears a name; `done`: its maker has the answer.
+    fn created(&mut self, title: &str, group: &str, done: Option<usize>) {
+        let Some((by, asked, members)) = self.titles.get(title).cloned() else { return };
+        for user in members {
+            let changes = self.changes.entry((group.to_owned(), user)).or_default();
+            changes.begins(&by, asked);
+            if let Some(done) = done {
+                changes.done(&by, done, true);
+            }
+        }
     }
 
     fn sends(&mut self, at: usize, device: &Device, name: u128, to: &To, body: &str) {
@@ -132,6 +170,7 @@ impl Facts {
             answered: None,
             place: None,
             position: None,
+            entry: None,
         });
     }
 
@@ -142,9 +181,15 @@ impl Facts {
         };
         let Some(&index) = self.by_name.get(&(device.clone(), name)) else { return };
         let message = &mut self.messages[index];
-        let Answer::Sent { conversation, seq, sent_at, duplicate } = answer else {
-            message.refused = true;
-            return;
+        let (conversation, seq, sent_at, duplicate) = match answer {
+            Answer::Sent { conversation, seq, sent_at, duplicate } => (conversation, seq, sent_at, duplicate),
+            Answer::Refused { is_final, why } => {
+                if *is_final && message.answered.is_some() {
+                    fault(message, format!("it was sent, and is refused now: {why}"));
+                }
+                message.refused = true;
+                return;
+            }
         };
         if !duplicate && message.new {
             fault(message, "it is called new a second time".to_owned());
@@ -206,9 +251,98 @@ impl Facts {
         }
     }
 
+    fn heard_entry(&mut self, at: usize, device: &Device, item: &Item, faults: &mut Vec<Fault>) {
+        let Item::Entry { position, group, seq, from, sent_at, what } = item else { return };
+        let place = (group.clone(), *seq, *sent_at);
+        let Some(index) = self.standing_at(group, *seq) else {
+            if let Happened::Created(title, _) = what {
+                self.created(title, group, None);
+            }
+            let index = self.messages.len();
+            self.messages.push(Message {
+                from: Device::new(from, ""),
+                to: To::Group(group.clone()),
+                body: format!("{what:?}"),
+                sent: 0,
+                times: 1,
+                new: true,
+                refused: false,
+                known: Some(at),
+                answered: None,
+                place: None,
+                position: Some(*position),
+                entry: Some(what.clone()),
+            });
+            return self.takes(at, index, place, faults);
+        };
+        let message = &self.messages[index];
+        let same = message.entry.as_ref() == Some(what)
+            && message.from.user == *from
+            && message.position == Some(*position)
+            && message.place.as_ref() == Some(&place);
+        if !same {
+            let seen = format!("heard from {from}, position {position}: {what:?}");
+            let (device, message) = (Some(device.clone()), Some(message.name()));
+            let rule = if self.messages[index].entry.is_some() { Rule::Altered } else { Rule::PlaceTaken };
+            faults.push(Fault { rule, device, message, at: Some(at), seen });
+        }
+    }
+
+    /// No entry was made before somebody asked for it, nor before what stands before it was sent.
+    fn date_entries(&mut self, faults: &mut Vec<Fault>) {
+        for (conversation, places) in &self.places {
+            let mut asked_for: HashMap<(&str, &str, bool), usize> = HashMap::new();
+            let (mut latest, mut entries) = (0, Vec::new());
+            for &index in places.values() {
+                let message = &self.messages[index];
+                let Some(happened) = &message.entry else {
+                    latest = latest.max(message.sent);
+                    continue;
+                };
+                let by = message.from.user.as_str();
+                let asked = match (happened, happened.moves()) {
+                    (Happened::Created(title, _), _) => self.titles.get(title).map(|(_, at, _)| *at),
+                    (_, Some((user, is_in))) => {
+                        let before = asked_for.entry((by, user, is_in)).or_default();
+                        *before += 1;
+                        let key = (conversation.clone(), user.to_owned());
+                        let of = self.changes.get(&key);
+                        of.and_then(|of| of.asked_by(by, is_in).nth(*before - 1))
+                    }
+                    _ => Some(0),
+                };
+                if asked.is_none() {
+                    let (message, seen) = (Some(message.name()), "nobody asked for it".to_owned());
+                    faults.push(Fault { rule: Rule::FromNowhere, device: None, message, at: None, seen });
+                }
+                latest = latest.max(asked.unwrap_or_default());
+                entries.push((index, latest));
+            }
+            for (index, sent) in entries {
+                self.messages[index].sent = sent;
+            }
+            let standing = places.iter().map(|(seq, index)| (*seq, self.messages[*index].entry.as_ref()));
+            let roster = Roster::read(standing);
+            self.rosters.insert(conversation.clone(), roster);
+        }
+    }
+
+    fn standing_at(&self, conversation: &str, seq: u64) -> Option<usize> {
+        self.places.get(conversation)?.get(&seq).copied()
+    }
+
     /// The message that says this.
-    pub(super) fn message(&self, body: &str) -> Option<usize> {
+    fn message(&self, body: &str) -> Option<usize> {
         self.by_body.get(body).copied()
+    }
+
+    /// The message that came out of a mailbox, if it is one.
+    pub(super) fn of_item(&self, item: &Item) -> Option<usize> {
+        match item {
+            Item::Message { body, .. } => self.message(body),
+            Item::Entry { group, seq, .. } => self.standing_at(group, *seq),
+            Item::Receipts { .. } | Item::Gap { .. } => None,
+        }
     }
 
     /// The message of a device's own name.
@@ -223,7 +357,8 @@ impl Facts {
         }
         let own = device.user == message.from.user;
         let is_of = match &message.to {
-            To::User(to) if own || *to == device.user => Due::Yes,
+            To::User(_) if own => Due::Yes,
+            To::User(to) if *to == device.user => self.is_heard(&device.user, message),
             To::User(_) => Due::No(Rule::NotAddressed),
             To::Group(group) => self.is_in(group, &device.user, message),
         };
@@ -237,6 +372,11 @@ impl Facts {
             Due::No(rule) if after => Due::No(rule),
             Due::Maybe | Due::No(_) => Due::Maybe,
         };
+        if opened.unlinked.is_some_and(|unlinked| unlinked < message.sent) {
+            return Due::No(Rule::AfterUnlinking);
+        }
+        let goes = opened.unlink_asked.is_some_and(|asked| message.known.is_none_or(|known| asked < known));
+        let is_there = if goes && is_there == Due::Yes { Due::Maybe } else { is_there };
         match (is_of, is_there) {
             (Due::No(rule), _) | (_, Due::No(rule)) => Due::No(rule),
             (Due::Yes, Due::Yes) => Due::Yes,
@@ -258,20 +398,39 @@ impl Facts {
         Due::Maybe
     }
 
-    /// Whether somebody was in a group when a message was sent there.
-    fn is_in(&self, group: &str, user: &str, message: &Message) -> Due {
-        let mut now = Due::No(Rule::NotAddressed);
-        for change in self.changes.get(&(group.to_owned(), user.to_owned())).into_iter().flatten() {
-            if message.known.is_some_and(|known| known < change.asked) {
-                break;
-            }
-            let settled = change.done.is_some_and(|done| done < message.sent);
-            now = match (settled, change.is_in) {
-                (true, true) => Due::Yes,
-                (true, false) => Due::No(Rule::AfterRemoval),
-                (false, _) => Due::Maybe,
-            };
+    /// Whether somebody hears of the sender.
+    fn is_heard(&self, user: &str, message: &Message) -> Due {
+        let Some(blocks) = self.blocks.get(&(user.to_owned(), message.from.user.clone())) else { return Due::Yes };
+        match blocks.at(message.sent, message.known) {
+            Standing::Never | Standing::Out => Due::Yes,
+            Standing::In => Due::No(Rule::Withheld),
+            Standing::Open => Due::Maybe,
         }
-        now
+    }
+
+    /// Whether somebody was in a group when a message was sent there: by what was asked and answered; where that leaves it open, by
+    /// the entries.
+    fn is_in(&self, group: &str, user: &str, message: &Message) -> Due {
+        let Some(changes) = self.changes.get(&(group.to_owned(), user.to_owned())) else {
+            return Due::No(Rule::NotAddressed);
+        };
+        match changes.at(message.sent, message.known) {
+            Standing::Never => Due::No(Rule::BeforeComing),
+            Standing::In => Due::Yes,
+            Standing::Out => Due::No(Rule::AfterRemoval),
+            Standing::Open => {
+                let place = message.place.as_ref().map(|(_, seq, _)| *seq);
+                let said = place.zip(self.rosters.get(group));
+                let said = said.and_then(|(seq, roster)| {
+                    Some((roster.hears(user, seq, message.entry.is_some())?, roster.was_in(user, seq)))
+                });
+                match said {
+                    None => Due::Maybe,
+                    Some((true, _)) => Due::Yes,
+                    Some((false, true)) => Due::No(Rule::AfterRemoval),
+                    Some((false, false)) => Due::No(Rule::BeforeComing),
+                }
+            }
+        }
     }
 }

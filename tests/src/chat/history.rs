@@ -1,9 +1,10 @@
-//! What clients did and saw of their messages, written down in one order: what [`check`](super::check) judges.
+//! What clients did and saw of their messages, written down in one order: what [`faults`](super::faults) judges.
 //!
 //! Invariant, kept by whoever writes a history: what a device asks is written down before it goes out, what it gets after it
 //! has come in. So if one event stands before another and the one is the end of something and the other the beginning of
 //! something, the first was over before the second began.
 
+pub use super::standing::Happened;
 use std::fmt;
 use tertulia_common::Timestamp;
 
@@ -53,8 +54,13 @@ pub enum Answer {
         /// It stood there before.
         duplicate: bool,
     },
-    /// It was refused, and may be sent again.
-    Refused(String),
+    /// It was refused.
+    Refused {
+        /// It would be refused again: it is not sent any more.
+        is_final: bool,
+        /// How.
+        why: String,
+    },
 }
 
 /// How far a member has come, as somebody was told.
@@ -96,6 +102,21 @@ pub enum Item {
         sent_at: Timestamp,
         /// What it says. No two messages of a history say the same.
         body: String,
+    },
+    /// A group was changed.
+    Entry {
+        /// Its place in mailboxes.
+        position: u64,
+        /// Which group.
+        group: String,
+        /// Its place there.
+        seq: u64,
+        /// Who changed it.
+        from: String,
+        /// When, by the server.
+        sent_at: Timestamp,
+        /// How.
+        what: Happened,
     },
     /// How far members have come.
     Receipts {
@@ -171,6 +192,20 @@ pub enum What {
         /// Up to where.
         upto: u64,
     },
+    /// It makes a group.
+    Creates {
+        /// Its name: no two groups of a history have the same.
+        title: String,
+        /// Who is to be in it, its maker too.
+        members: Vec<String>,
+    },
+    /// That is done.
+    Created {
+        /// Its name.
+        title: String,
+        /// Which it is.
+        group: String,
+    },
     /// It asks that somebody comes into a group or goes.
     Changes {
         /// Which.
@@ -188,6 +223,39 @@ pub enum What {
         user: String,
         /// Whether they are in it now.
         is_in: bool,
+    },
+    /// That was refused, and nothing has changed. (Without either it may have been done, or may be yet.)
+    Unchanged {
+        /// Which.
+        group: String,
+        /// Who.
+        user: String,
+        /// Whether they were to be in it.
+        is_in: bool,
+    },
+    /// Its user wants to hear no more of somebody, or wants to again.
+    Blocks {
+        /// Of whom.
+        user: String,
+        /// No more.
+        is_blocked: bool,
+    },
+    /// That is done.
+    Blocked {
+        /// Who.
+        user: String,
+        /// They are not heard.
+        is_blocked: bool,
+    },
+    /// It takes the access of another device of its user, for good.
+    Unlinks {
+        /// Which.
+        device: String,
+    },
+    /// That is done.
+    Unlinked {
+        /// Which.
+        device: String,
     },
 }
 

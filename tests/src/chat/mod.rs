@@ -4,7 +4,8 @@
 //!
 //! **The promise.** A message *exists* once its sender was told so or anybody has heard it. It is *due* to a device if the
 //! device's user is of the conversation, the device is not the sender, and its mailbox was open before the message was sent
-//! (others' messages: or it is its user's first device). A device *has* a message once it has acknowledged, in the session in
+//! (others' messages: or it is its user's first device). It is not due to who has blocked the sender, nor to a device that was
+//! unlinked. The entries of a group are messages too: due to who was in it before or is after. A device *has* a message once it has acknowledged, in the session in
 //! which it heard the message, the message's place or one above it. An acknowledgement *counts* once a message that was sent
 //! after it on the same socket is answered as new: it is written with that message at the latest, and not before it has to be. Then:
 //!
@@ -16,8 +17,9 @@
 //! 4. Places in a conversation are 1, 2, 3, …, one message each, the same for everybody; what was sent after the answer to
 //!    another, or after it on one socket, stands after it ([`Rule::PlaceTaken`], [`Rule::Hole`], [`Rule::Overtaken`]).
 //! 5. A device's own name for a message is answered the same however often, and says new once ([`Rule::ChangedAnswer`]).
-//! 6. Nobody hears what nobody sent, something else than was sent, or what is not due to them ([`Rule::FromNowhere`],
-//!    [`Rule::Altered`], [`Rule::NotAddressed`], [`Rule::AfterRemoval`]).
+//! 6. Nobody hears what nobody sent or asked for, something else than was sent, or what is not due to them ([`Rule::FromNowhere`],
+//!    [`Rule::Altered`], [`Rule::NotAddressed`], [`Rule::BeforeComing`], [`Rule::AfterRemoval`], [`Rule::Withheld`]). A device
+//!    that was unlinked hears and does nothing more ([`Rule::AfterUnlinking`]).
 //! 7. Receipts only grow, are true when told, and in the end are all told ([`Rule::Shrunk`], [`Rule::Untrue`],
 //!    [`Rule::Untold`], [`Rule::ForgottenRead`]).
 //! 8. Something is given up by age or quota only ([`Rule::PrematureGap`]).
@@ -31,6 +33,7 @@ pub mod history;
 mod mutations;
 mod places;
 mod receipts;
+mod standing;
 pub mod workload;
 
 use facts::Facts;
@@ -85,8 +88,14 @@ pub enum Rule {
     FromNowhere,
     /// What was heard was for others.
     NotAddressed,
+    /// What was heard stands in a group before its hearer came into it.
+    BeforeComing,
     /// What was heard was sent after its hearer had been taken out of the group.
     AfterRemoval,
+    /// What was heard was sent by somebody whom its hearer had blocked.
+    Withheld,
+    /// A device heard or did something after it had been unlinked.
+    AfterUnlinking,
     /// A receipt says less than one before.
     Shrunk,
     /// A receipt says more than there was.
@@ -142,10 +151,21 @@ pub fn faults(history: &History, policy: &Policy) -> Vec<Fault> {
 /// What has not come yet, and must once everyone is connected and has acknowledged everything.
 #[must_use]
 pub fn missing(history: &History) -> Vec<Fault> {
+    missing_under(history, &Policy::default())
+}
+
+/// The same, where less may wait than usual.
+#[must_use]
+pub fn missing_under(history: &History, policy: &Policy) -> Vec<Fault> {
     let mut missing = Vec::new();
     let facts = Facts::gather(history, &mut Vec::new());
-    places::holes(&facts, &mut missing);
+    // What a device was handed can be given up before its acknowledgement arrives: then nobody is told that it had it, nor, of a
+    // group's entry, that it was. And with what is given up go the figures below it.
+    let all_is_kept = facts.messages.len() as u64 <= policy.entries_max;
+    places::holes(&facts, all_is_kept, &mut missing);
     devices::lost(history, &facts, &mut missing);
-    receipts::untold(history, &facts, &mut missing);
+    if all_is_kept {
+        receipts::untold(history, &facts, &mut missing);
+    }
     missing
 }

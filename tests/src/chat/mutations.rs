@@ -1,5 +1,7 @@
 //! The judge, judged: a history that is right, altered on purpose. Each alteration must be found, by its own rule.
 
+mod groups;
+
 use super::history::{Answer, Device, Event, History, Item, Step, Tick, To, What, Why};
 use super::{Policy, Rule, faults, missing};
 use std::time::Duration;
@@ -161,7 +163,10 @@ fn judged(history: &History, policy: &Policy) -> Vec<Rule> {
 
 /// Alters the right history and sees that the rule is among what is found.
 fn caught(rule: Rule, alter: impl FnOnce(&mut Vec<Event>)) {
-    let mut history = right();
+    caught_in(right(), rule, alter);
+}
+
+fn caught_in(mut history: History, rule: Rule, alter: impl FnOnce(&mut Vec<Event>)) {
     let before = history.clone();
     alter(&mut history.events);
     assert_ne!(before, history, "nothing was altered");

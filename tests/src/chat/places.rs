@@ -1,7 +1,7 @@
 //! Rule 4: places in conversations.
 
 use super::facts::{Facts, Message};
-use super::history::{Device, History, Step, To, What};
+use super::history::{Answer, Device, History, Item, Step, To, What};
 use super::{Fault, Rule};
 use std::collections::{BTreeMap, HashMap};
 
@@ -65,12 +65,14 @@ pub(super) fn overtaken(history: &History, facts: &Facts, device: &Device, fault
     }
 }
 
-/// Places that no message has. While an answer is outstanding its message may stand there.
-pub(super) fn holes(facts: &Facts, missing: &mut Vec<Fault>) {
+/// Places that no message has. While an answer is outstanding its message may stand there. Of a group's entry nobody but those who
+/// hear it knows where it stands.
+pub(super) fn holes(facts: &Facts, all_is_kept: bool, missing: &mut Vec<Fault>) {
     for (conversation, places) in &facts.places {
         let last = places.keys().next_back().copied().unwrap_or_default();
         let holes: Vec<u64> = (1..=last).filter(|seq| !places.contains_key(seq)).collect();
-        if !holes.is_empty() {
+        let in_a_group = places.values().any(|index| matches!(facts.messages[*index].to, To::Group(_)));
+        if !holes.is_empty() && (all_is_kept || !in_a_group) {
             let seen = format!("{conversation} has {last} places, and nothing at {holes:?}");
             missing.push(Fault { rule: Rule::Hole, device: None, message: None, at: None, seen });
         }
@@ -85,10 +87,16 @@ pub(super) fn tally(history: &History) -> BTreeMap<&'static str, usize> {
         let kind = match &event.step {
             Step::Killed => "kills",
             Step::Device(_, What::Sends { .. }) => "sends",
+            Step::Device(_, What::Heard(Item::Entry { .. })) => "entries",
+            Step::Device(_, What::Heard(Item::Gap { .. })) => "gaps",
             Step::Device(_, What::Heard(_)) => "heard",
             Step::Device(_, What::Acknowledges { .. }) => "acknowledgements",
             Step::Device(_, What::Welcomed) => "sessions",
             Step::Device(_, What::Resumed) => "resumes",
+            Step::Device(_, What::Changed { .. } | What::Created { .. }) => "changes of groups",
+            Step::Device(_, What::Answered { answer: Answer::Refused { .. }, .. }) => "refused",
+            Step::Device(_, What::Blocked { .. }) => "blocks",
+            Step::Device(_, What::Unlinked { .. }) => "unlinked",
             _ => continue,
         };
         *tally.entry(kind).or_default() += 1;

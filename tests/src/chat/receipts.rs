@@ -1,7 +1,7 @@
 //! Rule 7: receipts.
 
 use super::facts::Facts;
-use super::history::{Device, Event, History, Item, Step, Tick, To, What};
+use super::history::{Device, Event, Happened, History, Item, Step, Tick, To, What};
 use super::{Fault, Rule};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -29,15 +29,23 @@ struct Ticks<'a> {
     /// What each device has heard in its session: position, conversation, place.
     heard: HashMap<&'a Device, Vec<(u64, &'a str, u64)>>,
     had: BTreeMap<Member<'a>, Reached>,
+    /// By devices that stay: what another acknowledged last may never have arrived.
+    stays: BTreeMap<Member<'a>, Reached>,
     read: BTreeMap<Member<'a>, Reached>,
     confirmed: BTreeMap<Member<'a>, Reached>,
-    /// What each read that has no answer yet says.
+    unlinked: BTreeSet<Device>,
+    /// What each device was told of each member last.
     told: HashMap<(&'a Device, Member<'a>), (u64, u64)>,
 }
 
 impl<'a> Ticks<'a> {
     fn gather(history: &'a History, faults: &mut Vec<Fault>) -> Self {
         let mut ticks = Self::default();
+        for Event { step, .. } in &history.events {
+            if let Step::Device(by, What::Unlinks { device }) = step {
+                ticks.unlinked.insert(Device::new(&by.user, device));
+            }
+        }
         for (at, Event { step, .. }) in history.events.iter().enumerate() {
             if let Step::Device(device, what) = step {
                 ticks.step(at, device, what, faults);
@@ -51,13 +59,23 @@ impl<'a> Ticks<'a> {
             What::Welcomed => {
                 self.heard.remove(device);
             }
-            What::Heard(Item::Message { position, conversation, seq, .. }) => {
+            What::Heard(
+                Item::Message { position, conversation, seq, .. }
+                | Item::Entry { position, group: conversation, seq, .. },
+            ) => {
                 self.heard.entry(device).or_default().push((*position, conversation, *seq));
+                // Whoever comes back into a group begins anew.
+                if let What::Heard(Item::Entry { what: Happened::In(user), .. }) = what {
+                    self.told.remove(&(device, (conversation, user)));
+                }
             }
             What::Acknowledges { upto } => {
                 let heard = self.heard.entry(device).or_default();
                 for (_, conversation, seq) in heard.extract_if(.., |(position, ..)| *position <= *upto) {
                     self.had.entry((conversation, &device.user)).or_default().rise(seq, at);
+                    if !self.unlinked.contains(device) {
+                        self.stays.entry((conversation, &device.user)).or_default().rise(seq, at);
+                    }
                 }
             }
             What::Reads { conversation, upto, .. } => {
@@ -110,7 +128,10 @@ pub(super) fn untold(history: &History, facts: &Facts, missing: &mut Vec<Fault>)
                 users.extend([to.as_str(), message.from.user.as_str()]);
             }
         }
-        let watchers: Vec<&Device> = facts.devices.keys().filter(|of| users.contains(&*of.user)).collect();
+        let watchers: Vec<&Device> = {
+            let stays = |of: &&Device| users.contains(&*of.user) && !ticks.unlinked.contains(of);
+            facts.devices.keys().filter(stays).collect()
+        };
         for user in users {
             let member = (conversation.as_str(), user);
             for watcher in &watchers {
@@ -126,7 +147,10 @@ pub(super) fn untold(history: &History, facts: &Facts, missing: &mut Vec<Fault>)
                         missing.push(Fault { rule, device, message: None, at: Some(reached.at), seen });
                     }
                 };
-                expect(Rule::Untold, &ticks.had, told.0);
+                // That they have it themselves is no news to a user's own devices.
+                if watcher.user != user {
+                    expect(Rule::Untold, &ticks.stays, told.0);
+                }
                 expect(Rule::ForgottenRead, &ticks.confirmed, told.1);
             }
         }

@@ -1,17 +1,21 @@
 //! A random workload over the real program: people with several devices that come and go, read slowly, send twice, lose
-//! answers, while the program is killed and started again. What it gives is a history for the judge.
+//! answers, make groups and change them, block each other, unlink devices, while the program is killed and started again; sometimes
+//! less may wait for a device than comes. What it gives is a history for the judge.
 //!
 //! A seed decides what every device does and when the program dies; how that falls together is the machine's.
 
 mod actor;
+mod deeds;
+mod item;
 
 use super::history::{Device, Event, History, Step};
-use super::{Fault, Policy, faults, missing};
+use super::{Fault, Policy, faults, missing_under};
 use crate::Server;
+use crate::accounts::{Account, Carrier, phone_number};
 use crate::socket::Socket;
 use crate::token::token;
 use crate::wait::PATIENCE;
-use actor::{Actor, Shared};
+use actor::{Actor, Identity, Shared};
 use anyhow::{Context, bail, ensure};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,13 +38,22 @@ pub struct Plan {
     pub steps: usize,
     /// How often the program is killed meanwhile. Once more it is killed at the end.
     pub kills: usize,
+    /// How many messages may wait for a device, if fewer than the program's own.
+    pub quota: Option<u64>,
 }
 
 impl Plan {
     /// The usual size: some seconds.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { seed, people: 3, steps: 60, kills: 2 }
+        Self { seed, people: 4, steps: 60, kills: 2, quota: (seed % 3 == 2).then_some(16) }
+    }
+}
+
+impl Plan {
+    fn policy(&self) -> Policy {
+        let policy = Policy::default();
+        Policy { entries_max: self.quota.unwrap_or(policy.entries_max), ..policy }
     }
 }
 
@@ -101,13 +114,14 @@ pub async fn run(plan: Plan) -> anyhow::Result<Outcome> {
     let recorder = Recorder::default();
     let ran = drive(plan, &recorder).await;
     let history = recorder.history();
-    let broken = faults(&history, &Policy::default());
+    let policy = plan.policy();
+    let broken = faults(&history, &policy);
     if !broken.is_empty() {
         let error = ran.err().unwrap_or_else(|| anyhow::anyhow!("it ran to its end"));
         return Err(error.context(format!("seed {}: {}", plan.seed, told(&history, &broken))));
     }
     if let Err(error) = ran {
-        let missing = missing(&history);
+        let missing = missing_under(&history, &policy);
         return Err(error.context(format!("seed {}: {}", plan.seed, told(&history, &missing))));
     }
     let tally = super::places::tally(&history);
@@ -127,34 +141,79 @@ async fn its_side(server: &Server) -> String {
 
 async fn drive(plan: Plan, recorder: &Recorder) -> anyhow::Result<()> {
     // Small segments and pages, so that a short run rolls and gives back many.
-    let mut server = Server::builder()
+    let carrier = Carrier::open().await?;
+    let builder = carrier.server();
+    let builder = match plan.quota {
+        Some(quota) => builder.set("chat.mailbox_entries_max", quota),
+        None => builder,
+    };
+    let mut server = builder
         .set("media.shards", 1)
         .set("media.tcp", false)
         .set("signaling.requests_per_s", 10_000)
         .set("signaling.requests_burst", 10_000)
         .set("chat.message_bytes_max", 1024)
-        .set("chat.segment_bytes", 8192)
+        .set("chat.segment_bytes", 24_576)
+        .set("chat.group_changes_per_minute", 100_000)
+        .set("chat.group_changes_burst", 10_000)
+        .set("chat.group_joins_per_minute", 10_000)
         .set("chat.unacknowledged_max", 8)
         .start()
         .await?;
-    let went = goes(plan, recorder, &mut server).await;
+    let went = goes(plan, recorder, &mut server, &carrier).await;
     match went {
         Ok(()) => Ok(()),
         Err(error) => Err(error.context(its_side(&server).await)),
     }
 }
 
-async fn goes(plan: Plan, recorder: &Recorder, server: &mut Server) -> anyhow::Result<()> {
-    let people: Vec<String> =
-        ["alice", "bob", "carol", "dave", "erin"].iter().take(plan.people).map(|name| (*name).to_owned()).collect();
-    for name in &people {
-        register(server, name).await?;
+/// Everybody's devices: some people have tokens of an app's own, others accounts of this server.
+async fn everybody(
+    plan: Plan,
+    server: &Server,
+    carrier: &Carrier,
+    random: &mut Random,
+) -> anyhow::Result<Vec<Vec<Identity>>> {
+    let mut everybody = Vec::new();
+    let mut number = 0;
+    for (index, name) in ["alice", "bob", "carol", "dave", "erin"].into_iter().take(plan.people).enumerate() {
+        let devices = 1 + random.below(3);
+        let mut of_one = Vec::new();
+        if index % 2 == 0 {
+            register(server, name).await?;
+            for device in ["phone", "laptop", "tablet"].iter().take(devices) {
+                of_one.push((Device::new(name, device), token(name)));
+            }
+        } else {
+            let primary = Account::register(server, carrier, &phone_number(), name).await?;
+            let mut accounts = vec![primary.clone()];
+            for _ in 0..devices {
+                accounts.push(primary.link(server).await?);
+            }
+            of_one.extend(accounts.into_iter().map(|of| (Device::new(&of.user, &of.device), of.token)));
+        }
+        let linked: Vec<String> = of_one[1..].iter().map(|(device, _)| device.name.clone()).collect();
+        let mut identities = Vec::new();
+        for (at, (me, token)) in of_one.into_iter().enumerate() {
+            number += 1;
+            let siblings = if at == 0 && index % 2 == 1 { linked.clone() } else { Vec::new() };
+            identities.push(Identity { me, token, siblings, number });
+        }
+        everybody.push(identities);
     }
+    Ok(everybody)
+}
+
+async fn goes(plan: Plan, recorder: &Recorder, server: &mut Server, carrier: &Carrier) -> anyhow::Result<()> {
     let mut random = Random::new(plan.seed, 0);
+    let everybody = everybody(plan, server, carrier, &mut random).await?;
     let shared = Arc::new(Shared {
         recorder: recorder.clone(),
         to: server.http(),
-        people: people.clone(),
+        people: everybody.iter().map(|of| of[0].me.user.clone()).collect(),
+        groups: Mutex::default(),
+        invites: Mutex::default(),
+        unlinked: Mutex::default(),
         is_up: AtomicBool::new(true),
         settling: AtomicBool::new(false),
         ending: AtomicBool::new(false),
@@ -163,30 +222,30 @@ async fn goes(plan: Plan, recorder: &Recorder, server: &mut Server) -> anyhow::R
         drained: AtomicUsize::new(0),
     });
     let mut actors = JoinSet::new();
-    for name in &people {
-        for device in ["phone", "laptop", "tablet"].iter().take(1 + random.below(3)) {
-            let codec = if random.below(2) == 0 { Codec::Json } else { Codec::Msgpack };
-            let random = Random::new(plan.seed, 1 + actors.len() as u64);
-            let actor = Actor::new(Device::new(name, device), codec, random, Arc::clone(&shared));
-            shared.working.fetch_add(1, Ordering::SeqCst);
-            shared.unsettled.fetch_add(1, Ordering::SeqCst);
-            actors.spawn(actor.run(plan.steps));
-        }
+    for identity in everybody.into_iter().flatten() {
+        let codec = if random.below(2) == 0 { Codec::Json } else { Codec::Msgpack };
+        let random = Random::new(plan.seed, identity.number);
+        let actor = Actor::new(identity, codec, random, Arc::clone(&shared));
+        shared.working.fetch_add(1, Ordering::SeqCst);
+        shared.unsettled.fetch_add(1, Ordering::SeqCst);
+        actors.spawn(actor.run(plan.steps));
     }
-    let count = actors.len();
+    let (count, policy) = (actors.len(), plan.policy());
     for _ in 0..plan.kills {
         tokio::time::sleep(Duration::from_millis(100) + random.millis(600)).await;
         kill(server, &shared).await?;
     }
     until("everyone has done what they had to do", &mut actors, || shared.working.load(Ordering::SeqCst) == 0).await?;
     shared.settling.store(true, Ordering::SeqCst);
-    let settled = || shared.unsettled.load(Ordering::SeqCst) == 0 && missing(&recorder.history()).is_empty();
+    let settled =
+        || shared.unsettled.load(Ordering::SeqCst) == 0 && missing_under(&recorder.history(), &policy).is_empty();
     until("everything is answered, delivered and told", &mut actors, settled).await?;
     // What was acknowledged, and counts, comes to nobody again.
     shared.ending.store(true, Ordering::SeqCst);
     kill(server, &shared).await?;
     // An acknowledgement may have been under way as it died: what it means is told when the device has sent it again.
-    let is_back = || shared.drained.load(Ordering::SeqCst) == count && missing(&recorder.history()).is_empty();
+    let is_back =
+        || shared.drained.load(Ordering::SeqCst) == count && missing_under(&recorder.history(), &policy).is_empty();
     until("everyone is back and nothing is missing after the last start", &mut actors, is_back).await?;
     actors.shutdown().await;
     Ok(())

@@ -63,7 +63,7 @@ const DOORS: &[Door] = &[
     door("POST /v1/devices/link/approve", r#"{"code":"CODE"}"#, For::Account, 200),
     door("GET /v1/devices", "", For::Account, 200),
     door("DELETE /v1/devices/{device_id}", "", For::Account, 204),
-    door("POST /v1/media?as=&file_name=&keep=&view_once=", "a note", For::User, 201),
+    door("POST /v1/media?as=&file_name=&keep=&view_once=&tell=", "a note", For::User, 201),
     // Without their version, resumable uploads are not begun: 412.
     door("POST /v1/media/tus", "", For::User, 412),
     door("PATCH /v1/media/tus/{upload_id}", "", For::User, 412),
@@ -105,6 +105,7 @@ const DOORS: &[Door] = &[
     door("POST /v1/groups", r#"{"client_id":"019f5c7a-2e5d-7000-8000-00000000000b","name":"x"}"#, For::User, 201),
     door("GET /v1/groups/{group_id}", "", For::User, 200),
     door("PATCH /v1/groups/{group_id}", r#"{"name":"y"}"#, For::User, 200),
+    door("GET /v1/groups/{group_id}/icon", "", For::User, 404), // it has none
     door("PUT /v1/groups/{group_id}/members/{user_id}", "{}", For::User, 200),
     door("DELETE /v1/groups/{group_id}/members/{user_id}", "", For::User, 204),
     door("POST /v1/groups/{group_id}/invite", "", For::User, 201),

@@ -9,6 +9,7 @@ mod kills;
 mod kinds;
 mod life;
 mod limits;
+mod notices;
 mod s3;
 mod send;
 mod tus;

@@ -7,13 +7,16 @@ import {
   TertuliaError,
   type ChatMessage,
   type Client,
+  type Content,
   type Conversation,
+  type MediaRejected,
   type MessagesApi,
   type MessagesProblem,
+  type Recipient,
 } from "@tertulia/sdk";
 import { countUnread, noteMessage } from "./attention.js";
 import type { Saying } from "./words.js";
-import { sayContent, sayNotKept } from "./words-chat.js";
+import { sayContent, sayNotKept, sayOthersRefusal } from "./words-chat.js";
 
 interface Host {
   readonly client: Client | undefined;
@@ -105,6 +108,12 @@ export class Chats {
     });
   }
 
+  /** Somebody could not send what was to come to a chat, and wants that to be known. */
+  onOthersRefusal({ from = "", to, file_name: name, error }: MediaRejected): void {
+    const group = to && "group" in to ? this.titleOf(`group:${to.group}`) : undefined;
+    this.#host.toast(sayOthersRefusal(this.#host.nameOf(from), group, new TertuliaError(error), name));
+  }
+
   /** Asks which groups one is in, once a page. */
   learnGroups(): void {
     const { client } = this.#host;
@@ -148,11 +157,21 @@ export class Chats {
 
   /** Sends what was typed. False: it was not taken, and is to stay where it was typed. */
   async send(key: string, text: string): Promise<boolean> {
-    const conversation = this.api?.conversation(key);
-    const user = Chats.userOf(key);
-    const to = conversation?.to ?? (user === undefined ? undefined : { user });
+    const to = this.#to(key);
     if (!to) return false;
     return this.#try(async (api) => void (await api.send(to, text)));
+  }
+
+  /** Sends on what a message says, or the file that came with it, which is not sent again. */
+  async forward(key: string, content: Content): Promise<boolean> {
+    const to = this.#to(key);
+    if (!to) return false;
+    return this.#try(async (api) => void (await api.forward(to, content)));
+  }
+
+  #to(key: string): Recipient | undefined {
+    const user = Chats.userOf(key);
+    return this.api?.conversation(key)?.to ?? (user === undefined ? undefined : { user });
   }
 
   retry(message: ChatMessage): void {

@@ -26,6 +26,8 @@ import { Calls } from "./calls.js";
 import { Chats } from "./chats.js";
 import { claimDevice } from "./device.js";
 import { Here } from "./here.js";
+import { Icons } from "./icons.js";
+import { Keeping } from "./keeping.js";
 import { Library } from "./library.js";
 import { Met } from "./met.js";
 import { FOR_EVER, Mine } from "./mine.js";
@@ -89,6 +91,8 @@ export class Store {
   readonly chats: Chats;
   readonly attaching: Attaching;
   readonly here: Here;
+  readonly icons: Icons;
+  readonly keeping: Keeping;
   readonly push: Push;
   readonly #route: Route;
   readonly #listeners = new Set<() => void>();
@@ -108,6 +112,8 @@ export class Store {
     this.chats = new Chats(this);
     this.attaching = new Attaching(this);
     this.here = new Here(this);
+    this.icons = new Icons(this);
+    this.keeping = new Keeping(this);
     this.push = new Push(this);
     this.chats.show(placeOfAddress().chat);
     this.#route = new Route((place) => this.#arrive(place));
@@ -182,6 +188,7 @@ export class Store {
     this.chats.attach(client);
     this.attaching.attach(client);
     this.here.attach(client);
+    this.keeping.attach(client);
     void client.messages?.ready.then(() => this.#chooseTab());
     void this.push.keepUp();
     this.changed();
@@ -357,7 +364,10 @@ export class Store {
       };
     client.on(
       "state",
-      mine((state) => (this.connection = state)),
+      mine((state) => {
+        this.connection = state;
+        if (state === "online") this.icons.retry();
+      }),
     );
     client.on(
       "welcome",
@@ -401,7 +411,7 @@ export class Store {
     );
     client.on(
       "media.rejected",
-      mine((rejected) => this.library.onRejected(rejected)),
+      mine((rejected) => (rejected.from === undefined ? this.library.onRejected(rejected) : this.chats.onOthersRefusal(rejected))),
     );
     client.on(
       "missed",
@@ -471,6 +481,7 @@ export class Store {
     this.mine.begin();
     this.library.forget();
     this.attaching.forget();
+    this.icons.forget();
     this.met.forget();
     this.chats.forget();
     this.tab = "people";

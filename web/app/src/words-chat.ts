@@ -18,6 +18,11 @@ export function sayContent(content: Content, from = "", naming: Naming = sayUnkn
   return "A message that this version can’t show";
 }
 
+/** Somebody could not send a file here. */
+export function sayOthersRefusal(who: string, group: string | undefined, error: TertuliaError, name: string | undefined): string {
+  return `${who} could not send a file${group === undefined ? "" : ` to ${group}`}: ${sayRefusal(error, name)}`;
+}
+
 /** What happened to a group. */
 export function sayEvent(event: Extract<Content, { type: "system" }>, from: string, naming: Naming): string {
   const who = capital(naming(from));

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { TertuliaError } from "@tertulia/sdk";
 import { placeOfAddress } from "../src/route.js";
-import { isEmojiOnly, partsOf, sayContent, sayCount, sayDay, sayMembers, sayNew, sayUnknown } from "../src/words-chat.js";
+import { isEmojiOnly, partsOf, sayContent, sayCount, sayDay, sayMembers, sayNew, sayOthersRefusal, sayUnknown } from "../src/words-chat.js";
 
 const links = (text: string) => partsOf(text).flatMap(({ href }) => href ?? []);
 
@@ -64,4 +65,13 @@ test("m2 what happened to a group is said as one would", () => {
   assert.equal(say({ event: "of a newer server" }, "bob"), "Bob changed the group");
   assert.equal(sayMembers(["Bob", "you"]), "Bob and you");
   assert.equal(sayMembers(["A", "B", "C", "D", "E", "you"]), "A, B, C and 3 others");
+});
+
+test("d2 what others could not send is said with their name, the chat and the figures", () => {
+  const error = new TertuliaError({ code: "media_too_long", class: "limit", message: "", limit: 180_000, actual: 200_000 });
+  assert.equal(
+    sayOthersRefusal("Ana", "Hikes", error, "beach.mov"),
+    "Ana could not send a file to Hikes: “beach.mov” is too long: it lasts at least 3:20 minutes, the most is 3 minutes",
+  );
+  assert.match(sayOthersRefusal("Ana", undefined, error, undefined), /^Ana could not send a file: The file is too long/);
 });

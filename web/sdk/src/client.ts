@@ -378,7 +378,8 @@ export class Client extends Emitter<ClientEvents> {
       case "media.progress":
       case "media.ready":
       case "media.rejected":
-        this.messages?.onMedia(frame);
+        // What others could not send is none of one's own uploads.
+        if (frame.type !== "media.rejected" || frame.from === undefined) this.messages?.onMedia(frame);
         this.#onMedia(frame);
         break;
       case "error":

@@ -1,6 +1,6 @@
 // Groups over HTTP: making them, and who is in them. What happens to a group comes as an entry of its conversation.
 
-import { askAs, type Bearer } from "./http.js";
+import { askAs, blobAs, type Bearer } from "./http.js";
 import type { Group, GroupInvite, GroupNew, GroupPatch, GroupRole, Groups } from "./proto.js";
 import { uuid } from "./messages/uuid.js";
 
@@ -45,6 +45,11 @@ export class GroupsApi {
 
   update(groupId: string, patch: GroupPatch): Promise<Group> {
     return this.#group("PATCH", path(groupId), patch);
+  }
+
+  /** Its picture, as large as a thumbnail, for who is in it; `not_found` where it has none. To set it: `update` with the id of a picture. */
+  icon(groupId: string, signal?: AbortSignal): Promise<Blob> {
+    return blobAs(this.#bearer, this.#server, `${path(groupId)}/icon`, { signal });
   }
 
   /** Ends it, for all. */

@@ -90,6 +90,22 @@ export async function ask<T>(server: string, method: string, path: string, askin
   throw refusal(response.status, body);
 }
 
+/** Fetches bytes as someone who is signed in. */
+export function blobAs(bearer: Bearer, server: string, path: string, asking: Pick<Asking, "headers" | "signal"> = {}): Promise<Blob> {
+  const { signal } = asking;
+  return withToken(bearer, async (token) => {
+    const headers = { ...asking.headers, authorization: `Bearer ${token}` };
+    try {
+      const response = await fetch(new URL(path, server), { headers, ...(signal && { signal }) });
+      if (response.ok) return await response.blob();
+      throw refusal(response.status, await response.json().catch(() => undefined));
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error instanceof TertuliaError ? error : TertuliaError.local("unreachable");
+    }
+  });
+}
+
 /** What an answer that is none of success says. */
 export function refusal(status: number, body: unknown): TertuliaError {
   const error = (body as Partial<WireError> | undefined)?.error;

@@ -567,7 +567,10 @@ export type GroupNew = {
   name: string;
   /** What it is for, at most 1,000 characters. */
   description?: string;
-  /** Its picture: a file of one's own. */
+  /**
+   * Its picture: one's own, or one that was shared with oneself. Who is in the group fetches it by `GET
+   * /v1/groups/{group_id}/icon`, whoever set it; the file stays as long as the group shows it.
+   */
   icon?: MediaId;
   /** Who is in it beside oneself. */
   members: Array<UserId>;
@@ -836,7 +839,7 @@ export type MediaProof = {
   keep?: boolean;
 };
 
-/** An upload of this user was refused, on whichever device it was sent. */
+/** An upload was refused: this user's, on whichever device it was sent, or somebody else's that was to come here (`from`, `to`). */
 export type MediaRejected = {
   /** Which; absent where it was refused while it came in. */
   media_id?: MediaId;
@@ -844,6 +847,10 @@ export type MediaRejected = {
   file_name?: string;
   /** Why, with the limit and the actual figure. */
   error: ErrorBody;
+  /** Who sent it; absent where it is one's own. */
+  from?: UserId;
+  /** To whom it was to go, as a message says it; absent where it is one's own. */
+  to?: Recipient;
 };
 
 /** `POST /v1/media/{media_id}/share`: these people may have it too. Nothing is copied. */

@@ -2,7 +2,7 @@
 
 import { canClaim, fingerprint, prove } from "./claim.js";
 import { TertuliaError } from "./errors.js";
-import { askAs, refusal, withToken, type Asking, type Bearer } from "./http.js";
+import { askAs, blobAs, refusal, withToken, type Asking, type Bearer } from "./http.js";
 import { checkLimits } from "./limits.js";
 import type {
   Media,
@@ -14,6 +14,7 @@ import type {
   MediaProof,
   MediaShared,
   MediaTreatment,
+  Recipient,
   UploadLimits,
 } from "./proto.js";
 import { send } from "./send.js";
@@ -39,6 +40,8 @@ export interface UploadOptions {
   keep?: boolean;
   /** Who may open it, once each. It is not in anybody's list. */
   viewOnce?: string[];
+  /** Whose people hear of it if it is refused: the chat that it was to go to. */
+  tell?: Recipient;
   /** Takes it back: the promise rejects with the signal's reason. With `UploadPaused` it can be resumed. */
   signal?: AbortSignal;
   /** How many bytes have left; it may go back when the network was lost. */
@@ -49,6 +52,11 @@ export interface UploadOptions {
   onBegan?: (location: string) => void;
   /** Where large uploads are remembered, to go on after the page was closed: `localStorage`. */
   memory?: UploadMemory;
+}
+
+/** A chat, as an upload names it. */
+function addressOf(to: Recipient): string {
+  return "user" in to ? `user:${to.user}` : `group:${to.group}`;
 }
 
 /** The reason of a signal that stops an upload and leaves what has come of it where it is, to go on with later. */
@@ -220,12 +228,13 @@ export class MediaApi {
   }
 
   #sendAtOnce(file: Blob, name: string | undefined, options: UploadOptions): Promise<Media> {
-    const { as = "auto", keep = false, viewOnce, signal, onProgress } = options;
+    const { as = "auto", keep = false, viewOnce, tell, signal, onProgress } = options;
     const url = new URL("/v1/media", this.#server);
     url.searchParams.set("as", as);
     if (name) url.searchParams.set("file_name", name);
     if (viewOnce) url.searchParams.set("view_once", viewOnce.join(","));
     else if (keep) url.searchParams.set("keep", "true");
+    if (tell) url.searchParams.set("tell", addressOf(tell));
     return withToken(this.#bearer, async (token) => {
       const type = file.type || "application/octet-stream";
       const headers = { ...this.#headers, "content-type": type, authorization: `Bearer ${token}` };
@@ -242,12 +251,13 @@ export class MediaApi {
     options: UploadOptions,
     begun: Pick<Unfinished, "location"> | undefined,
   ): Promise<Media> {
-    const { as = "auto", keep, viewOnce, signal, memory } = options;
+    const { as = "auto", keep, viewOnce, tell, signal, memory } = options;
     const metadata: Record<string, string> = { as };
     if (name) metadata["filename"] = name;
     if (file.type) metadata["filetype"] = file.type;
     if (viewOnce) metadata["view_once"] = viewOnce.join(",");
     else if (keep) metadata["keep"] = "true";
+    if (tell) metadata["tell"] = addressOf(tell);
     let location: string | undefined;
     const at = (place: string) => {
       this.#leave(location, memory);
@@ -301,18 +311,8 @@ export class MediaApi {
     return this.unfinished(options.memory).find((other) => isSame(one, other));
   }
 
-  async #fetch(of: string, signal: AbortSignal | undefined): Promise<Blob> {
-    return withToken(this.#bearer, async (token) => {
-      const headers = { ...this.#headers, authorization: `Bearer ${token}` };
-      try {
-        const response = await fetch(new URL(of, this.#server), { headers, ...(signal && { signal }) });
-        if (response.ok) return await response.blob();
-        throw refusal(response.status, await response.json().catch(() => undefined));
-      } catch (error) {
-        signal?.throwIfAborted();
-        throw error instanceof TertuliaError ? error : TertuliaError.local("unreachable");
-      }
-    });
+  #fetch(of: string, signal: AbortSignal | undefined): Promise<Blob> {
+    return blobAs(this.#bearer, this.#server, of, { headers: this.#headers, signal });
   }
 
   #ask<T>(method: string, to: string, asking: Asking = {}): Promise<T> {

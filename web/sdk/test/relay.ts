@@ -108,7 +108,7 @@ export class Relay {
       url: "http://test",
       token: "t",
       deviceId: "ana-1",
-      messages: { userId: "ana", factory, wrap: fated(fate) },
+      messages: { userId: "ana", factory, wrap: fated(fate), receiptsAckMs: 5 },
       openSocket: () => {
         const line = new Line(this, fate);
         this.lines.push(line);

@@ -170,6 +170,8 @@ test("d1_a_small_file_is_one_request_that_says_all_of_it", async () => {
   assert.deepEqual(told, [[1_000, 1_000]]);
   await api().upload(new Blob(["x"]), { as: "voice", viewOnce: ["bob", "carol"], keep: true });
   assert.equal(uploads.asked[1]?.query, "?as=voice&view_once=bob%2Ccarol");
+  await api().upload(new Blob(["x"]), { tell: { group: "g1" } });
+  assert.equal(uploads.asked[2]?.query, "?as=auto&tell=group%3Ag1");
 });
 
 test("d2_what_is_over_a_limit_is_refused_before_the_first_byte_with_both_figures", async () => {

@@ -1,6 +1,9 @@
 //! A relay with a store that loses nothing, and devices that note what they get: the driver of the scripts and properties.
 #![expect(unreachable_pub, reason = "shared by the test files")]
 
+mod copy;
+
+use copy::Copy;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use tertulia_chat_core::{
@@ -31,6 +34,7 @@ pub struct Scene {
     pub seen: BTreeMap<(String, String), Seen>,
     pub dead: Vec<u32>,
     readers: u64,
+    copy: Copy,
     /// What is sent now is withheld.
     pub withheld: bool,
 }
@@ -66,6 +70,7 @@ impl Scene {
     pub fn new(limits: Limits) -> Self {
         Self {
             relay: Relay::new(limits.clone()),
+            copy: Copy::new(limits.clone()),
             limits,
             now: Timestamp(1_700_000_000_000),
             records: Vec::new(),
@@ -78,14 +83,16 @@ impl Scene {
 
     /// Writes what was decided, and then tells it.
     pub fn commit(&mut self, out: Vec<Record>, body: BodyRef) {
+        let from = self.records.len();
         for record in out {
             let body = match &record {
-                Record::Message { .. } => body,
+                Record::Message { .. } | Record::Note { .. } => body,
                 Record::Event { position, .. } => event_body(*position),
                 _ => BodyRef::default(),
             };
             self.records.push((record, body));
         }
+        self.copied(from);
         let upto = self.relay.reached();
         for handout in self.relay.settle(upto) {
             for (_, reader) in &handout.to {
@@ -94,6 +101,20 @@ impl Scene {
             }
         }
         self.dead.extend(self.relay.take_dead().iter().map(|dead| dead.body.offset));
+        self.is_copied();
+    }
+
+    /// The copy is told what was written from there on.
+    pub fn copied(&mut self, from: usize) {
+        self.copy.hear(&self.records[from..]);
+    }
+
+    /// The copy is as the relay is, in all that the last records were about.
+    fn is_copied(&self) {
+        let last = self.records.len().saturating_sub(40);
+        let about: Vec<Record> = self.records[last..].iter().map(|(record, _)| record.clone()).collect();
+        let devices: Vec<_> = self.seen.keys().map(|(name, on)| (user(name), device(on))).collect();
+        self.copy.is_as(&self.relay, &about, &devices);
     }
 
     pub fn at(&mut self, name: &str, on: &str) -> DeviceRef {
@@ -234,10 +255,16 @@ impl Scene {
         for (record, body) in &self.records {
             restoring.restore(record.clone(), *body);
         }
-        self.relay = restoring.finish().expect("a whole");
+        self.is_restored(restoring);
         for seen in self.seen.values_mut() {
             (seen.connected, seen.reader) = (false, 0);
         }
+    }
+
+    /// The relay is what was restored.
+    pub fn is_restored(&mut self, restoring: Restoring) {
+        self.relay = restoring.finish().expect("a whole");
+        self.copy.begin(&self.relay);
     }
 
     pub fn got(&mut self, name: &str, on: &str) -> Vec<u32> {

@@ -74,6 +74,12 @@ impl Packet {
         NonNull::new(unsafe { ffi::av_packet_alloc() }).map(Self).ok_or(Fault::MEMORY)
     }
 
+    /// Another one of the same data.
+    pub(crate) fn duplicate(&self) -> Result<Self, Fault> {
+        // SAFETY: ours and alive; answers a fresh packet or null.
+        NonNull::new(unsafe { ffi::av_packet_clone(self.0.as_ptr()) }).map(Self).ok_or(Fault::MEMORY)
+    }
+
     fn get(&self) -> &ffi::AVPacket {
         // SAFETY: ours, alive, and only read while `self` is borrowed.
         unsafe { self.0.as_ref() }

@@ -109,6 +109,13 @@ pub(crate) struct Track {
     pub(crate) is_default: bool,
 }
 
+impl Track {
+    /// Another one like it.
+    pub(crate) fn duplicate(&self) -> Result<Self, Fault> {
+        Ok(Self { parameters: self.parameters.duplicate()?, ..*self })
+    }
+}
+
 /// An open input.
 pub(crate) struct Source {
     input: Input,

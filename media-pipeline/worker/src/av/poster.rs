@@ -4,6 +4,7 @@ use super::coder::Decoder;
 use super::ff::{Fault, Frame, Packet};
 use super::graph::Graph;
 use super::limits::VIDEO_PIXELS_MAX;
+use super::open::Track;
 use super::plan;
 use super::reel::Reel;
 use super::turn::Turn;
@@ -32,26 +33,33 @@ struct Best {
 /// # Errors
 /// `Damaged` where not one picture can be decoded.
 pub(crate) fn find(reel: &Reel) -> Result<image::Frame, Refusal> {
+    let track = reel.picture().ok_or(Reason::Empty)?;
     let packets = &reel.pictures.packets;
     let keys: Vec<usize> = (0..packets.len()).filter(|at| packets[*at].is_key()).take(KEYS_MAX).collect();
     let mut best: Option<Best> = None;
     for at in &keys {
         // One at a time, each with a decoder's whole memory: few are ever looked at.
-        if look(reel, std::slice::from_ref(&packets[*at]), &mut best)? {
+        if look(track, std::slice::from_ref(&packets[*at]), &mut best)? {
             break;
         }
     }
     if best.as_ref().is_none_or(|best| best.worth < 1.0) {
         let from = keys.first().copied().unwrap_or(0);
         let to = packets.len().min(from + PICTURES_MAX);
-        look(reel, &packets[from..to], &mut best)?;
+        look(track, &packets[from..to], &mut best)?;
     }
     best.map(|best| best.frame).ok_or_else(|| Reason::Damaged.into())
 }
 
+/// Of a key frame alone: nothing where it is not good enough, or can't be decoded.
+pub(crate) fn of(track: &Track, key: &Packet) -> Option<image::Frame> {
+    let mut best = None;
+    let is_good = look(track, std::slice::from_ref(key), &mut best).ok()?;
+    best.filter(|_| is_good).map(|best| best.frame)
+}
+
 /// Decodes pictures one after the other, keeps the best, and tells whether one was good enough.
-fn look(reel: &Reel, packets: &[Packet], best: &mut Option<Best>) -> Result<bool, Refusal> {
-    let track = reel.picture().ok_or(Reason::Empty)?;
+fn look(track: &Track, packets: &[Packet], best: &mut Option<Best>) -> Result<bool, Refusal> {
     let mut decoder = Decoder::open(track, 1, VIDEO_PIXELS_MAX)?;
     let mut frame = Frame::new()?;
     for packet in packets.iter().map(Some).chain([None]) {
@@ -59,7 +67,7 @@ fn look(reel: &Reel, packets: &[Packet], best: &mut Option<Best>) -> Result<bool
             return Err(Fault::MEMORY.into());
         }
         while let Ok(true) = decoder.receive(&mut frame) {
-            let Ok(found) = paint(reel, &mut frame) else { continue };
+            let Ok(found) = paint(track, &mut frame) else { continue };
             let worth = worth(&found);
             if best.as_ref().is_none_or(|best| worth > best.worth) {
                 *best = Some(Best { frame: found, worth });
@@ -73,8 +81,7 @@ fn look(reel: &Reel, packets: &[Packet], best: &mut Option<Best>) -> Result<bool
 }
 
 /// A decoded picture as red, green and blue, upright and no larger than a poster.
-fn paint(reel: &Reel, frame: &mut Frame) -> Result<image::Frame, Refusal> {
-    let track = reel.picture().ok_or(Reason::Empty)?;
+fn paint(track: &Track, frame: &mut Frame) -> Result<image::Frame, Refusal> {
     let turn = Turn::of(track.matrix);
     let (width, height) = plan::upright(frame.width(), frame.height(), aspect(track.sample_aspect, frame), turn);
     let size = within(width, height);

@@ -147,11 +147,16 @@ pub(crate) struct Reel {
 }
 
 impl Reel {
-    /// Reads all of it, unless it turns out to be more than the limits.
+    /// Reads all of it, unless it turns out to be more than the limits; shows the first key frame as soon as it is there.
     ///
     /// # Errors
     /// `TooLong`, `TooComplex`; `Empty` or `Damaged` where there is nothing.
-    pub(crate) fn load(mut source: Source, bytes: u64, limits: &Limits) -> Result<Self, Refusal> {
+    pub(crate) fn load(
+        mut source: Source,
+        bytes: u64,
+        limits: &Limits,
+        first_key: &mut dyn FnMut(&Track, &Packet),
+    ) -> Result<Self, Refusal> {
         let index = |kind| source.best(kind).map(|track| track.index);
         let (picture_index, sound_index) = (index(Kind::Video), index(Kind::Sound));
         let chosen: Vec<usize> = picture_index.into_iter().chain(sound_index).collect();
@@ -170,7 +175,7 @@ impl Reel {
             is_short: false,
             said_us,
         };
-        reel.read(&mut source, bytes, limits)?;
+        reel.read(&mut source, bytes, limits, first_key)?;
         reel.is_faulty = source.is_faulty();
         if let Some(end) = source.end() {
             // Some demuxers shorten what the header says to what is there.
@@ -191,7 +196,14 @@ impl Reel {
         Ok(reel)
     }
 
-    fn read(&mut self, source: &mut Source, bytes: u64, limits: &Limits) -> Result<(), Refusal> {
+    fn read(
+        &mut self,
+        source: &mut Source,
+        bytes: u64,
+        limits: &Limits,
+        first_key: &mut dyn FnMut(&Track, &Packet),
+    ) -> Result<(), Refusal> {
+        let mut has_key = false;
         let seconds = u64::from(limits.video_seconds_max);
         let limit_us = i64::from(limits.video_seconds_max).saturating_mul(1_000_000);
         let bytes_max = bytes.saturating_mul(UNPACKED_TIMES).saturating_add(UNPACKED_FREE);
@@ -206,6 +218,10 @@ impl Reel {
                 if is_picture { (&mut self.pictures, counts_max[0]) } else { (&mut self.sounds, counts_max[1]) };
             if packet.size() == 0 {
                 continue;
+            }
+            if is_picture && packet.is_key() && !has_key {
+                has_key = true;
+                first_key(track, &packet);
             }
             strip.take(track, packet);
             let count = strip.packets.len() as u64;

@@ -1,5 +1,6 @@
 //! A video: what fits is copied, what does not is coded anew, stream by stream; then poster and header in front.
 
+use super::easel::Easel;
 use super::ff::{MICROS, Packet, Parameters, Rational, rescale};
 use super::lanes::{self, Lane};
 use super::limits::VIDEO_PIXELS_MAX;
@@ -8,11 +9,11 @@ use super::pictures::{self, Coded, Made};
 use super::plan::{self, Plan};
 use super::reel::{Reel, Strip};
 use super::turn::Turn;
-use super::{poster, sound, tones};
-use crate::image::{self, Stills};
+use super::{sound, tones};
+use crate::image::Stills;
 use std::fs::File;
 use std::mem::ManuallyDrop;
-use tertulia_media_core::{Class, Job, Outcome, POSTER_SIDE, Reason, Refusal};
+use tertulia_media_core::{Class, Job, Outcome, Reason, Refusal};
 
 /// How often coding may turn out too large before it is given up. Each attempt has less than two thirds of the bits.
 const ATTEMPTS: u32 = 5;
@@ -33,14 +34,22 @@ pub(super) fn run(
         return alone(job, input, outputs, progress);
     }
     // Kept to the end, which is the process's: to free thousands of packets one by one would keep whoever waits.
-    let reel = ManuallyDrop::new(Reel::load(source, bytes, &job.limits)?);
+    let [main, jpeg, webp] = outputs;
+    let copy = |file: &File| file.try_clone().map_err(|_| Refusal::from(Reason::StoreUnavailable));
+    let mut easel = Easel::new([copy(&jpeg)?, copy(&webp)?], job.threads);
+    let mut first_key = |track: &Track, packet: &Packet| {
+        if check_size(track).is_ok() {
+            easel.see(track, packet);
+        }
+    };
+    let reel = ManuallyDrop::new(Reel::load(source, bytes, &job.limits, &mut first_key)?);
     progress(READ);
-    let Some(track) = reel.picture() else { return alone(job, input, outputs, progress) };
+    let Some(track) = reel.picture() else { return alone(job, input, [main, jpeg, webp], progress) };
     check_size(track)?;
     if (reel.is_faulty || reel.is_short) && !reel.is_enough(reel.length_us()) {
         return Err(Reason::Damaged.into());
     }
-    Making { job, reel: &reel, track }.run(outputs, progress)
+    Making { job, reel: &reel, track }.run(&main, easel, progress)
 }
 
 /// Sound in a container of videos: a job of another class.
@@ -117,9 +126,8 @@ struct Ready<'a> {
 }
 
 impl<'a> Making<'a> {
-    fn run(&self, outputs: [File; 3], progress: &mut dyn FnMut(u16)) -> Result<Outcome, Refusal> {
-        let [main, jpeg, webp] = outputs;
-        let (stills, copied) = self.stills_beside(jpeg, webp, || self.written_copy(&main))?;
+    fn run(&self, main: &File, easel: Easel, progress: &mut dyn FnMut(u16)) -> Result<Outcome, Refusal> {
+        let (stills, copied) = self.stills_beside(easel, || self.written_copy(main))?;
         // Where it was too much it is done once more: progress never goes back.
         let mut most = 0;
         let mut progress = |thousandths: u16| {
@@ -136,7 +144,7 @@ impl<'a> Making<'a> {
             let ready = self.coded(attempts, &mut progress)?;
             attempts = ready.attempts;
             progress(CODED);
-            let bytes = self.write(&main, &ready)?;
+            let bytes = self.write(main, &ready)?;
             made = (bytes <= limit).then_some((bytes, ready));
         };
         let reel = self.reel;
@@ -163,16 +171,14 @@ impl<'a> Making<'a> {
         })
     }
 
-    /// Makes the stills, and does something else meanwhile. What goes wrong with the stills is told first.
+    /// Finishes the stills, and does something else meanwhile. What goes wrong with the stills is told first.
     fn stills_beside<T>(
         &self,
-        mut jpeg: File,
-        mut webp: File,
+        easel: Easel,
         meanwhile: impl FnOnce() -> Result<T, Refusal>,
     ) -> Result<(Stills, T), Refusal> {
-        let threads = self.job.threads;
-        let mut make = move || image::stills(&poster::find(self.reel)?, POSTER_SIDE, threads, [&mut jpeg, &mut webp]);
-        if threads < 2 {
+        let make = move || easel.finish(self.reel);
+        if self.job.threads < 2 {
             return Ok((make()?, meanwhile()?));
         }
         std::thread::scope(|scope| {

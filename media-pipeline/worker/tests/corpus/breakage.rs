@@ -29,13 +29,48 @@ pub(crate) fn break_all(desk: &Desk<'_>, class: Class, whole: &[u8], name: &str)
     }
 }
 
+/// The same for what was broken on purpose before, which may be refused for any reason of the file's own. With few rounds it is
+/// either cut or flipped.
+pub(crate) fn break_hostile(desk: &Desk<'_>, class: Class, whole: &[u8], name: &str) {
+    let mut dice = Dice::new(name);
+    let rounds = rounds();
+    let is_cut = dice.below(2) == 0;
+    if rounds > 1 || is_cut {
+        let first = dice.below(CUTS - 1);
+        for round in 0..rounds.min(CUTS - 1) {
+            let sixteenth = (first + round) % (CUTS - 1) + 1;
+            answered(desk, class, part(whole, sixteenth), &format!("{name} cut at {sixteenth}/16"));
+        }
+    }
+    if rounds > 1 || !is_cut {
+        for round in 0..rounds {
+            flip(desk, class, whole, &mut dice, &format!("{name} {round}"));
+        }
+    }
+}
+
+fn part(whole: &[u8], sixteenth: usize) -> &[u8] {
+    &whole[..whole.len() * sixteenth / CUTS]
+}
+
 fn cut(desk: &Desk<'_>, class: Class, whole: &[u8], sixteenth: usize, name: &str) {
-    let input = desk.file("cut", &whole[..whole.len() * sixteenth / CUTS]);
-    match desk.run(class, &input) {
-        Ok(made) => is_something(&made.outcome),
+    if let Some(reason) = answered(desk, class, part(whole, sixteenth), name) {
+        let answers = [Reason::Damaged, Reason::Empty];
+        assert!(answers.contains(&reason), "{name} cut at {sixteenth}/16: {reason:?}");
+    }
+}
+
+/// Sends it: something plays, or this is why not. Nobody's patience or memory is at an end.
+fn answered(desk: &Desk<'_>, class: Class, bytes: &[u8], name: &str) -> Option<Reason> {
+    match desk.run(class, &desk.file("broken", bytes)) {
+        Ok(made) => {
+            is_something(&made.outcome);
+            None
+        }
         Err(refusal) => {
-            let answers = [Reason::Damaged, Reason::Empty];
-            assert!(answers.contains(&refusal.reason), "{name} cut at {sixteenth}/16: {refusal:?}");
+            let never = [Reason::TimedOut, Reason::OutOfMemory, Reason::WorkerCrashed, Reason::StoreUnavailable];
+            assert!(!never.contains(&refusal.reason), "{name}: {refusal:?}");
+            Some(refusal.reason)
         }
     }
 }
@@ -47,15 +82,8 @@ fn flip(desk: &Desk<'_>, class: Class, whole: &[u8], dice: &mut Dice, name: &str
         let at = dice.below(span);
         bytes[at] ^= 1 << dice.below(8);
     }
-    let input = desk.file("flipped", &bytes);
-    match desk.run(class, &input) {
-        Ok(made) => is_something(&made.outcome),
-        Err(refusal) => {
-            // Whatever the bits have made of it: but nobody's patience or memory is at an end.
-            let never = [Reason::TimedOut, Reason::OutOfMemory, Reason::WorkerCrashed, Reason::StoreUnavailable];
-            assert!(!never.contains(&refusal.reason), "{name}: {refusal:?}");
-        }
-    }
+    // Whatever the bits have made of it.
+    let _refused = answered(desk, class, &bytes, name);
 }
 
 /// What every output has.

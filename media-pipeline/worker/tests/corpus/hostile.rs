@@ -1,4 +1,5 @@
-//! What attackers send: each entry is refused for the right reason or repaired, by the worker itself, and the next job is done.
+//! What attackers send: each entry is refused for the right reason or repaired, by the worker itself, as is what is left of it when
+//! it is cut off or bits of it are flipped, and the next job is done.
 
 mod avis;
 mod boxes;
@@ -10,7 +11,7 @@ mod pictures;
 mod polyglots;
 mod sounds;
 
-use crate::breakage::is_something;
+use crate::breakage::{break_hostile, is_something};
 use crate::look::{Look, assert_playable};
 use crate::room::{Desk, table_of};
 use std::fs::{self, File};
@@ -79,6 +80,7 @@ pub(super) fn prove(make: impl FnOnce(&Desk<'_>) -> Vec<Hostile>) {
         |case| case.name.clone(),
         |desk, case| {
             case.send(desk);
+            break_hostile(desk, case.class, &case.bytes, &case.name);
             let made = desk.run(Class::Image, &desk.file("honest.jpg", &honest));
             assert!(made.is_ok(), "the next job: {:?}", made.err());
         },

@@ -2,6 +2,8 @@
 
 use crate::cases::Fate::{Absent, Coded, Copied};
 use crate::cases::{case, prove_all};
+use crate::room::table;
+use tertulia_media_core::Class;
 
 const H264: &str = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac";
 
@@ -78,4 +80,25 @@ fn d3_high_dynamic_range_and_wide_colours_become_what_every_screen_shows() {
         case("c.mkv", "-pix_fmt yuv420p10le -c:v libx265 -preset ultrafast -c:a libopus -x265-params log-level=none:colorprim=bt2020:transfer=bt2020-10:colormatrix=bt2020nc"),
         case("d.mp4", "-pix_fmt yuv420p10le -c:v libx264 -preset ultrafast -c:a aac").fates(Coded, Copied),
     ]);
+}
+
+/// By workers of one thread each. x264 reads memory that it has not written: in a process that has done other jobs before, what it
+/// makes would depend on them.
+#[test]
+fn d3_one_input_makes_the_same_bytes_every_time() {
+    let input = "-f lavfi -i testsrc2=s=320x240:r=25:d=2 -f lavfi -i sine=d=2:r=48000 -ac 2";
+    let ways = ["-c:v libx264 -pix_fmt yuv420p -c:a aac in.mp4", "-c:v mpeg4 -c:a libmp3lame in.mkv"];
+    table(
+        &ways,
+        |way| (*way).to_owned(),
+        |desk, way| {
+            let (coded, name) = way.rsplit_once(' ').unwrap();
+            let input = desk.make(name, &format!("{input} {coded}"));
+            let made = || std::fs::read(desk.run(Class::Video, &input).unwrap().main).unwrap();
+            let first = made();
+            for _ in 0..3 {
+                assert!(first == made(), "{way}");
+            }
+        },
+    );
 }

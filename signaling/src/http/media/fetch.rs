@@ -80,12 +80,10 @@ pub(super) async fn thumbnail(
 ) -> Result<Response<Body>, Refusal> {
     let (Path(id), Query(asked)) = (which.map_err(|_| ErrorCode::NotFound)?, asked.map_err(|_| ErrorCode::BadRequest)?);
     let (method, headers) = (request.method().clone(), request.headers().clone());
-    let takes_webp =
-        || headers.get(ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|v| v.contains("image/webp"));
-    let format = asked.format.unwrap_or_else(|| if takes_webp() { Format::Webp } else { Format::Jpeg });
-    let variant = match format {
-        Format::Jpeg => Variant::ThumbJpeg,
-        Format::Webp => Variant::ThumbWebp,
+    let variant = match asked.format {
+        Some(Format::Jpeg) => Variant::ThumbJpeg,
+        Some(Format::Webp) => Variant::ThumbWebp,
+        None => liked(&headers),
     };
     let depends = asked.format.is_none();
     let granted = grant(&shared, request, id, variant, asked).await?;
@@ -93,6 +91,27 @@ pub(super) async fn thumbnail(
     if depends {
         response.headers_mut().append(VARY, HeaderValue::from_static("accept"));
     }
+    Ok(response)
+}
+
+/// The kind of thumbnail that a browser wants.
+fn liked(headers: &HeaderMap) -> Variant {
+    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    if accept.is_some_and(|kinds| kinds.contains("image/webp")) { Variant::ThumbWebp } else { Variant::ThumbJpeg }
+}
+
+/// The thumbnail of a picture that who asks may see for another reason than its own grants.
+pub(in crate::http) async fn shown(
+    shared: &Shared,
+    id: MediaId,
+    request: Request,
+    transfer: Option<Extension<Transfer>>,
+) -> Result<Response<Body>, Refusal> {
+    let uploads = uploads(shared)?;
+    let servable = uploads.library.servable_shown(id, liked(request.headers())).await?;
+    let granted = Granted { uploads, servable, link_ends_s: None };
+    let mut response = answer(granted, request.method(), request.headers(), transfer, shared).await?;
+    response.headers_mut().append(VARY, HeaderValue::from_static("accept"));
     Ok(response)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Invariant: no handler decides who may: the library does, and answers a stranger as if there were nothing.
 
-mod fetch;
+pub(super) mod fetch;
 mod form;
 mod manage;
 mod send;
@@ -11,6 +11,7 @@ mod tus;
 use super::{Bearer, Refusal};
 use crate::authenticate::Principal;
 use crate::gateway::Shared;
+use crate::uploads::notices::{Wish, recipient};
 use crate::uploads::{Uploads, library_error_to_wire};
 use axum::Router;
 use axum::extract::FromRequestParts;
@@ -18,7 +19,7 @@ use axum::http::request::Parts;
 use axum::routing::{delete, get, head, post, put};
 use std::sync::Arc;
 use tertulia_common::DeviceId;
-use tertulia_media_pipeline::library::{Caller, LibraryError};
+use tertulia_media_pipeline::library::{Caller, FILE_NAME_CHARS_MAX, LibraryError};
 use tertulia_signaling_core::Endpoint;
 use tertulia_signaling_proto::ErrorCode;
 
@@ -59,14 +60,10 @@ impl FromRequestParts<Arc<Shared>> for Reader {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Refusal> {
-        let Bearer(Principal { user, device, .. }) = Bearer::from_request_parts(parts, shared).await?;
+        let Bearer(who) = Bearer::from_request_parts(parts, shared).await?;
         let uploads = uploads(shared)?;
-        let said = || {
-            let text = parts.headers.get(DEVICE_HEADER).and_then(|value| value.to_str().ok()).unwrap_or(DEVICE_DEFAULT);
-            text.parse::<DeviceId>().map_err(|_| ErrorCode::BadRequest)
-        };
-        let device = device.map_or_else(said, Ok)?;
-        Ok(Self { caller: Caller { user, device }, uploads })
+        let said = parts.headers.get(DEVICE_HEADER).and_then(|value| value.to_str().ok());
+        Ok(Self { caller: caller(who, said)?, uploads })
     }
 }
 
@@ -74,6 +71,20 @@ impl Reader {
     fn endpoint(&self) -> Endpoint {
         Endpoint { user: self.caller.user.clone(), device: self.caller.device.clone() }
     }
+
+    /// Who is to hear of a refusal beside the sender.
+    fn wish(&self, tell: Option<&str>, file_name: Option<&str>) -> Result<Option<Wish>, Refusal> {
+        let Some(tell) = tell else { return Ok(None) };
+        let to = recipient(tell).ok_or(ErrorCode::BadRequest)?;
+        let file_name = file_name.map(|name| name.chars().take(FILE_NAME_CHARS_MAX).collect());
+        Ok(Some(Wish { from: self.endpoint(), to, file_name }))
+    }
+}
+
+/// Who asks, on which device: the token's, else the one they say.
+pub(super) fn caller(Principal { user, device, .. }: Principal, said: Option<&str>) -> Result<Caller, ErrorCode> {
+    let said = || said.unwrap_or(DEVICE_DEFAULT).parse::<DeviceId>().map_err(|_| ErrorCode::BadRequest);
+    Ok(Caller { user, device: device.map_or_else(said, Ok)? })
 }
 
 /// The library, if this server takes uploads.

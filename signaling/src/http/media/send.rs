@@ -3,6 +3,7 @@
 //! Invariant: bytes pass on as they come; the first one over a limit ends it, and what is left of the body is not waited for.
 
 use super::{Reader, Refusal};
+use crate::uploads::notices::Wish;
 use crate::uploads::{Transfer, Uploads, sha256_from_hex, to_wire, treatment_from_wire};
 use axum::body::{Body, BodyDataStream};
 use axum::extract::rejection::QueryRejection;
@@ -38,6 +39,7 @@ pub(super) struct Asked {
     file_name: Option<String>,
     keep: bool,
     view_once: Option<String>,
+    tell: Option<String>,
 }
 
 pub(super) async fn send(
@@ -50,6 +52,7 @@ pub(super) async fn send(
     let (parts, body) = request.into_parts();
     let incoming = Arc::new(Mutex::new(Incoming::new(body, transfer, reader.uploads.stall_s)));
     let boundary = text(&parts.headers, CONTENT_TYPE.as_str()).and_then(|kind| multer::parse_boundary(kind).ok());
+    let tell = reader.wish(asked.tell.as_deref(), asked.file_name.as_deref())?;
     let intent = intent(asked, &parts.headers, boundary.is_some())?;
     let (uploads, endpoint, name) = (reader.uploads.clone(), reader.endpoint(), intent.file_name.clone());
     let taken = match boundary {
@@ -60,9 +63,10 @@ pub(super) async fn send(
         Ok(view) => view,
         Err(error) => {
             linger(incoming);
-            return Err(refuse(&uploads, &endpoint, name, error));
+            return Err(refuse(&uploads, &endpoint, (name, tell), error));
         }
     };
+    uploads.wish_on(&view, tell).await;
     let is_made = !matches!(view.state, MediaState::Processing(_));
     let status = if is_made { StatusCode::CREATED } else { StatusCode::ACCEPTED };
     let media = to_wire(view);
@@ -70,10 +74,16 @@ pub(super) async fn send(
     Ok((status, Json(media)).into_response())
 }
 
-/// The user's other devices hear of it too.
-fn refuse(uploads: &Uploads, from: &Endpoint, name: Option<String>, error: LibraryError) -> Refusal {
+/// The user's other devices hear of it too, and whom they wish to.
+fn refuse(
+    uploads: &Uploads,
+    from: &Endpoint,
+    (name, tell): (Option<String>, Option<Wish>),
+    error: LibraryError,
+) -> Refusal {
     if let LibraryError::Refused(refusal) = &error {
         uploads.tell_others(from, name, refusal);
+        uploads.events.tell_wished(tell, refusal);
     }
     error.into()
 }

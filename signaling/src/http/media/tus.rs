@@ -6,6 +6,7 @@
 use super::send::{Incoming, text};
 use super::{Reader, Refusal, uploads};
 use crate::gateway::Shared;
+use crate::uploads::notices::Wish;
 use crate::uploads::{Transfer, refusal_to_wire, to_wire};
 use axum::Extension;
 use axum::body::Body;
@@ -120,8 +121,12 @@ pub(super) async fn create(reader: Reader, transfer: Moved, request: Request) ->
     let metadata = Metadata::parse(said("upload-metadata"))?;
     let (tus, caller) = (reader.uploads.library.tus(), &reader.caller);
     let name = metadata.file_name().map(str::to_owned);
+    let wish = reader.wish(metadata.text("tell"), name.as_deref())?;
     let created = tus.create(&caller.user, &caller.device, length, metadata).await;
-    let mut status = created.inspect_err(|error| tell_others(&reader, name, error))?;
+    let mut status = created.inspect_err(|error| tell_others(&reader, name, wish.clone(), error))?;
+    if let Some(wish) = wish {
+        reader.uploads.events.notices.keep(status.id.to_string(), wish);
+    }
     let location = format!("/v1/media/tus/{}", status.id);
     if said(CONTENT_TYPE.as_str()) == Some(BODY_TYPE) {
         let checksum = Checksum::parse(said("upload-checksum"))?;
@@ -197,19 +202,24 @@ async fn append(
     let incoming = Incoming::new(body, transfer, reader.uploads.stall_s);
     let tus = reader.uploads.library.tus();
     let appended = tus.append(&reader.caller.user, id, offset, checksum, pieces(incoming)).await;
-    let status = appended.inspect_err(|error| tell_others(reader, None, error))?;
+    let notices = &reader.uploads.events.notices;
+    let wish = notices.get(&id.to_string()).filter(|wish| wish.from.user == reader.caller.user);
+    let status = appended.inspect_err(|error| tell_others(reader, None, wish.clone(), error))?;
     if let Some(media) = status.media
         && let Ok(view) = reader.uploads.library.view(&reader.caller.user, media).await
     {
+        drop(notices.take(&id.to_string()));
+        reader.uploads.wish_on(&view, wish).await;
         reader.uploads.tell_others_taken(&reader.endpoint(), &to_wire(view));
     }
     Ok(status)
 }
 
-/// A refusal for good is told to the user's other devices too.
-fn tell_others(reader: &Reader, name: Option<String>, error: &TusError) {
+/// A refusal for good is told to the user's other devices too, and to whom they wish.
+fn tell_others(reader: &Reader, name: Option<String>, wish: Option<Wish>, error: &TusError) {
     if let TusError::Refused(refusal) = error {
         reader.uploads.tell_others(&reader.endpoint(), name, refusal);
+        reader.uploads.events.tell_wished(wish, refusal);
     }
 }
 

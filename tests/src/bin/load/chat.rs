@@ -4,34 +4,38 @@
 //! so many on their way. A message is confirmed after it was synced to the disk; clients acknowledge what they were handed, as the
 //! SDK does: together, and soon.
 
+mod away;
+pub(crate) mod window;
+mod wire;
+
 use crate::calls;
-use crate::figures::quantile;
-use crate::process;
 use anyhow::{Context, bail, ensure};
+pub(crate) use away::reaches;
 use clap::Subcommand;
 use serde_json::json;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 use tertulia_common::{ClientMessageId, Timestamp};
 use tertulia_signaling_proto::{
     Ack, Caps, ClientFrame, Codec, Content, MailboxAck, MessageSend, Recipient, RequestId, ServerFrame,
 };
 use tertulia_tests::token::token;
-use tertulia_tests::wait::eventually;
 use tertulia_tests::{Incoming, Person, Server, Socket};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
+use window::{Counted, Window};
 
 /// Bytes of a text.
-const TEXT_BYTES: usize = 100;
+pub(crate) const TEXT_BYTES: usize = 100;
 /// After everybody has come, and after the load begins, before it is measured.
-const SETTLE: Duration = Duration::from_secs(2);
+pub(crate) const SETTLE: Duration = Duration::from_secs(2);
 /// Items that a client has been handed before it acknowledges, and how long it waits for more.
 const ACKNOWLEDGE_AT: u32 = 32;
 const ACKNOWLEDGE_AFTER: Duration = Duration::from_millis(50);
-/// Messages of one sender without an answer, where it sends as fast as it may.
-const OUTSTANDING: u64 = 24;
+/// Receipts alone are acknowledged later, or when there are so many figures in them: as the SDK does.
+const RECEIPTS_AFTER: Duration = Duration::from_secs(5);
+const RECEIPTS_AT: usize = 64;
 
 /// What is measured.
 #[derive(Clone, Debug, Subcommand)]
@@ -56,9 +60,12 @@ pub(crate) enum What {
         /// How many are in it.
         #[arg(long, default_value_t = 256)]
         members: usize,
-        /// Messages a second; 0: each as soon as the last came to everybody.
+        /// Messages a second; 0: as many as come with `--window` on their way.
         #[arg(long, default_value_t = 20)]
         rate: u64,
+        /// See `--rate`.
+        #[arg(long, default_value_t = 2)]
+        window: u64,
         /// Seconds.
         #[arg(long, default_value_t = 10)]
         secs: u64,
@@ -75,20 +82,24 @@ pub(crate) enum What {
         #[arg(long, default_value_t = 20)]
         senders: usize,
     },
-}
-
-/// What all clients count.
-#[derive(Debug, Default)]
-struct Counted {
-    confirmed: AtomicU64,
-    received: AtomicU64,
-    refused: AtomicU64,
-    drained: AtomicU64,
-    /// Whoever hears something answers it.
-    echo: AtomicBool,
-    measuring: AtomicBool,
-    /// Microseconds.
-    latencies: parking_lot::Mutex<Vec<u32>>,
+    /// The server is killed while so many messages wait: how soon it serves.
+    Restart {
+        /// How many are away.
+        #[arg(long, default_value_t = 2_000)]
+        users: usize,
+        /// Messages for each.
+        #[arg(long, default_value_t = 500)]
+        per: u64,
+        /// Who writes.
+        #[arg(long, default_value_t = 20)]
+        senders: usize,
+    },
+    /// Bytes on the wire for a short message.
+    Wire {
+        /// How many are sent, one after another.
+        #[arg(long, default_value_t = 500)]
+        messages: u64,
+    },
 }
 
 /// A client; it ends with this.
@@ -103,14 +114,23 @@ impl Drop for User {
     }
 }
 
+impl User {
+    /// Ends its session.
+    async fn leaves(mut self) -> anyhow::Result<()> {
+        self.say = unbounded_channel().0;
+        (&mut self.task).await?
+    }
+}
+
 struct Client {
     socket: Socket,
     start: Instant,
     counted: Arc<Counted>,
     number: u64,
     received: u64,
-    /// Handed out and not acknowledged: how many, and up to where.
+    /// Messages that were handed out and are not acknowledged, figures in receipts, and up to where that is.
     owes: u32,
+    figures: usize,
     upto: u64,
 }
 
@@ -131,7 +151,7 @@ async fn comes(server: &Server, number: usize, start: Instant, counted: &Arc<Cou
         other => bail!("no welcome but {other:?}"),
     }
     let counted = Arc::clone(counted);
-    let client = Client { socket, start, counted, number: 0, received: 0, owes: 0, upto: 0 };
+    let client = Client { socket, start, counted, number: 0, received: 0, owes: 0, figures: 0, upto: 0 };
     let (say, to_say) = unbounded_channel();
     Ok(User { say, task: tokio::spawn(client.run(to_say)) })
 }
@@ -139,7 +159,8 @@ async fn comes(server: &Server, number: usize, start: Instant, counted: &Arc<Cou
 impl Client {
     async fn run(mut self, mut to_say: UnboundedReceiver<Recipient>) -> anyhow::Result<()> {
         loop {
-            let owes = self.owes > 0;
+            let after = if self.owes > 0 { ACKNOWLEDGE_AFTER } else { RECEIPTS_AFTER };
+            let owes = self.owes > 0 || self.figures > 0;
             tokio::select! {
                 incoming = self.socket.next_whenever() => match incoming? {
                     Incoming::Frame(frame) => self.hears(*frame).await?,
@@ -147,11 +168,20 @@ impl Client {
                 },
                 to = to_say.recv() => match to {
                     Some(to) => self.writes(to).await?,
-                    None => return Ok(()),
+                    None => return self.leaves().await,
                 },
-                () = tokio::time::sleep(ACKNOWLEDGE_AFTER), if owes => self.acknowledges().await?,
+                () = tokio::time::sleep(after), if owes => self.acknowledges().await?,
             }
         }
+    }
+
+    /// For good: the session ends with it.
+    async fn leaves(mut self) -> anyhow::Result<()> {
+        if self.upto > 0 {
+            self.acknowledges().await?;
+        }
+        self.socket.leave().await?;
+        self.socket.closed().await.map(drop)
     }
 
     async fn hears(&mut self, frame: ServerFrame) -> anyhow::Result<()> {
@@ -163,7 +193,12 @@ impl Client {
             ServerFrame::Ok(_) => drop(self.counted.confirmed.fetch_add(1, Relaxed)),
             ServerFrame::Error(_) => drop(self.counted.refused.fetch_add(1, Relaxed)),
             ServerFrame::Drained(_) => drop(self.counted.drained.fetch_add(1, Relaxed)),
-            ServerFrame::Receipts(receipts) => self.owes(receipts.seq).await?,
+            ServerFrame::Receipts(receipts) => {
+                (self.figures, self.upto) = (self.figures + receipts.receipts.len(), receipts.seq);
+                if self.figures >= RECEIPTS_AT {
+                    self.acknowledges().await?;
+                }
+            }
             ServerFrame::Message(message) => {
                 self.counted.received.fetch_add(1, Relaxed);
                 if self.counted.measuring.load(Relaxed)
@@ -189,7 +224,7 @@ impl Client {
     }
 
     async fn acknowledges(&mut self) -> anyhow::Result<()> {
-        self.owes = 0;
+        (self.owes, self.figures) = (0, 0);
         Ok(self.socket.send(&ClientFrame::MailboxAck(MailboxAck { seq: self.upto })).await?)
     }
 
@@ -202,60 +237,9 @@ impl Client {
     }
 }
 
-/// What a window of time has cost.
-struct Window<'a> {
-    server: &'a Server,
-    counted: &'a Counted,
-    at: Instant,
-    cpu: Duration,
-    own: Duration,
-    confirmed: u64,
-    received: u64,
-}
-
-impl<'a> Window<'a> {
-    fn opens(server: &'a Server, counted: &'a Counted) -> anyhow::Result<Self> {
-        counted.measuring.store(true, Relaxed);
-        Ok(Self {
-            server,
-            counted,
-            at: Instant::now(),
-            cpu: process::cpu(server.pid())?,
-            own: process::cpu(std::process::id())?,
-            confirmed: counted.confirmed.load(Relaxed),
-            received: counted.received.load(Relaxed),
-        })
-    }
-
-    /// The line. `unit`: what the CPU is divided by.
-    fn closes(self, what: &str) -> anyhow::Result<String> {
-        let (secs, cpu) = (self.at.elapsed().as_secs_f64(), process::cpu(self.server.pid())? - self.cpu);
-        let own = process::cpu(std::process::id())? - self.own;
-        self.counted.measuring.store(false, Relaxed);
-        let confirmed = self.counted.confirmed.load(Relaxed) - self.confirmed;
-        let received = self.counted.received.load(Relaxed) - self.received;
-        let mut latencies = std::mem::take(&mut *self.counted.latencies.lock());
-        latencies.sort_unstable();
-        ensure!(self.counted.refused.load(Relaxed) == 0, "{} were refused", self.counted.refused.load(Relaxed));
-        let us = |cpu: Duration, of: u64| cpu.as_secs_f64() * 1e6 / of.max(1) as f64;
-        Ok(format!(
-            "{what}: {:.0} confirmed and {:.0} delivered a second; server {:.1} µs CPU a message, {:.1} a copy ({:.2} cores), \
-             clients {:.1}; sender → recipient p50 {:.2} ms, p99 {:.2} ms",
-            confirmed as f64 / secs,
-            received as f64 / secs,
-            us(cpu, confirmed),
-            us(cpu, received),
-            cpu.as_secs_f64() / secs,
-            us(own, received),
-            quantile(&latencies, 0.5) / 1e3,
-            quantile(&latencies, 0.99) / 1e3,
-        ))
-    }
-}
-
 /// The line for the report.
 pub(crate) async fn run(what: What) -> anyhow::Result<String> {
-    let server = calls::without_limits(Server::builder())
+    let mut server = calls::without_limits(Server::builder())
         .set("demo", false)
         .set("media.shards", 1)
         .set("signaling.sockets_per_address_max", 20_000)
@@ -270,8 +254,14 @@ pub(crate) async fn run(what: What) -> anyhow::Result<String> {
     let (start, counted) = (Instant::now(), Arc::new(Counted::default()));
     match what {
         What::Pairs { users, rate, window, secs } => pairs(&server, start, &counted, (users, rate, window, secs)).await,
-        What::Group { members, rate, secs } => group(&server, start, &counted, (members, rate, secs)).await,
-        What::Offline { users, per, senders } => offline(&server, start, &counted, (users, per, senders)).await,
+        What::Group { members, rate, window, secs } => {
+            group(&server, start, &counted, (members, rate, window, secs)).await
+        }
+        What::Offline { users, per, senders } => away::offline(&server, start, &counted, (users, per, senders)).await,
+        What::Restart { users, per, senders } => {
+            away::restart(&mut server, start, &counted, (users, per, senders)).await
+        }
+        What::Wire { messages } => wire::run(&server, messages).await,
     }
 }
 
@@ -300,14 +290,14 @@ async fn pairs(
             }
         }
         tokio::time::sleep(SETTLE).await;
-        let window_open = Window::opens(server, counted)?;
+        let window_open = Window::opens(server.pid(), counted)?;
         tokio::time::sleep(measured).await;
         return window_open.closes(&format!("{users} in pairs, {window} of each on their way"));
     }
     let (begin, mut sent, mut open) = (Instant::now(), 0_u64, None);
     while begin.elapsed() < SETTLE + measured {
         if open.is_none() && begin.elapsed() >= SETTLE {
-            open = Some(Window::opens(server, counted)?);
+            open = Some(Window::opens(server.pid(), counted)?);
         }
         let due = begin.elapsed().as_micros() as u64 * rate / 1_000_000;
         for number in sent..due {
@@ -324,7 +314,7 @@ async fn group(
     server: &Server,
     start: Instant,
     counted: &Arc<Counted>,
-    (members, rate, secs): (usize, u64, u64),
+    (members, rate, window, secs): (usize, u64, u64, u64),
 ) -> anyhow::Result<String> {
     let all = everybody(server, members, start, counted).await?;
     let others: Vec<String> = (1..members).map(name).collect();
@@ -333,11 +323,11 @@ async fn group(
     ensure!(status == 201, "{status}: {made}");
     let group = Recipient::Group(made["group_id"].as_str().context("group_id")?.parse()?);
     tokio::time::sleep(SETTLE).await;
-    let (open, begin, mut sent) = (Window::opens(server, counted)?, Instant::now(), 0_u64);
+    let (open, begin, mut sent) = (Window::opens(server.pid(), counted)?, Instant::now(), 0_u64);
     let before = counted.received.load(Relaxed);
     while begin.elapsed() < Duration::from_secs(secs) {
         let arrived = (counted.received.load(Relaxed) - before) / (members as u64 - 1);
-        let due = if rate == 0 { arrived + 1 } else { begin.elapsed().as_micros() as u64 * rate / 1_000_000 };
+        let due = if rate == 0 { arrived + window } else { begin.elapsed().as_micros() as u64 * rate / 1_000_000 };
         for _ in sent..due {
             all[0].say.send(group.clone())?;
         }
@@ -346,49 +336,6 @@ async fn group(
     }
     open.closes(&format!(
         "a group of {members}, {}",
-        if rate == 0 { "one after another".to_owned() } else { format!("{rate}/s") }
+        if rate == 0 { format!("{window} messages on their way") } else { format!("{rate}/s") }
     ))
-}
-
-async fn offline(
-    server: &Server,
-    start: Instant,
-    counted: &Arc<Counted>,
-    (users, per, senders): (usize, u64, usize),
-) -> anyhow::Result<String> {
-    // They have been here once, and are away.
-    drop(everybody(server, users, start, counted).await?);
-    counted.drained.store(0, Relaxed);
-    let mut writers = Vec::new();
-    for number in users..users + senders {
-        writers.push(comes(server, number, start, counted).await?);
-    }
-    tokio::time::sleep(SETTLE).await;
-    let open = Window::opens(server, counted)?;
-    let (before, all) = (counted.confirmed.load(Relaxed), users as u64 * per);
-    let mut sent = 0;
-    while sent < all {
-        let waiting = sent - (counted.confirmed.load(Relaxed) - before);
-        let room = (OUTSTANDING * senders as u64).saturating_sub(waiting).min(all - sent);
-        for next in sent..sent + room {
-            let (writer, to) = (next as usize % senders, (next / per) as usize);
-            writers[writer].say.send(person(to)?)?;
-        }
-        sent += room;
-        tokio::task::yield_now().await;
-    }
-    let confirmed = || async { (counted.confirmed.load(Relaxed) - before >= all).then_some(()) };
-    eventually("everything is confirmed", confirmed).await?;
-    let stored = open.closes(&format!("{all} for {users} who are away"))?;
-    tokio::time::sleep(SETTLE).await;
-    let open = Window::opens(server, counted)?;
-    let before = counted.received.load(Relaxed);
-    let mut back = Vec::new();
-    for number in 0..users {
-        back.push(comes(server, number, start, counted).await?);
-    }
-    let had = || async { (counted.received.load(Relaxed) - before >= all).then_some(()) };
-    eventually("everything is handed out", had).await?;
-    let drained = open.closes(&format!("{users} come back and get them, with their logins"))?;
-    Ok(format!("{stored}\n{drained}"))
 }

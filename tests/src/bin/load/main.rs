@@ -11,6 +11,7 @@ mod media;
 mod process;
 mod rooms;
 mod shape;
+mod xmpp;
 
 use clap::{Parser, Subcommand};
 use std::net::IpAddr;
@@ -66,6 +67,13 @@ enum Command {
         #[command(subcommand)]
         what: chat::What,
     },
+    /// The same on an XMPP server that runs.
+    Xmpp {
+        #[command(flatten)]
+        peer: xmpp::Peer,
+        #[command(subcommand)]
+        what: xmpp::What,
+    },
     /// Uploads and what becomes of them, beside the FFmpeg command line, libvips, and a server that reads to nowhere.
     Media {
         #[command(subcommand)]
@@ -87,6 +95,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Calls { count } => calls::run(count).await?,
         Command::Idle { sockets, secs } => idle::run(sockets, secs).await?,
         Command::Chat { what } => chat::run(what).await?,
+        Command::Xmpp { peer, what } => xmpp::run(peer, what).await?,
         Command::Media { what } => media::run(what).await?,
     };
     #[expect(clippy::print_stdout, reason = "the row is what it is for")]

@@ -3,21 +3,22 @@
 //! It behaves as a client should: it gives a message one name, sends again what was not answered, in order and under the same
 //! name, never has more without an answer than the server remembers, and acknowledges only what it has heard.
 
+use super::item::{item, place};
 use super::{Random, Recorder};
-use crate::chat::history::{Answer, Device, Item, Step, Tick, To, What, Why};
+use crate::chat::history::{Answer, Device, Item, Step, What};
 use crate::socket::{Incoming, Socket};
-use crate::token::token;
 use crate::wait::PATIENCE;
 use anyhow::{bail, ensure};
-use std::collections::{HashMap, VecDeque};
+use parking_lot::Mutex;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tertulia_common::{ClientMessageId, Timestamp};
 use tertulia_signaling_proto::{
-    Ack, Caps, ClientFrame, Codec, Content, GapReason, MailboxAck, MessageRead, MessageSend, Recipient, RequestId,
-    Resume, ServerFrame,
+    Ack, Caps, ClientFrame, Codec, Content, ErrorBody, ErrorClass, ErrorCode, MailboxAck, MessageRead, MessageSend,
+    Recipient, RequestId, Resume, ServerFrame,
 };
 
 /// Messages without an answer at once: below the server's `outstanding_max`.
@@ -31,6 +32,11 @@ pub(super) struct Shared {
     pub(super) recorder: Recorder,
     pub(super) to: SocketAddr,
     pub(super) people: Vec<String>,
+    pub(super) groups: Mutex<Vec<String>>,
+    /// Invitations that were made: the group, and what lets one in.
+    pub(super) invites: Mutex<Vec<(String, String)>>,
+    /// Devices that are to be unlinked, or were.
+    pub(super) unlinked: Mutex<BTreeSet<Device>>,
     /// The program runs, as far as is known.
     pub(super) is_up: AtomicBool,
     /// Everybody is to bring what they began to its end.
@@ -49,7 +55,7 @@ pub(super) struct Shared {
 #[derive(Clone, Debug)]
 struct Note {
     name: u128,
-    to: String,
+    to: Recipient,
     body: String,
 }
 
@@ -60,17 +66,31 @@ enum Asked {
     Read(String, u64),
 }
 
+/// Who a device is.
+#[derive(Clone, Debug)]
+pub(super) struct Identity {
+    pub(super) me: Device,
+    pub(super) token: String,
+    /// Devices that this one may unlink.
+    pub(super) siblings: Vec<String>,
+    /// Among all devices of the run.
+    pub(super) number: u64,
+}
+
 pub(super) struct Actor {
-    me: Device,
+    pub(super) me: Device,
+    pub(super) token: String,
+    pub(super) siblings: Vec<String>,
+    pub(super) number: u64,
     codec: Codec,
-    random: Random,
-    shared: Arc<Shared>,
+    pub(super) random: Random,
+    pub(super) shared: Arc<Shared>,
     socket: Option<Socket>,
     resume: Option<Resume>,
     /// Counted frames of the session.
     received: u64,
     /// Requests of this device, in all its sessions.
-    requests: u64,
+    pub(super) requests: u64,
     asked: HashMap<u64, Asked>,
     /// Messages without an answer, in order.
     outbox: VecDeque<Note>,
@@ -88,9 +108,13 @@ pub(super) struct Actor {
 }
 
 impl Actor {
-    pub(super) fn new(me: Device, codec: Codec, random: Random, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(identity: Identity, codec: Codec, random: Random, shared: Arc<Shared>) -> Self {
+        let Identity { me, token, siblings, number } = identity;
         Self {
             me,
+            token,
+            siblings,
+            number,
             codec,
             random,
             shared,
@@ -110,24 +134,47 @@ impl Actor {
         }
     }
 
-    fn note(&self, what: What) {
+    pub(super) fn note(&self, what: What) {
         self.shared.recorder.note(Step::Device(self.me.clone(), what));
     }
 
-    /// Does so many things, then settles, then comes back after the last start.
+    /// Does so many things, then settles, then comes back after the last start. Whoever is unlinked meanwhile is out of it.
     pub(super) async fn run(mut self, steps: usize) -> anyhow::Result<()> {
+        let (mut working, mut unsettled) = (true, true);
+        let went = self.goes(steps, &mut working, &mut unsettled).await;
+        if !self.is_unlinked() {
+            return went;
+        }
+        let shared = Arc::clone(&self.shared);
+        for (still, count) in [(working, &shared.working), (unsettled, &shared.unsettled)] {
+            if still {
+                count.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+        shared.drained.fetch_add(1, Ordering::SeqCst);
+        drop(self);
+        std::future::pending().await
+    }
+
+    /// Its access is being taken, or was.
+    fn is_unlinked(&self) -> bool {
+        self.shared.unlinked.lock().contains(&self.me)
+    }
+
+    async fn goes(&mut self, steps: usize, working: &mut bool, unsettled: &mut bool) -> anyhow::Result<()> {
         for _ in 0..steps {
             if self.socket.is_none() {
                 let pause = self.random.millis(40);
                 tokio::time::sleep(pause).await;
                 self.connect().await?;
             }
-            self.step().await;
+            self.step().await?;
             let a_while = self.random.millis(12);
             self.listen(a_while).await?;
         }
         self.shared.working.fetch_sub(1, Ordering::SeqCst);
-        self.settle().await?;
+        *working = false;
+        self.settle(unsettled).await?;
         (self.socket, self.resume) = (None, None);
         self.connect().await?;
         while !self.drained {
@@ -143,25 +190,26 @@ impl Actor {
         }
     }
 
-    async fn step(&mut self) {
+    async fn step(&mut self) -> anyhow::Result<()> {
         match self.random.below(100) {
-            0..45 => self.send_new(1).await,
-            45..52 => self.send_new(4).await,
-            52..62 => self.send_again().await,
-            62..80 => self.acknowledge(false).await,
-            80..88 => self.read().await,
-            88..92 => {
+            0..38 => self.send_new(1).await,
+            38..44 => self.send_new(4).await,
+            44..53 => self.send_again().await,
+            53..70 => self.acknowledge(false).await,
+            70..77 => self.read().await,
+            77..81 => {
                 let blind = self.random.millis(120);
                 tokio::time::sleep(blind).await;
             }
-            92..96 => self.socket = None, // goes on with its session
-            _ => (self.socket, self.resume) = (None, None),
+            81..85 => self.socket = None, // goes on with its session
+            85..88 => (self.socket, self.resume) = (None, None),
+            _ => self.deed().await?,
         }
+        Ok(())
     }
 
     /// Brings everything to its end, until the program dies for the last time.
-    async fn settle(&mut self) -> anyhow::Result<()> {
-        let mut settled = false;
+    async fn settle(&mut self, unsettled: &mut bool) -> anyhow::Result<()> {
         let mut asked = false;
         while !self.shared.ending.load(Ordering::SeqCst) {
             if self.socket.is_none() {
@@ -174,6 +222,7 @@ impl Actor {
                 self.send_outbox().await;
             }
             // What was read is told as well, in the end.
+            ensure!(!self.is_unlinked(), "{} is unlinked", self.me);
             let goes_on = self.shared.settling.load(Ordering::SeqCst) && self.outbox.is_empty();
             if goes_on && !asked {
                 self.reads_taken = 0;
@@ -181,12 +230,12 @@ impl Actor {
                 asked = true;
             }
             let done = goes_on && asked && (self.reads_taken > 0 || self.conversations.is_empty());
-            if done && !settled {
-                settled = true;
+            if done && *unsettled {
+                *unsettled = false;
                 self.shared.unsettled.fetch_sub(1, Ordering::SeqCst);
             }
         }
-        ensure!(settled, "{} had something without an answer", self.me);
+        ensure!(!*unsettled, "{} had something without an answer", self.me);
         Ok(())
     }
 
@@ -205,7 +254,10 @@ impl Actor {
             self.note(What::Connects);
             match self.greet().await {
                 Ok(()) => break,
-                Err(error) => ensure!(start.elapsed() < PATIENCE, "{} is not welcome: {error:#}", self.me),
+                Err(error) => {
+                    let hopes = start.elapsed() < PATIENCE && !self.is_unlinked();
+                    ensure!(hopes, "{} is not welcome: {error:#}", self.me);
+                }
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -218,7 +270,7 @@ impl Actor {
         let mut socket = Socket::open_at(self.shared.to, self.codec, None).await?;
         let caps = Caps { rings: false, call_waiting: false, messages: true };
         let resume = self.resume.clone().map(|resume| Resume { received: self.received, ..resume });
-        socket.hello_as(&token(&self.me.user), &self.me.name, resume, caps).await?;
+        socket.hello_as(&self.token, &self.me.name, resume, caps).await?;
         let welcome = match socket.next_frame().await? {
             ServerFrame::Welcome(welcome) => welcome,
             other => bail!("no welcome but {other:?}"),
@@ -278,13 +330,7 @@ impl Actor {
                 }
                 _ => {}
             },
-            ServerFrame::Error(error) => {
-                let request = error.id.map_or(0, |id| id.0);
-                if let Some(Asked::Send(name)) = self.asked.remove(&request) {
-                    let answer = Answer::Refused(format!("{:?}", error.error.code));
-                    self.note(What::Answered { request, name, answer });
-                }
-            }
+            ServerFrame::Error(error) => self.is_refused(error.id.map_or(0, |id| id.0), &error.error),
             ServerFrame::Drained(_) => {
                 self.note(What::Drained);
                 self.drained = true;
@@ -297,9 +343,28 @@ impl Actor {
         }
     }
 
+    fn is_refused(&mut self, request: u64, error: &ErrorBody) {
+        match self.asked.remove(&request) {
+            Some(Asked::Send(name)) => {
+                let is_final = matches!(error.code.class(), ErrorClass::Invalid | ErrorClass::Forbidden);
+                // Not of the message: this device is being unlinked.
+                let is_final = is_final && error.code != ErrorCode::NoMailbox;
+                let answer = Answer::Refused { is_final, why: format!("{:?}", error.code) };
+                self.note(What::Answered { request, name, answer });
+                if is_final {
+                    self.outbox.retain(|note| note.name != name);
+                }
+            }
+            // Whoever is in a group no longer need not read on.
+            Some(Asked::Read(..)) => self.reads_taken += 1,
+            None => {}
+        }
+    }
+
     fn hears_item(&mut self, item: Item) {
         let position = match &item {
-            Item::Message { position, conversation, seq, .. } => {
+            Item::Message { position, conversation, seq, .. }
+            | Item::Entry { position, group: conversation, seq, .. } => {
                 self.knows(conversation, *seq);
                 *position
             }
@@ -340,12 +405,22 @@ impl Actor {
                 return;
             }
             self.names += 1;
-            let to = self.shared.people[self.random.below(self.shared.people.len())].clone();
+            let to = self.somewhere();
             let filling = "x".repeat(self.random.below(200));
             let body = format!("{}/{}/{} {filling}", self.me.user, self.me.name, self.names);
             let note = Note { name: self.names, to, body };
             self.outbox.push_back(note.clone());
             self.send(note).await;
+        }
+    }
+
+    /// A person, or a group; those whom this device knows or not.
+    fn somewhere(&mut self) -> Recipient {
+        let groups = self.shared.groups.lock().clone();
+        let to = self.random.below(self.shared.people.len() + 2 * groups.len());
+        match self.shared.people.get(to) {
+            Some(user) => user.parse().map_or_else(|_| Recipient::Group(user.clone()), Recipient::User),
+            None => Recipient::Group(groups[(to - self.shared.people.len()) / 2].clone()),
         }
     }
 
@@ -368,15 +443,15 @@ impl Actor {
 
     async fn send(&mut self, note: Note) {
         let Note { name, to, body } = note;
-        let Ok(user) = to.parse() else { return };
         self.requests += 1;
         let request = self.requests;
-        self.note(What::Sends { request, name, to: To::User(to), body: body.clone() });
+        let noted = place(&to);
+        self.note(What::Sends { request, name, to: noted, body: body.clone() });
         self.asked.insert(request, Asked::Send(name));
         // Names are the device's own: that two devices use the same ones must not matter.
         let client_id = ClientMessageId::new(Timestamp(1_790_000_000_000), name);
         let (id, content) = (RequestId(request), Content::Text { text: body });
-        self.say(ClientFrame::MessageSend(MessageSend { id, client_id, to: Recipient::User(user), content })).await;
+        self.say(ClientFrame::MessageSend(MessageSend { id, client_id, to, content })).await;
     }
 
     /// All that was heard, or some of it.
@@ -402,48 +477,5 @@ impl Actor {
         self.asked.insert(request, Asked::Read(conversation.clone(), upto));
         let id = RequestId(request);
         self.say(ClientFrame::MessageRead(MessageRead { id, conversation, read_upto: upto })).await;
-    }
-}
-
-/// What a frame of the mailbox says.
-fn item(frame: ServerFrame) -> Option<Item> {
-    match frame {
-        ServerFrame::Message(message) => {
-            let Content::Text { text } = message.content else { return None };
-            let to = match message.to {
-                Recipient::User(to) => To::User(to.as_str().to_owned()),
-                Recipient::Group(group) => To::Group(group.to_string()),
-            };
-            Some(Item::Message {
-                position: message.seq,
-                conversation: message.conversation,
-                seq: message.conversation_seq,
-                from: message.from.as_str().to_owned(),
-                to,
-                sent_at: message.sent_at,
-                body: text,
-            })
-        }
-        ServerFrame::Receipts(receipts) => Some(Item::Receipts {
-            position: receipts.seq,
-            conversation: receipts.conversation,
-            ticks: receipts
-                .receipts
-                .into_iter()
-                .map(|tick| Tick {
-                    user: tick.user.as_str().to_owned(),
-                    delivered: tick.delivered_upto,
-                    read: tick.read_upto,
-                })
-                .collect(),
-        }),
-        ServerFrame::Gap(gap) => Some(Item::Gap {
-            upto: gap.seq,
-            why: match gap.reason {
-                GapReason::Expired => Why::Age,
-                GapReason::Quota => Why::Quota,
-            },
-        }),
-        _ => None,
     }
 }

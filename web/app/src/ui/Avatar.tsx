@@ -1,4 +1,4 @@
-// A face for someone without a picture: initials on a colour that is theirs.
+// A face: a picture, or else initials on a colour that is theirs.
 
 const HUES = 8;
 
@@ -8,12 +8,15 @@ interface Props {
   online?: boolean | undefined;
   /** The account is gone: nobody in particular. */
   deleted?: boolean | undefined;
+  /** Where its picture is, if it has one. */
+  picture?: string | undefined;
 }
 
-export function Avatar({ id, name, online, deleted }: Props) {
+export function Avatar({ id, name, online, deleted, picture }: Props) {
   return (
     <span class={deleted ? "avatar gone" : `avatar hue-${hueOf(id)}`} aria-hidden="true">
       {deleted ? "–" : initials(name)}
+      {picture !== undefined && <img src={picture} alt="" />}
       {online !== undefined && <span class={online ? "dot on" : "dot"} />}
     </span>
   );

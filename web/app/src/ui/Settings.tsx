@@ -96,6 +96,13 @@ function You({ store }: { store: Store }) {
           </div>
         </form>
       )}
+      {store.chats.list.length > 0 && store.keeping.kept !== undefined && (
+        <p class="say" data-testid="kept">
+          {store.keeping.kept
+            ? "Your messages are kept in this browser."
+            : "Your messages are in this browser, which may delete them when its disk is full."}
+        </p>
+      )}
       <button
         type="button"
         class="secondary wide"

@@ -32,6 +32,8 @@ export interface MessagesOptions {
   factory?: IDBFactory;
   /** Wraps the store; for tests. */
   wrap?: (store: MessageStore) => MessageStore;
+  /** How long receipts alone may wait for their acknowledgement, in milliseconds; for tests. */
+  receiptsAckMs?: number;
 }
 
 export interface MessagesEvents {
@@ -346,7 +348,7 @@ export class MessagesApi extends Emitter<MessagesEvents> {
         acknowledge: (seq) => this.#host.tell({ type: "mailbox.ack", seq }),
         changed: (keys, frames) => this.#onReceived(keys, frames),
         problem,
-      });
+      }, this.#options.receiptsAckMs);
       this.#outbox = new Outbox({
         store,
         name: this.#name,

@@ -40,6 +40,13 @@ pub(crate) const CALLS: &[Call] = &[
         answer: Some("Group"),
     },
     Call {
+        what: "GET /v1/groups/{group_id}/icon",
+        about: "Its picture, as large as a thumbnail (JPEG, or WebP where the request accepts it), for who is in it: `icon` tells whether there \
+                is one, and whether it is another. `not_found` where there is none. Needs a token.",
+        body: None,
+        answer: None,
+    },
+    Call {
         what: "DELETE /v1/groups/{group_id}",
         about: "Ends it for everyone. Owners. 204. Needs a token.",
         body: None,

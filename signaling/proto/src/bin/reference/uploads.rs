@@ -14,9 +14,10 @@ const AT: u64 = 1_790_000_500_000;
 /// Their HTTP calls.
 pub(crate) const CALLS: &[Call] = &[
     Call {
-        what: "POST /v1/media?as=&file_name=&keep=&view_once=",
+        what: "POST /v1/media?as=&file_name=&keep=&view_once=&tell=",
         about: "Upload in one request: the body is the file, or `multipart/form-data` with one part `file`. `as` is `auto` (the default), \
-                `voice`, `document` or `sealed`; `keep=true` keeps it though nobody else has it; `view_once` names those who may open it, once each, separated by commas. A header \
+                `voice`, `document` or `sealed`; `keep=true` keeps it though nobody else has it; `view_once` names those who may open it, once each, separated by commas; `tell` names a chat (`user:<id>` or `group:<conversation>`) whose people hear of a refusal, where the sender may \
+                write to them and, of two, both have written before. A header \
                 `x-content-sha256` (hexadecimal) is checked. The first byte over a limit ends it. 201: it is ready; 202: it is being made \
                 playable, and the frames `media.progress`, `media.ready` and `media.rejected` tell how that goes. Needs a token.",
         body: None,
@@ -26,7 +27,7 @@ pub(crate) const CALLS: &[Call] = &[
         what: "POST /v1/media/tus",
         about: "Begin an upload that can be resumed ([tus 1.0](https://tus.io/protocols/resumable-upload), with creation, \
                 creation-with-upload, checksum, expiration and termination). `Upload-Metadata`: `filename`, `filetype`, `as`, \
-                `view_once`. 201 with its `Location`. Needs a token.",
+                `view_once`, `tell`. 201 with its `Location`. Needs a token.",
         body: None,
         answer: None,
     },
@@ -199,6 +200,8 @@ pub(crate) fn frames() -> Vec<ServerFrame> {
             media_id: Some(id()),
             file_name: Some("holiday.mkv".to_owned()),
             error: too_long(),
+            from: None,
+            to: None,
         }),
     ]
 }

@@ -1,5 +1,6 @@
 // One message: what it says, when, and how far it has come.
 
+import { useState } from "preact/hooks";
 import type { ChatMessage } from "@tertulia/sdk";
 import type { Store } from "../../store.js";
 import { isCarrying } from "../../words-carried.js";
@@ -8,6 +9,7 @@ import { hueOf } from "../Avatar.js";
 import { Icon } from "../Icon.js";
 import { CallLine } from "./CallLine.js";
 import { Carried } from "./Carried.js";
+import { Forward, mayForward } from "./Forward.js";
 import { Ticks } from "./Ticks.js";
 
 interface Props {
@@ -22,6 +24,7 @@ interface Props {
 
 export function Bubble({ store, message, follows, author, inGroup }: Props) {
   const { state, at, content } = message;
+  const [forwarding, setForwarding] = useState(false);
   if (content.type === "system") {
     return (
       <li class="day event" data-testid="event">
@@ -47,7 +50,20 @@ export function Bubble({ store, message, follows, author, inGroup }: Props) {
           <time dateTime={new Date(at).toISOString()}>{timeOf(at)}</time>
           <Ticks state={state} />
         </span>
+        {mayForward(store, message) && (
+          <button
+            type="button"
+            class="round quiet forward"
+            data-testid="forward"
+            aria-label={`Forward: ${sayContent(content)}`}
+            title="Forward"
+            onClick={() => setForwarding(true)}
+          >
+            <Icon name="forward" size={18} />
+          </button>
+        )}
       </div>
+      {forwarding && <Forward store={store} message={message} close={() => setForwarding(false)} />}
       {message.failed !== undefined && <Failed store={store} message={message} />}
     </li>
   );

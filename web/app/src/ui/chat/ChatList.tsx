@@ -5,9 +5,9 @@ import { Chats } from "../../chats.js";
 import type { Store } from "../../store.js";
 import { when } from "../../words.js";
 import { SAY_LOST, sayContent, sayCount, sayMessagesProblem, sayUnread } from "../../words-chat.js";
-import { Avatar } from "../Avatar.js";
 import { Icon } from "../Icon.js";
 import { useNow } from "../hooks.js";
+import { ChatFace } from "./ChatFace.js";
 import { Ticks } from "./Ticks.js";
 
 export function ChatList({ store }: { store: Store }) {
@@ -91,7 +91,6 @@ function ChatRow({ store, conversation }: { store: Store; conversation: Conversa
   const { key, last, unread } = conversation;
   const { chats } = store;
   const user = Chats.userOf(key);
-  const person = user === undefined ? undefined : store.personOf(user);
   const name = chats.titleOf(key);
   const draft = chats.open === key ? "" : chats.draft(key).trim();
   const state = chats.api?.stateOfLast(conversation);
@@ -105,7 +104,7 @@ function ChatRow({ store, conversation }: { store: Store; conversation: Conversa
         aria-current={chats.open === key ? "true" : undefined}
         onClick={() => store.openChat(key)}
       >
-        <Avatar id={user ?? key} name={person?.name ?? name} online={user === store.userId ? undefined : (store.here.of(user)?.online ?? person?.online)} deleted={person?.deleted} />
+        <ChatFace store={store} chat={key} />
         <span class="who">
           <span class="line">
             <span class="name">{name}</span>

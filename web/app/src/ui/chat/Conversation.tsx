@@ -6,13 +6,13 @@ import { Chats } from "../../chats.js";
 import type { Store } from "../../store.js";
 import { spacedNumber } from "../../phone.js";
 import { sayMembers } from "../../words-chat.js";
-import { Avatar } from "../Avatar.js";
 import { blockItem } from "../blocking.js";
 import { CallButtons } from "../CallButtons.js";
 import { Icon } from "../Icon.js";
 import { Menu } from "../Menu.js";
 import { useFiles } from "../media/files.js";
 import { Ask } from "./Attach.js";
+import { ChatFace } from "./ChatFace.js";
 import { Composer } from "./Composer.js";
 import { GroupInfo } from "./GroupInfo.js";
 import { Messages } from "./Messages.js";
@@ -46,7 +46,8 @@ export function Conversation({ store, chat }: { store: Store; chat: string }) {
   );
 }
 
-function whyNotWrite(group: GroupFacts, me: string): string | undefined {
+/** Why one may not write in a group, if so. */
+export function whyNotWrite(group: GroupFacts, me: string): string | undefined {
   if (group.over) return "This group has ended.";
   // Of a group that is known in part, the server knows better.
   if (group.partial) return undefined;
@@ -85,7 +86,7 @@ function Head({ store, chat, name, group, ask }: HeadProps) {
       >
         <Icon name="back" />
       </button>
-      <Avatar id={user ?? chat} name={person?.name ?? name} online={self || store.connection !== "online" ? undefined : (store.here.of(user)?.online ?? person?.online)} deleted={person?.deleted} />
+      <ChatFace store={store} chat={chat} quiet={store.connection !== "online"} />
       <div class="who">
         <h2 ref={title} tabIndex={-1} class="name" data-testid="chat-name">
           {name}

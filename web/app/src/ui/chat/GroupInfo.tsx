@@ -10,7 +10,7 @@ import { Confirm, Dialog } from "../Dialog.js";
 import { Icon } from "../Icon.js";
 import { copy } from "../media/Card.js";
 import { Chooser } from "../media/Chooser.js";
-import { GroupAbout, GroupRights, Role } from "./GroupSettings.js";
+import { GroupAbout, GroupPicture, GroupRights, Role } from "./GroupSettings.js";
 
 interface Props {
   store: Store;
@@ -51,7 +51,10 @@ export function GroupInfo({ store, chat, group, close }: Props) {
   return (
     <Dialog store={store} title={group.name || "Group"} testId="group" close={close}>
       {edits ? (
-        <GroupAbout store={store} id={id} group={group} />
+        <>
+          {store.limits && <GroupPicture store={store} chat={chat} id={id} group={group} />}
+          <GroupAbout store={store} id={id} group={group} />
+        </>
       ) : (
         group.description !== "" && (
           <p class="say group-says" dir="auto">

@@ -1,14 +1,60 @@
-// What a group is called and for, who may do what in it, and what each of its people is: for those who may change it.
+// What a group looks like, what it is called and for, who may do what in it, and what each of its people is: for those who may change it.
 
-import { useState } from "preact/hooks";
-import { mayAs, type GroupFacts, type GroupRole } from "@tertulia/sdk";
+import { useRef, useState } from "preact/hooks";
+import { mayAs, TertuliaError, type GroupFacts, type GroupRole } from "@tertulia/sdk";
 import type { Store } from "../../store.js";
+import { sayRefusal } from "../../words-media.js";
+import { Avatar } from "../Avatar.js";
+import { pictureOf } from "./ChatFace.js";
 import { withGroups } from "./GroupInfo.js";
 
 interface Props {
   store: Store;
   id: string;
   group: GroupFacts;
+}
+
+/** Its picture: another one, or none. */
+export function GroupPicture({ store, chat, id, group }: Props & { chat: string }) {
+  const input = useRef<HTMLInputElement>(null);
+  const [busy, setBusy] = useState(false);
+  const choose = async (field: HTMLInputElement) => {
+    const [file] = field.files ?? [];
+    field.value = "";
+    if (!file) return;
+    setBusy(true);
+    try {
+      const icon = await store.icons.send(file);
+      await withGroups(store, (groups) => groups.update(id, { icon }));
+    } catch (error) {
+      if (!(error instanceof TertuliaError)) throw error;
+      store.toast(sayRefusal(error, file.name), "bad");
+    }
+    setBusy(false);
+  };
+  return (
+    <div class="group-picture">
+      <Avatar id={chat} name={group.name} picture={pictureOf(store, chat)} />
+      <button type="button" class="secondary small" data-testid="group-icon" aria-busy={busy} disabled={busy} onClick={() => input.current?.click()}>
+        {group.icon === undefined ? "Choose a picture" : "Another picture"}
+      </button>
+      {group.icon !== undefined && !busy && (
+        <button type="button" class="secondary small" data-testid="group-icon-none" onClick={() => void withGroups(store, (groups) => groups.update(id, { icon: null }))}>
+          No picture
+        </button>
+      )}
+      <input
+        ref={input}
+        class="hidden"
+        type="file"
+        tabIndex={-1}
+        aria-hidden
+        accept="image/*"
+        data-testid="group-icon-input"
+        onChange={({ currentTarget }) => void choose(currentTarget)}
+      />
+    </div>
+  );
 }
 
 /** Name and description. */
