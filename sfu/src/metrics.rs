@@ -140,6 +140,9 @@ const FIGURES: &[Figure] = &[
     }),
     ("tertulia_sfu_skipped_keyframe", "Packets not forwarded: before a key frame", C, |s| s.counters.skipped_keyframe),
     ("tertulia_sfu_skipped_old", "Packets not forwarded: of before a switch", C, |s| s.counters.skipped_old),
+    ("tertulia_sfu_skipped_mute", "Packets not forwarded: silence of muted microphones", C, |s| {
+        s.counters.skipped_mute
+    }),
     ("tertulia_sfu_dropped_unknown_address", "Datagrams from unproved addresses", C, |s| {
         s.counters.dropped_unknown_address
     }),
@@ -166,7 +169,7 @@ const FIGURES: &[Figure] = &[
     ("tertulia_sfu_keyframes_requested", "Key frame requests to publishers", C, |s| s.counters.keyframes_requested),
     ("tertulia_sfu_nacks_received", "NACKs from subscribers", C, |s| s.counters.nacks_received),
     ("tertulia_sfu_nacks_sent", "NACKs to publishers", C, |s| s.counters.nacks_sent),
-    ("tertulia_sfu_sources_without_slot", "Sources that found no free slot", C, |s| s.counters.sources_without_slot),
+    ("tertulia_sfu_sources_without_slot", "Pictures that found no free slot", C, |s| s.counters.sources_without_slot),
     ("tertulia_sfu_addresses_changed", "Peers that came from a new address", C, |s| s.counters.addresses_changed),
     ("tertulia_sfu_restarts_unasked", "Restarts of ICE that clients made by themselves", C, |s| {
         s.counters.restarts_unasked

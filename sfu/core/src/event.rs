@@ -107,6 +107,13 @@ pub enum Event {
         /// Every slot of the peer.
         slots: Vec<SlotState>,
     },
+    /// Who speaks in a room of more than two has changed; several times a second at most.
+    Speakers {
+        /// Where.
+        room: RoomId,
+        /// Those who speak, the dominant speaker first, eight at most. Empty when all have fallen silent.
+        speakers: Vec<PeerId>,
+    },
     /// How well the media of a room flows; about every two seconds.
     Quality {
         /// Where.

@@ -33,6 +33,7 @@ mod peer;
 mod quality;
 mod room;
 mod shard;
+mod speakers;
 mod sync;
 mod timer;
 

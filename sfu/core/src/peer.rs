@@ -10,6 +10,7 @@ use crate::forward::{Packet, Skip, Slot, starts_keyframe};
 use crate::keyframe::KeyframeGate;
 use crate::offer::{self, Line, Offer};
 use crate::quality::{self, Added, StreamFigures};
+use crate::speakers::Voice;
 use crate::sync::PublisherClock;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -62,6 +63,10 @@ pub(crate) struct Track {
     pub(crate) gate: KeyframeGate,
     /// Who gets it: the subscriber's place and its slot.
     pub(crate) subscribers: Vec<(usize, usize)>,
+    /// Its room gives it to the others.
+    pub(crate) listed: bool,
+    /// How loud it is, where it is a microphone.
+    pub(crate) voice: Voice,
     /// Payload bytes since the last tick.
     bytes: u64,
     /// Over the last tick, bits a second.
@@ -113,6 +118,10 @@ pub(crate) struct Peer {
     pub(crate) room: RoomId,
     /// Media flows to and from it.
     pub(crate) admitted: bool,
+    /// Its room counts it among those who are admitted.
+    pub(crate) present: bool,
+    /// How many of the others' pictures it had no slot for, when its room was arranged last.
+    pub(crate) unplaced: usize,
     pub(crate) link: Link,
     pub(crate) last_heard: Instant,
     pub(crate) tracks: Vec<Track>,
@@ -159,6 +168,8 @@ impl Peer {
             id: new.id,
             room: new.room,
             admitted: false,
+            present: false,
+            unplaced: 0,
             link: Link::Connecting { since: now },
             last_heard: now,
             tracks: Vec::new(),
@@ -242,6 +253,8 @@ impl Peer {
             source,
             gate: KeyframeGate::default(),
             subscribers: Vec::new(),
+            listed: false,
+            voice: Voice::default(),
             bytes: 0,
             bitrate_bps: 0,
             figures: StreamFigures::default(),

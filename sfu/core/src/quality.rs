@@ -45,6 +45,8 @@ pub struct Counters {
     pub skipped_keyframe: u64,
     /// Packets not forwarded: of before a switch.
     pub skipped_old: u64,
+    /// Packets not forwarded: silence of a microphone that is muted.
+    pub skipped_mute: u64,
     /// Datagrams dropped: from an address that nobody has proved.
     pub dropped_unknown_address: u64,
     /// Datagrams dropped: STUN for nobody, or not authentic.
@@ -79,7 +81,7 @@ pub struct Counters {
     pub nacks_sent: u64,
     /// Packets that subscribers reported lost.
     pub packets_lost: u64,
-    /// Sources that found no free slot.
+    /// Pictures that found no free slot, summed over the receivers.
     pub sources_without_slot: u64,
     /// Peers that came from a new address.
     pub addresses_changed: u64,

@@ -1,12 +1,20 @@
 //! A room: who is in it, and which slot carries whose source.
 //!
-//! Invariant: a track's list of subscribers and the slots that carry it say the same. Both are made anew, for the whole
-//! room, whenever someone is admitted, leaves, or offers again; packets only read them.
+//! Microphones go out by loudness where there are more than a peer has slots (see [`crate::speakers`]); pictures in the
+//! order of their coming, cameras before screens. What is carried stays where it is while it is wanted.
+//!
+//! Invariant: a track's list of subscribers and the slots that carry it say the same; only [`point`] writes either. Packets
+//! only read them. A change touches what it concerns: whoever comes into a room costs each of the others a look at their
+//! slots, no list of everyone's sources is made.
 
 use crate::event::Source;
 use crate::forward::Carried;
 use crate::peer::Peer;
+use crate::speakers::{Mic, Speakers, Voice};
 use slab::Slab;
+use std::collections::BTreeSet;
+use std::time::Instant;
+use str0m::media::MediaKind;
 use tertulia_common::RoomId;
 
 /// A room, by the places of its peers.
@@ -15,20 +23,35 @@ pub(crate) struct Room {
     pub(crate) id: RoomId,
     /// In the order of their coming; not all of them are admitted.
     pub(crate) members: Vec<usize>,
+    /// How many of them are admitted.
+    present: usize,
+    pub(crate) speakers: Speakers,
+    /// The most audio slots that anyone here has.
+    audio_slots: usize,
+    cameras: Vec<(usize, usize)>,
+    screens: Vec<(usize, usize)>,
 }
 
 /// What a new arrangement changed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Arranged {
     /// Peers whose slots changed.
-    pub(crate) changed: Vec<usize>,
-    /// Sources that found no slot, summed over the receivers.
+    pub(crate) changed: BTreeSet<usize>,
+    /// Pictures that found no slot, summed over the receivers.
     pub(crate) without_slot: u64,
 }
 
 impl Room {
     pub(crate) fn new(id: RoomId) -> Self {
-        Self { id, members: Vec::new() }
+        Self {
+            id,
+            members: Vec::new(),
+            present: 0,
+            speakers: Speakers::default(),
+            audio_slots: 0,
+            cameras: Vec::new(),
+            screens: Vec::new(),
+        }
     }
 
     /// Those whose media flows.
@@ -36,79 +59,181 @@ impl Room {
         self.members.iter().copied().filter(|place| peers.get(*place).is_some_and(|peer| peer.admitted))
     }
 
-    /// Gives every admitted peer's slots to the others' sources: what is carried stays where it is, the rest takes free
-    /// slots in the order of coming, microphone before camera before screen.
-    pub(crate) fn arrange(&self, peers: &mut Slab<Peer>) -> Arranged {
-        let admitted: Vec<usize> = self.admitted(peers).collect();
-        let mut arranged = Arranged::default();
-        for &subscriber in &self.members {
-            let wanted = if admitted.contains(&subscriber) { wanted(subscriber, &admitted, peers) } else { Vec::new() };
-            if arrange_one(subscriber, &wanted, peers, &mut arranged.without_slot) {
-                arranged.changed.push(subscriber);
-            }
-        }
-        self.list_subscribers(peers);
-        arranged
+    /// Two who call each other.
+    pub(crate) const fn is_pair(&self) -> bool {
+        self.present == 2
     }
 
-    fn list_subscribers(&self, peers: &mut Slab<Peer>) {
-        for &place in &self.members {
-            for track in &mut peers[place].tracks {
-                track.subscribers.clear();
-            }
-        }
-        for &subscriber in &self.members {
-            for slot in 0..peers[subscriber].slots.len() {
-                let Some(carried) = peers[subscriber].slots[slot].carries else { continue };
-                if let Some(track) = peers.get_mut(carried.place).and_then(|peer| peer.tracks.get_mut(carried.track)) {
-                    track.subscribers.push((subscriber, slot));
+    /// More than two, among whom it matters who speaks and who is seen.
+    pub(crate) const fn is_group(&self) -> bool {
+        self.present > 2
+    }
+
+    // === Coming and going ===
+
+    /// Lets an admitted peer's sources be carried: all of them, or those that a later offer has added.
+    pub(crate) fn enter(&mut self, place: usize, peers: &mut Slab<Peer>) {
+        let Some(peer) = peers.get_mut(place) else { return };
+        self.present += usize::from(!peer.present);
+        peer.present = true;
+        let audio_slots = peer.slots.iter().filter(|slot| slot.kind == MediaKind::Audio).count();
+        self.audio_slots = self.audio_slots.max(audio_slots);
+        for (index, track) in peer.tracks.iter_mut().enumerate() {
+            if !std::mem::replace(&mut track.listed, true) {
+                match track.source {
+                    Source::Mic => self.speakers.add((place, index)),
+                    Source::Camera => self.cameras.push((place, index)),
+                    Source::Screen => self.screens.push((place, index)),
                 }
             }
         }
     }
+
+    /// Takes a peer's sources out of the others' slots, and theirs out of its own.
+    pub(crate) fn leave(&mut self, place: usize, peers: &mut Slab<Peer>, arranged: &mut Arranged) {
+        let Some(peer) = peers.get_mut(place) else { return };
+        self.present -= usize::from(peer.present);
+        peer.present = false;
+        peer.unplaced = 0;
+        self.speakers.remove(place);
+        self.cameras.retain(|(of, _)| *of != place);
+        self.screens.retain(|(of, _)| *of != place);
+        peer.tracks.iter_mut().for_each(|track| track.listed = false);
+        let lists = peers[place].tracks.iter_mut().map(|track| std::mem::take(&mut track.subscribers));
+        for (subscriber, slot) in lists.collect::<Vec<_>>().into_iter().flatten() {
+            point(peers, subscriber, slot, None);
+            arranged.changed.insert(subscriber);
+        }
+        for slot in 0..peers[place].slots.len() {
+            if peers[place].slots[slot].carries.is_some() {
+                point(peers, place, slot, None);
+                arranged.changed.insert(place);
+            }
+        }
+    }
+
+    // === Who gets what ===
+
+    /// Gives every admitted peer's slots to the others' sources.
+    pub(crate) fn arrange(&self, peers: &mut Slab<Peer>, arranged: &mut Arranged) {
+        for &subscriber in &self.members {
+            if !peers[subscriber].present {
+                continue;
+            }
+            let audio = self.settle_audio(subscriber, peers);
+            let video = self.settle_video(subscriber, peers);
+            if audio || video {
+                arranged.changed.insert(subscriber);
+            }
+            let unplaced = self.unplaced(&peers[subscriber]);
+            let before = std::mem::replace(&mut peers[subscriber].unplaced, unplaced);
+            arranged.without_slot += unplaced.saturating_sub(before) as u64;
+        }
+    }
+
+    /// Puts the voices in order, and gives the audio slots anew if that changed anything.
+    pub(crate) fn rank(&mut self, now: Instant, peers: &mut Slab<Peer>, arranged: &mut Arranged) {
+        // One more than there are slots: whoever is among the loudest gets the next one in place of their own.
+        let changed = self.speakers.rank(self.audio_slots + 1, now, |mic| voice(peers, mic));
+        if !changed {
+            return;
+        }
+        for &subscriber in &self.members {
+            if peers[subscriber].present && self.settle_audio(subscriber, peers) {
+                arranged.changed.insert(subscriber);
+            }
+        }
+    }
+
+    fn settle_audio(&self, subscriber: usize, peers: &mut Slab<Peer>) -> bool {
+        let slots = peers[subscriber].slots.iter().filter(|slot| slot.kind == MediaKind::Audio).count();
+        let mics = self.speakers.loudest(slots, subscriber);
+        let wanted = mics.map(|(place, track)| Carried { place, track, source: Source::Mic });
+        settle(peers, subscriber, MediaKind::Audio, &wanted.collect::<Vec<_>>())
+    }
+
+    fn settle_video(&self, subscriber: usize, peers: &mut Slab<Peer>) -> bool {
+        let pictures = self.pictures(subscriber);
+        let mut changed = false;
+        for carried in pictures {
+            let slots = &peers[subscriber].slots;
+            let Some(free) = slots.iter().position(|slot| slot.is_free(MediaKind::Video)) else { break };
+            if !slots.iter().any(|slot| slot.carries == Some(carried)) {
+                point(peers, subscriber, free, Some(carried));
+                changed = true;
+            }
+        }
+        changed
+    }
+
+    /// The pictures of the others, in the order in which they are given slots.
+    fn pictures(&self, subscriber: usize) -> impl Iterator<Item = Carried> + '_ {
+        let cameras = self.cameras.iter().map(|(place, track)| (*place, *track, Source::Camera));
+        let screens = self.screens.iter().map(|(place, track)| (*place, *track, Source::Screen));
+        let others = cameras.chain(screens).filter(move |(place, ..)| *place != subscriber);
+        others.map(|(place, track, source)| Carried { place, track, source })
+    }
+
+    /// How many pictures of the others a peer has no slot for.
+    fn unplaced(&self, peer: &Peer) -> usize {
+        let own = peer.tracks.iter().filter(|track| track.listed && track.kind == MediaKind::Video).count();
+        let carried = peer.slots.iter().filter(|slot| slot.kind == MediaKind::Video && slot.carries.is_some()).count();
+        (self.cameras.len() + self.screens.len()).saturating_sub(own + carried)
+    }
 }
 
-/// The sources that a subscriber is to get.
-fn wanted(subscriber: usize, admitted: &[usize], peers: &Slab<Peer>) -> Vec<Carried> {
-    let others = admitted.iter().copied().filter(|place| *place != subscriber);
-    let mut wanted: Vec<Carried> = others
-        .flat_map(|place| {
-            let tracks = peers[place].tracks.iter().enumerate();
-            tracks.map(move |(track, of)| Carried { place, track, source: of.source })
-        })
-        .collect();
-    // Stable: within one kind of source the order of coming stays.
-    wanted.sort_by_key(|carried| match carried.source {
-        Source::Mic => 0,
-        Source::Camera => 1,
-        Source::Screen => 2,
-    });
-    wanted
+/// How loud a microphone is.
+pub(crate) fn voice(peers: &Slab<Peer>, (place, track): Mic) -> Option<&Voice> {
+    peers.get(place)?.tracks.get(track).map(|track| &track.voice)
 }
 
-fn arrange_one(subscriber: usize, wanted: &[Carried], peers: &mut Slab<Peer>, without_slot: &mut u64) -> bool {
+/// Makes the slots of a kind carry what is wanted: a source keeps the slot that it has, the others take free ones in order.
+fn settle(peers: &mut Slab<Peer>, subscriber: usize, kind: MediaKind, wanted: &[Carried]) -> bool {
     let mut changed = false;
-    let mut placed = Vec::with_capacity(wanted.len());
     for slot in 0..peers[subscriber].slots.len() {
-        let Some(carried) = peers[subscriber].slots[slot].carries else { continue };
-        if wanted.contains(&carried) {
-            placed.push(carried);
-        } else {
-            peers[subscriber].point_slot(slot, None);
+        let of = &peers[subscriber].slots[slot];
+        if of.kind == kind && of.carries.is_some_and(|carried| !wanted.contains(&carried)) {
+            point(peers, subscriber, slot, None);
             changed = true;
         }
     }
-    for carried in wanted.iter().filter(|carried| !placed.contains(carried)) {
-        let kind = peers[carried.place].tracks[carried.track].kind;
-        let free = peers[subscriber].slots.iter().position(|slot| slot.kind == kind && slot.carries.is_none());
-        let Some(slot) = free else {
-            *without_slot += 1;
+    for carried in wanted {
+        let slots = &peers[subscriber].slots;
+        if slots.iter().any(|slot| slot.carries == Some(*carried)) {
             continue;
-        };
-        if let Some((receiver, publisher)) = peers.get2_mut(subscriber, carried.place) {
-            receiver.point_slot(slot, Some((*carried, publisher)));
-            changed = true;
         }
+        let Some(free) = slots.iter().position(|slot| slot.is_free(kind)) else { break };
+        point(peers, subscriber, free, Some(*carried));
+        changed = true;
     }
     changed
+}
+
+/// Points a slot at a source, or at none, and writes that down at the track.
+fn point(peers: &mut Slab<Peer>, subscriber: usize, slot: usize, to: Option<Carried>) {
+    unlist(peers, subscriber, slot);
+    let Some(carried) = to else {
+        peers[subscriber].point_slot(slot, None);
+        return;
+    };
+    let Some((receiver, publisher)) = peers.get2_mut(subscriber, carried.place) else { return };
+    receiver.point_slot(slot, Some((carried, publisher)));
+    if let Some(track) = publisher.tracks.get_mut(carried.track) {
+        receiver.slots[slot].listed_at = track.subscribers.len();
+        track.subscribers.push((subscriber, slot));
+    }
+}
+
+/// Takes a slot out of the list of what it carries. Its place there is known: the lists of a large room are long.
+fn unlist(peers: &mut Slab<Peer>, subscriber: usize, slot: usize) {
+    let listed_at = peers[subscriber].slots[slot].listed_at;
+    let Some(carried) = peers[subscriber].slots[slot].carries else { return };
+    let Some(track) = peers.get_mut(carried.place).and_then(|peer| peer.tracks.get_mut(carried.track)) else { return };
+    if track.subscribers.get(listed_at) != Some(&(subscriber, slot)) {
+        return;
+    }
+    track.subscribers.swap_remove(listed_at);
+    if let Some(&(moved, its_slot)) = track.subscribers.get(listed_at) {
+        peers[moved].slots[its_slot].listed_at = listed_at;
+    }
 }

@@ -20,10 +20,14 @@ use slab::Slab;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
+use str0m::media::MediaKind;
 use str0m::net::Transmit;
 use tertulia_common::{PeerId, RoomId, ShardId};
 
 mod arrive;
+mod keyframes;
+mod listen;
+mod membership;
 mod tick;
 
 /// Random bits for the ICE credentials of one offer, from a cryptographic source.
@@ -51,6 +55,9 @@ pub struct Shard {
     dirty: Vec<usize>,
     /// Tracks whose next key frame request waits for its time.
     keyframes_due: Vec<(usize, usize)>,
+    /// Rooms in which someone speaks, and when they are looked at next.
+    watched: Vec<RoomId>,
+    next_look: Instant,
     drained: Drained,
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
@@ -77,6 +84,8 @@ impl Shard {
             wake_ups: WakeUps::default(),
             dirty: Vec::new(),
             keyframes_due: Vec::new(),
+            watched: Vec::new(),
+            next_look: now,
             drained: Drained::default(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
@@ -123,9 +132,8 @@ impl Shard {
         if !peer.admitted {
             peer.admitted = true;
             peer.heartbeat.begin();
-            let room = peer.room;
             self.mark_dirty(place);
-            self.arrange(now, room);
+            self.entered(now, place);
         }
     }
 
@@ -135,8 +143,7 @@ impl Shard {
         let peer = &mut self.peers[place];
         if peer.admitted {
             peer.admitted = false;
-            let room = peer.room;
-            self.arrange(now, room);
+            self.left(now, place);
         }
     }
 
@@ -149,7 +156,8 @@ impl Shard {
 
     /// Forgets the room and everyone in it.
     pub fn close_room(&mut self, now: Instant, room: RoomId) {
-        let members = self.rooms.get(&room).map(|room| room.members.clone()).unwrap_or_default();
+        // The room first: nobody's slots are worth arranging any longer.
+        let members = self.rooms.remove(&room).map(|room| room.members).unwrap_or_default();
         for place in members {
             self.forget(now, place);
         }
@@ -168,6 +176,9 @@ impl Shard {
             }
         }
         self.request_due_keyframes(now);
+        if now >= self.next_look && !self.watched.is_empty() {
+            self.look(now);
+        }
         if now >= self.next_tick {
             self.next_tick = now + TICK;
             self.tick(now);
@@ -206,7 +217,8 @@ impl Shard {
     #[must_use]
     pub fn poll_timeout(&self) -> Instant {
         let keyframe = self.keyframes_due.iter().filter_map(|due| self.track_gate_timeout(*due)).min();
-        [self.wake_ups.next(), keyframe].into_iter().flatten().fold(self.next_tick, Instant::min)
+        let look = (!self.watched.is_empty()).then_some(self.next_look);
+        [self.wake_ups.next(), keyframe, look].into_iter().flatten().fold(self.next_tick, Instant::min)
     }
 
     // === The way of an offer ===
@@ -248,7 +260,9 @@ impl Shard {
         self.by_id.insert(id, place);
         self.rooms.entry(room).or_insert_with(|| Room::new(room)).members.push(place);
         self.mark_dirty(place);
-        self.arrange(now, room);
+        if admitted {
+            self.entered(now, place);
+        }
         Ok(Connected { answer, slots: self.slot_states(place) })
     }
 
@@ -260,14 +274,16 @@ impl Shard {
         random: Randomness,
     ) -> Result<Connected, ConnectError> {
         let credentials = Credentials::new(&self.config.crypto, self.id.0, place, random, &offer.sdp);
-        let (room, peer) = (self.peers[place].room, &mut self.peers[place]);
+        let peer = &mut self.peers[place];
         let Some(answer) = contain(|| peer.renegotiate(offer, credentials)) else {
             self.gone(now, place, GoneReason::Panicked);
             return Err(ConnectError::Panicked);
         };
         let answer = answer?;
         self.mark_dirty(place);
-        self.arrange(now, room);
+        if self.peers[place].admitted {
+            self.entered(now, place);
+        }
         Ok(Connected { answer, slots: self.slot_states(place) })
     }
 
@@ -323,6 +339,9 @@ impl Shard {
     /// Hands a publisher's packet to everyone who gets it.
     fn route(&mut self, now: Instant, place: usize, track: usize, packet: &Packet) {
         self.counters.packets_received += 1;
+        if self.peers[place].tracks[track].kind == MediaKind::Audio && !self.hear(now, place, track, packet) {
+            return;
+        }
         // Taken out and put back: no list is copied, and no peer is borrowed twice.
         let subscribers = std::mem::take(&mut self.peers[place].tracks[track].subscribers);
         if packet.starts_keyframe {
@@ -385,108 +404,10 @@ impl Shard {
         }
     }
 
-    // === Key frames ===
-
-    fn want_keyframe(&mut self, now: Instant, place: usize, track: usize) {
-        let Some(gate) =
-            self.peers.get_mut(place).and_then(|peer| peer.tracks.get_mut(track)).map(|track| &mut track.gate)
-        else {
-            return;
-        };
-        if gate.want(now) {
-            self.request_keyframe(place, track);
-        } else if !self.keyframes_due.contains(&(place, track)) {
-            self.keyframes_due.push((place, track));
-        }
-    }
-
-    fn request_keyframe(&mut self, place: usize, track: usize) {
-        if self.peers[place].request_keyframe(track) {
-            self.counters.keyframes_requested += 1;
-            self.mark_dirty(place);
-        }
-    }
-
-    fn track_gate_timeout(&self, (place, track): (usize, usize)) -> Option<Instant> {
-        self.peers.get(place)?.tracks.get(track)?.gate.timeout()
-    }
-
-    fn request_due_keyframes(&mut self, now: Instant) {
-        let mut index = 0;
-        while let Some(&(place, track)) = self.keyframes_due.get(index) {
-            let gate =
-                self.peers.get_mut(place).and_then(|peer| peer.tracks.get_mut(track)).map(|track| &mut track.gate);
-            if gate.is_some_and(|gate| gate.poll(now)) {
-                self.request_keyframe(place, track);
-            }
-            if self.track_gate_timeout((place, track)).is_none() {
-                self.keyframes_due.swap_remove(index);
-            } else {
-                index += 1;
-            }
-        }
-    }
-
-    // === Coming and going ===
-
     fn mark_dirty(&mut self, place: usize) {
         if let Some(peer) = self.peers.get_mut(place).filter(|peer| !peer.dirty) {
             peer.dirty = true;
             self.dirty.push(place);
-        }
-    }
-
-    /// Gives the room's slots anew, tells whom it concerns, and asks for the key frames that are needed now.
-    fn arrange(&mut self, now: Instant, room: RoomId) {
-        let Some(room) = self.rooms.get(&room) else { return };
-        let arranged = room.arrange(&mut self.peers);
-        self.counters.sources_without_slot += arranged.without_slot;
-        for place in arranged.changed {
-            let (room, peer, slots) = (self.peers[place].room, self.peers[place].id, self.slot_states(place));
-            self.events.push_back(Event::Slots { room, peer, slots });
-            let awaiting = self.peers[place].slots.iter().filter(|slot| slot.awaits_keyframe());
-            let sources: Vec<_> = awaiting.filter_map(|slot| slot.carries).collect();
-            for carried in sources {
-                self.want_keyframe(now, carried.place, carried.track);
-            }
-        }
-    }
-
-    fn slot_states(&self, place: usize) -> Vec<crate::event::SlotState> {
-        self.peers[place].slot_states(|other| self.peers.get(other).map(|peer| peer.id))
-    }
-
-    fn gone(&mut self, now: Instant, place: usize, reason: GoneReason) {
-        let Some(peer) = self.peers.get(place) else { return };
-        if reason == GoneReason::Panicked {
-            self.counters.panics += 1;
-        }
-        self.events.push_back(Event::Gone { room: peer.room, peer: peer.id, reason });
-        self.forget(now, place);
-    }
-
-    fn forget(&mut self, now: Instant, place: usize) {
-        let Some(peer) = self.peers.try_remove(place) else { return };
-        if peer.link == Link::Up {
-            self.counters.peers_up -= 1;
-        }
-        for far_end in &peer.remotes.proved {
-            self.addresses.unbind(far_end, place);
-        }
-        for ssrc in peer.ssrcs() {
-            self.owners.remove(ssrc, place);
-        }
-        self.by_id.remove(&peer.id);
-        self.wake_ups.clear(place);
-        self.dirty.retain(|dirty| *dirty != place);
-        self.keyframes_due.retain(|(due, _)| *due != place);
-        if let Some(room) = self.rooms.get_mut(&peer.room) {
-            room.members.retain(|member| *member != place);
-            if room.members.is_empty() {
-                self.rooms.remove(&peer.room);
-            } else {
-                self.arrange(now, peer.room);
-            }
         }
     }
 }

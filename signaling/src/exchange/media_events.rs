@@ -52,6 +52,8 @@ impl Exchange {
                 let slots = CallSlots { call_id: book.call, slots: book.media.slots(slots) };
                 self.hub.tell(endpoint, &ServerFrame::CallSlots(slots));
             }
+            // Calls here are of two.
+            MediaEvent::Speakers { .. } => {}
             MediaEvent::Quality { room, peers } => {
                 self.tally_figures(&mut inner, room, &peers);
                 let Some(book) = inner.books.get(&room) else { return };

@@ -68,6 +68,8 @@ pub(crate) struct Slot {
     pub(crate) kind: MediaKind,
     pub(crate) ssrc: Ssrc,
     pub(crate) carries: Option<Carried>,
+    /// Where it stands in the list of those who get what it carries.
+    pub(crate) listed_at: usize,
     /// The publisher's payload types and ours; `None` where the subscriber has no such codec.
     payload_types: Vec<(Pt, Option<Mapped>)>,
     switch: Switch,
@@ -84,7 +86,7 @@ struct Mapped {
 impl Slot {
     pub(crate) fn new(mid: Mid, kind: MediaKind, ssrc: Ssrc) -> Self {
         let (switch, rewriter) = (Switch::Awaiting, Rewriter::default());
-        Self { mid, kind, ssrc, carries: None, payload_types: Vec::new(), switch, rewriter }
+        Self { mid, kind, ssrc, carries: None, listed_at: 0, payload_types: Vec::new(), switch, rewriter }
     }
 
     /// Points the slot at a source, or at none.
@@ -107,6 +109,17 @@ impl Slot {
                 .map(|params| Mapped { pt: params.red().unwrap_or(params.pt()), unwrap_red: params.red().is_none() });
             self.payload_types.push((red, mapped));
         }
+    }
+
+    /// Whether it is of this kind and carries nothing.
+    pub(crate) fn is_free(&self, kind: MediaKind) -> bool {
+        self.kind == kind && self.carries.is_none()
+    }
+
+    /// The source goes on after a pause in which nothing of it was forwarded: what comes now follows what went before.
+    pub(crate) fn resume(&mut self) {
+        self.switch = Switch::Awaiting;
+        self.rewriter.switch_source();
     }
 
     /// Whether a key frame would let the slot go on.

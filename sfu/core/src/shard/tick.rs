@@ -60,7 +60,7 @@ impl Shard {
             let desired = if video_bps == 0 { 0 } else { DESIRED_MIN_BPS.max(video_bps * 3 / 2) };
             let (estimate, room) = (peer.estimate_bps, peer.room);
             self.peers[place].set_desired_bitrate(desired);
-            let is_pair = self.rooms.get(&room).is_some_and(|room| room.admitted(&self.peers).count() == 2);
+            let is_pair = self.rooms.get(&room).is_some_and(crate::room::Room::is_pair);
             if let (true, Some(estimate), true) = (is_pair, estimate, video_bps > 0) {
                 let videos = carried.iter().filter(|carried| self.video_bitrate_bps(carried.place, carried.track) > 0);
                 let videos: Vec<(usize, usize)> = videos.map(|carried| (carried.place, carried.track)).collect();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use str0m::change::SdpAnswer;
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid};
 use str0m::net::{Protocol, Receive, TcpType};
-use str0m::rtp::RtpWrite;
+use str0m::rtp::{ExtensionValues, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 use tertulia_common::{PeerId, RoomId, ShardId};
 use tertulia_sfu_core::{Connected, Event as ShardEvent, Limits, Path, PeerConfig, Shard};
@@ -72,6 +72,10 @@ pub(crate) struct Heard {
     pub(crate) time: u32,
     /// The number that the sender wrote into it.
     pub(crate) number: u64,
+    /// Whose it is.
+    pub(crate) from: PeerId,
+    /// On which line it came.
+    pub(crate) mid: Mid,
 }
 
 pub(crate) struct Client {
@@ -88,6 +92,10 @@ pub(crate) struct Client {
     /// The server's answer to its newest offer.
     pub(crate) answer: String,
     pub(crate) silent: bool,
+    /// How many lines for sounds and for pictures it offers to receive on.
+    pub(crate) slots: (usize, usize),
+    /// How loud its microphone says it is, dBov.
+    pub(crate) level: Option<i8>,
     sends: Vec<(Mid, MediaKind)>,
     seqs: [u64; 2],
     numbers: [u64; 2],
@@ -162,8 +170,14 @@ impl World {
 
     /// Adds a client that sends and receives voice and picture, and connects it. Gives its index.
     pub(crate) fn join(&mut self) -> usize {
+        self.join_as(|_| {})
+    }
+
+    /// The same, for a client that is another in something.
+    pub(crate) fn join_as(&mut self, set_up: impl FnOnce(&mut Client)) -> usize {
         let index = self.clients.len();
-        let client = Client::new(index, self.now);
+        let mut client = Client::new(index, self.now);
+        set_up(&mut client);
         self.clients.push(client);
         self.offer(index, false).unwrap();
         index
@@ -180,8 +194,13 @@ impl World {
             let mic = api.add_media(MediaKind::Audio, Direction::SendOnly, None, None, None);
             let camera = api.add_media(MediaKind::Video, Direction::SendOnly, None, None, None);
             client.sends.extend([(mic, MediaKind::Audio), (camera, MediaKind::Video)]);
-            for kind in [MediaKind::Audio, MediaKind::Video, MediaKind::Audio, MediaKind::Video] {
-                api.add_media(kind, Direction::RecvOnly, None, None, None);
+            let (audio, video) = client.slots;
+            for slot in 0..audio.max(video) {
+                for (kind, slots) in [(MediaKind::Audio, audio), (MediaKind::Video, video)] {
+                    if slot < slots {
+                        api.add_media(kind, Direction::RecvOnly, None, None, None);
+                    }
+                }
             }
         }
         let (offer, pending) = api.apply().unwrap();
@@ -306,7 +325,7 @@ impl World {
 /// An event without what a stack drew at random.
 fn traced(event: &ShardEvent) -> Option<String> {
     match event {
-        ShardEvent::Quality { .. } => None,
+        ShardEvent::Quality { .. } | ShardEvent::Speakers { .. } => None,
         ShardEvent::Slots { peer, slots, .. } => {
             let carried: Vec<_> = slots.iter().map(|slot| slot.carries).collect();
             Some(format!("Slots {peer:?} {carried:?}"))
@@ -347,6 +366,8 @@ impl Client {
             packets: Vec::new(),
             last_media: Vec::new(),
             silent: false,
+            slots: (2, 2),
+            level: None,
             sends: Vec::new(),
             seqs: [100, 5_000],
             numbers: [0, 0],
@@ -433,6 +454,7 @@ impl Client {
         self.numbers[line] += 1;
         let mut payload = head.to_vec();
         payload.extend_from_slice(&self.numbers[line].to_be_bytes());
+        payload.extend_from_slice(&self.id.0.to_be_bytes());
         payload.resize(if kind == MediaKind::Video { 1_000 } else { 80 }, 0);
         let codec_is_audio = kind == MediaKind::Audio;
         let params = self.rtc.codec_config().find(|params| params.spec().codec.is_audio() == codec_is_audio).unwrap();
@@ -441,7 +463,14 @@ impl Client {
         self.seqs[line] += 1;
         let mut api = self.rtc.direct_api();
         let stream = api.stream_tx_by_mid(mid, None).unwrap();
-        stream.write_rtp(RtpWrite::new(pt, seq.into(), time, now, payload).marker(marker).nackable(!codec_is_audio));
+        let loudness = self.level.filter(|_| codec_is_audio);
+        let said = ExtensionValues {
+            audio_level: loudness,
+            voice_activity: loudness.map(|level| level > -60),
+            ..ExtensionValues::default()
+        };
+        let write = RtpWrite::new(pt, seq.into(), time, now, payload).marker(marker).nackable(!codec_is_audio);
+        stream.write_rtp(write.ext_vals(said));
         self.rtc.handle_input(Input::Timeout(now)).unwrap();
     }
 
@@ -473,10 +502,13 @@ impl Client {
                 Output::Event(Event::RtpPacket(packet)) => {
                     let video = packet.payload.len() > 500;
                     let at = if video { 2 } else { 0 };
-                    let number = u64::from_be_bytes(packet.payload[at..at + 8].try_into().unwrap());
+                    let word = |at: usize| u64::from_be_bytes(packet.payload[at..at + 8].try_into().unwrap());
+                    let (number, from) = (word(at), PeerId(word(at + 8)));
+                    let mid = self.rtc.direct_api().stream_rx(&packet.header.ssrc).unwrap().mid();
                     let kind = if video { MediaKind::Video } else { MediaKind::Audio };
                     let at_ms = u64::try_from((now - epoch).as_millis()).unwrap();
-                    self.heard.push(Heard { at_ms, kind, seq: *packet.seq_no, time: packet.header.timestamp, number });
+                    let (seq, time) = (*packet.seq_no, packet.header.timestamp);
+                    self.heard.push(Heard { at_ms, kind, seq, time, number, from, mid });
                 }
                 Output::Event(_) => {}
             }
