@@ -1,13 +1,14 @@
 // What a call is made of, as its users and its client see it, and the small questions one asks of it.
 
 import type { Call } from "./call.js";
+import type { Conference } from "./conference.js";
 import { TertuliaError } from "./errors.js";
 import type { MediaFlags, MediaPreferences, MediaProblem } from "./media.js";
 import type { Connection, PeerOptions } from "./peer.js";
 import type { Grade } from "./quality.js";
 import type { Session } from "./session.js";
 import type { CallFigures } from "./stats.js";
-import type { Direction, EndReason, MediaKind, ParticipantQuality, Person, Phase, RosterEntry, Slot } from "./proto.js";
+import type { CallGroup, Direction, EndReason, MediaKind, ParticipantQuality, Person, Phase, RosterEntry, Slot } from "./proto.js";
 
 /** The server's phases, and what comes before and after them. */
 export type CallPhase = "inviting" | Phase | "ended";
@@ -26,6 +27,8 @@ export interface CallEvents {
   state: CallPhase;
   connection: Connection;
   roster: RosterEntry[];
+  /** A call of two has become a group call: somebody was added. Its media goes on. */
+  conference: Conference;
   slots: Slot[];
   /** About every two seconds once the media is up. */
   quality: Quality;
@@ -53,6 +56,7 @@ export interface Quality {
 
 export interface Hold {
   held: boolean;
+  /** Never in a group call: there those who are on hold say so in the roster. */
   heldByOther: boolean;
 }
 
@@ -83,6 +87,10 @@ export interface CallInit {
   phase: CallPhase;
   answeredAt?: number | undefined;
   held?: boolean | undefined;
+  /** It is a group call. */
+  conference?: boolean | undefined;
+  /** The group that it is of. */
+  group?: CallGroup | undefined;
 }
 
 /** Whether someone has accepted, and it is not over. */

@@ -1,7 +1,8 @@
 // One call of this device, from its first moment to its end.
 //
-// Invariant: the server owns the call, this object follows it. The media connects while it rings; microphone and camera
-// are opened only when this side has called or accepted; whatever happens, `ended` comes exactly once and frees all.
+// Invariant: the server owns the call, this object follows it. The media connects while it rings (of a group call after that);
+// microphone and camera are opened only when this side has called or accepted; whatever happens, `ended` comes exactly once and
+// frees all. What a group call has beside that is in `conference`.
 
 import {
   isAnswered,
@@ -14,16 +15,19 @@ import {
   type Ended,
   type RemoteStreams,
 } from "./call-types.js";
+import { Conference, type ConferenceContext } from "./conference.js";
 import { Emitter } from "./emitter.js";
 import { TertuliaError } from "./errors.js";
 import { HoldState } from "./hold.js";
 import { LocalMedia, type MediaFlags } from "./media.js";
-import { Peer, type Connection } from "./peer.js";
+import { LINES_OF_MANY, LINES_OF_TWO, Peer, type Connection } from "./peer.js";
 import { Meter } from "./meter.js";
-import type { Session } from "./session.js";
+import type { Request, Session } from "./session.js";
 import type { CallFigures } from "./stats.js";
 import type {
   CallEnded,
+  CallGroup,
+  CallRoster,
   CallSnapshot,
   CallState,
   DeclineReason,
@@ -32,16 +36,21 @@ import type {
   MediaKind,
   Participant,
   Person,
+  PublishWanted,
   RosterEntry,
   ServerFrame,
   Slot,
   Source,
+  UserId,
 } from "./proto.js";
 
 const STREAM_OF: Record<Source, keyof RemoteStreams> = { mic: "audio", camera: "camera", screen: "screen" };
 
 export class Call extends Emitter<CallEvents> {
+  /** The other side; of a group call, who started it. */
   readonly peer: Person;
+  /** The group that it is of. */
+  readonly group: CallGroup | undefined;
   readonly direction: Direction;
   /** What it was placed as. */
   readonly kind: MediaKind;
@@ -50,6 +59,7 @@ export class Call extends Emitter<CallEvents> {
   readonly #context: CallContext;
   readonly #meter: Meter;
   #peer: Peer;
+  #conference: Conference | undefined;
   #id: string | undefined;
   #state: CallPhase;
   #accepted: boolean;
@@ -67,6 +77,7 @@ export class Call extends Emitter<CallEvents> {
     this.#context = context;
     this.#id = init.id;
     this.peer = init.peer;
+    this.group = init.group;
     this.direction = init.direction;
     this.kind = init.media;
     this.#state = init.phase;
@@ -88,7 +99,9 @@ export class Call extends Emitter<CallEvents> {
       this.#tellMedia();
     });
     this.local.on("problem", (problem) => this.emit("problem", problem));
-    this.#peer = this.#listen(new Peer(context.peerOptions, (sdp) => this.#signal(sdp)));
+    const lines = init.conference ? LINES_OF_MANY : LINES_OF_TWO;
+    this.#peer = this.#listen(new Peer(context.peerOptions, (sdp) => this.#signal(sdp), lines));
+    if (init.conference) this.#conference = this.#makeConference();
     if (this.#hold.held) void this.local.setHeld(true);
   }
 
@@ -121,8 +134,14 @@ export class Call extends Emitter<CallEvents> {
     return this.#roster;
   }
 
-  /** The other side's entry of the roster. */
+  /** What it has as a group call; absent: it is a call of two. */
+  get conference(): Conference | undefined {
+    return this.#conference;
+  }
+
+  /** The other side's entry of the roster, in a call of two. */
   get other(): RosterEntry | undefined {
+    if (this.#conference) return undefined;
     return this.#roster.find((entry) => !this.#isMe(entry));
   }
 
@@ -192,7 +211,7 @@ export class Call extends Emitter<CallEvents> {
     this.hangup();
   }
 
-  /** Ends the call, whatever its phase: cancels, declines or hangs up. */
+  /** Ends the call, whatever its phase: cancels, declines or hangs up. A group call goes on without this device. */
   hangup(): void {
     if (this.#ended) return;
     if (this.direction === "incoming" && !this.#accepted) {
@@ -201,7 +220,9 @@ export class Call extends Emitter<CallEvents> {
     }
     const id = this.#id;
     const answered = isAnswered(this.#state);
-    if (id && !answered && this.direction === "outgoing") {
+    if (id && this.#conference) {
+      this.#quietly({ type: "call.leave", call_id: id });
+    } else if (id && !answered && this.direction === "outgoing") {
       // The other side may have answered in this very moment: then it is a hang-up.
       const session = this.#context.session;
       session
@@ -211,7 +232,13 @@ export class Call extends Emitter<CallEvents> {
     } else if (id) {
       this.#quietly({ type: "call.hangup", call_id: id });
     }
-    this.#end(answered ? "hangup" : "cancelled");
+    this.#end(answered || this.#conference ? "hangup" : "cancelled");
+  }
+
+  /** Has more people ring. A call of two becomes a group call by it: see `conference`. Rejects where the server refuses. */
+  async add(userIds: UserId[]): Promise<void> {
+    if (!this.#id || this.#ended) throw TertuliaError.of("call_over");
+    await this.#context.session.request({ type: "call.add", call_id: this.#id, users: userIds });
   }
 
   /**
@@ -259,8 +286,8 @@ export class Call extends Emitter<CallEvents> {
   async place(): Promise<void> {
     void this.local.open(this.kind === "video");
     try {
-      const { session } = this.#context;
-      const ok = await session.request({ type: "call.invite", to: { user: this.peer.user_id }, media: this.kind });
+      const to = this.group ? { group: this.group.group_id } : { user: this.peer.user_id };
+      const ok = await this.#context.session.request({ type: "call.invite", to, media: this.kind });
       if (ok.call_id === undefined) throw TertuliaError.of("internal");
       this.#id = ok.call_id;
     } catch (error) {
@@ -268,7 +295,7 @@ export class Call extends Emitter<CallEvents> {
       return;
     }
     if (this.#ended) {
-      this.#quietly({ type: "call.cancel", call_id: this.#id });
+      this.#quietly({ type: this.#conference ? "call.leave" : "call.cancel", call_id: this.#id });
       return;
     }
     if (this.#state === "inviting") this.#setState("offered");
@@ -283,7 +310,8 @@ export class Call extends Emitter<CallEvents> {
   ring(): void {
     if (!this.#id) return;
     this.#quietly({ type: "call.ringing", call_id: this.#id });
-    void this.#connect();
+    // Where a whole group rings it would be a storm of handshakes.
+    if (!this.#conference) void this.#connect();
   }
 
   /** @internal Comes back to a call after the page was loaded anew. */
@@ -339,7 +367,16 @@ export class Call extends Emitter<CallEvents> {
       case "call.roster":
         if (frame.version <= this.#rosterVersion) break;
         this.#rosterVersion = frame.version;
-        this.#onRoster(frame.participants);
+        this.#onRoster(frame);
+        break;
+      case "call.speakers":
+        this.#conference?.onSpeakers(frame.speakers);
+        break;
+      case "call.reaction":
+        this.#conference?.onReaction(frame.from, frame.reaction);
+        break;
+      case "call.publish":
+        this.#onPublish(frame.wanted);
         break;
       case "call.slots":
         this.#peer.setSlots(frame.slots);
@@ -382,6 +419,7 @@ export class Call extends Emitter<CallEvents> {
     if (!this.#accepted) this.#quietly({ type: "call.ringing", call_id: this.#id });
     if (anew) this.#peer.rebuild();
     else this.#peer.restart();
+    this.#conference?.revive();
     this.#tellMedia();
   }
 
@@ -394,7 +432,11 @@ export class Call extends Emitter<CallEvents> {
     const mine = () => peer === this.#peer && !this.#ended;
     peer.on("connection", (connection) => {
       if (!mine()) return;
-      if (connection === "up") this.#meter.start();
+      if (connection === "up") {
+        this.#meter.start();
+        // To the server it may be another one, that shows nothing yet.
+        this.#conference?.revive();
+      }
       this.emit("connection", connection);
     });
     peer.on("silent", () => {
@@ -427,15 +469,48 @@ export class Call extends Emitter<CallEvents> {
     return { sdp: ok.sdp, slots: ok.slots ?? [] };
   }
 
-  #onRoster(roster: RosterEntry[]): void {
+  #onRoster(frame: CallRoster): void {
+    const roster = frame.participants;
     this.#roster = roster;
+    const grown = frame.conference === true && !this.#conference;
+    if (grown) this.#grow();
+    this.#conference?.onRoster(frame);
     const me = roster.find((entry) => this.#isMe(entry));
     if (me) this.#hold.told(me.held ?? false);
     const heldByOther = this.other?.held ?? false;
     const changed = heldByOther !== this.#heldByOther;
     this.#heldByOther = heldByOther;
     this.emit("roster", roster);
+    if (grown && this.#conference) this.emit("conference", this.#conference);
+    this.#tellMedia();
     if (changed) this.emit("hold", { held: this.held, heldByOther });
+  }
+
+  #makeConference(): Conference {
+    const context: ConferenceContext = {
+      request: (request) => this.#context.session.request({ ...request, call_id: this.#id ?? "" } as Request),
+      isMe: (who) => this.#isMe(who),
+      track: (mid) => this.#peer.slotTrack(mid),
+      level: (mid) => this.#peer.slotLevel(mid),
+      held: () => this.held,
+      pictures: LINES_OF_MANY.video,
+      first: this.remote.audio,
+    };
+    return new Conference(context, this.group);
+  }
+
+  /** It was of two: what arrives flows on, and more lines come. */
+  #grow(): void {
+    this.#conference = this.#makeConference();
+    for (const stream of [this.remote.camera, this.remote.screen]) setTrack(stream, undefined);
+    this.#peer.grow(LINES_OF_MANY);
+    this.#onSlots(this.slots);
+  }
+
+  #onPublish(wanted: PublishWanted[]): void {
+    if (!this.#conference) return;
+    for (const { source, max_height: height } of wanted) this.#peer.setWanted(source, height ?? 0);
+    this.#conference.onPublish(wanted);
   }
 
   #onHold(held: boolean): void {
@@ -453,7 +528,8 @@ export class Call extends Emitter<CallEvents> {
 
   #onSlots(slots: Slot[]): void {
     let changed = false;
-    for (const source of Object.keys(STREAM_OF) as Source[]) {
+    this.#conference?.onSlots(slots);
+    for (const source of this.#conference ? [] : (Object.keys(STREAM_OF) as Source[])) {
       const slot = this.held ? undefined : slots.find((slot) => slot.source === source);
       const track = slot && this.#peer.slotTrack(slot.mid);
       changed = setTrack(this.remote[STREAM_OF[source]], track) || changed;
@@ -464,7 +540,8 @@ export class Call extends Emitter<CallEvents> {
 
   /** Tells the others what we send, whenever that has changed. Before the answer there is nobody to tell. */
   #tellMedia(): void {
-    if (!this.#id || this.#ended || !this.#accepted || !isAnswered(this.#state)) return;
+    const isIn = isAnswered(this.#state) || (this.#conference && this.#roster.some((entry) => this.#isMe(entry)));
+    if (!this.#id || this.#ended || !this.#accepted || !isIn) return;
     const flags = this.local.flags;
     const key = JSON.stringify(flags);
     if (key === this.#sentFlags) return;
@@ -497,7 +574,7 @@ export class Call extends Emitter<CallEvents> {
     else if (known?.code === "call_over" && this.direction === "incoming") this.#end("cancelled");
     else this.#end("failed", known);
     // The server may still hold our side of it.
-    if (this.#id && this.#accepted && !isOver(error)) this.#quietly({ type: "call.hangup", call_id: this.#id });
+    if (this.#id && this.#accepted && !isOver(error)) this.#quietly({ type: this.#conference ? "call.leave" : "call.hangup", call_id: this.#id });
   }
 
   #finish(frame: CallEnded): void {
@@ -512,6 +589,7 @@ export class Call extends Emitter<CallEvents> {
     this.#meter.stop();
     this.local.close();
     this.#peer.close();
+    this.#conference?.close();
     for (const stream of Object.values(this.remote) as MediaStream[]) setTrack(stream, undefined);
     this.#setState("ended");
     this.emit("ended", this.#ended);

@@ -4,7 +4,7 @@ import { AccountApi } from "./account.js";
 import { Call } from "./call.js";
 import type { CallContext, CallInit } from "./call-types.js";
 import { Emitter } from "./emitter.js";
-import type { TertuliaError } from "./errors.js";
+import { TertuliaError } from "./errors.js";
 import { callHistory, demoPeople } from "./http.js";
 import { GroupsApi } from "./groups.js";
 import { PushApi } from "./push.js";
@@ -21,9 +21,12 @@ import type {
   CallHistory,
   CallIncoming,
   CallMissed,
+  CallPeek,
   CallSnapshot,
   Device,
   ErrorBody,
+  GroupCall,
+  GroupCallChanged,
   Media,
   MediaProgress,
   MediaRejected,
@@ -70,6 +73,8 @@ export interface ClientEvents {
   missed: CallMissed[];
   /** Running calls of this person on their other devices: `join` takes one over. With every welcome, and when it changes. */
   elsewhere: CallElsewhere[];
+  /** Calls of this person's groups that go on: `joinGroupCall` goes in. With every welcome, and when one changes. */
+  groupCalls: GroupCall[];
   /** The devices of this account have changed. */
   devices: Device[];
   /** This person's settings: with every welcome, and when they change on any device. */
@@ -130,6 +135,7 @@ export class Client extends Emitter<ClientEvents> {
   #clockAhead = 0;
   #people: Person[] = [];
   #elsewhere: CallElsewhere[] = [];
+  #groupCalls: GroupCall[] = [];
   #settings: Settings = { online: "contacts", last_seen: "contacts" };
 
   constructor(options: ConnectOptions) {
@@ -212,6 +218,11 @@ export class Client extends Emitter<ClientEvents> {
     return this.#elsewhere;
   }
 
+  /** Calls of this person's groups that go on, one a group at most, as last told. */
+  get groupCalls(): GroupCall[] {
+    return this.#groupCalls;
+  }
+
   /** This person's settings, as last told. */
   get settings(): Settings {
     return this.#settings;
@@ -238,10 +249,36 @@ export class Client extends Emitter<ClientEvents> {
   call(userId: string, options: { video?: boolean; name?: string } = {}): Call {
     const peer = { user_id: userId, name: options.name ?? userId };
     const media = options.video ? "video" : "voice";
-    const call = this.#make({ peer, direction: "outgoing", media, phase: "inviting" });
-    this.#placing = call;
-    void this.#place(call);
+    return this.#placeAs({ peer, direction: "outgoing", media, phase: "inviting" });
+  }
+
+  /** Starts the call of a group, or joins the one that goes on there. What goes wrong is told by the call's `ended`. */
+  startGroupCall(groupId: string, options: { video?: boolean; name?: string } = {}): Call {
+    const group = { group_id: groupId, name: options.name ?? "" };
+    const media = options.video ? "video" : "voice";
+    return this.#placeAs({ peer: this.#me(), direction: "outgoing", media, phase: "inviting", conference: true, group });
+  }
+
+  /** Goes into a group call that goes on, late or again. `name` is the group's. */
+  joinGroupCall(going: GroupCall, options: { video?: boolean; name?: string } = {}): Call {
+    const { call_id: id, group_id, media, started_by: peer, started_at: answeredAt } = going;
+    const known = this.#calls.get(id);
+    if (known) {
+      // It rings here: that is to accept it.
+      void known.accept(options);
+      return known;
+    }
+    const group = { group_id, name: options.name ?? "" };
+    const call = this.#make({ id, peer, direction: "incoming", media, phase: "connecting", answeredAt, conference: true, group });
+    void call.takeOver(options.video ?? media === "video");
     return call;
+  }
+
+  /** Who is in a group call, before one joins it. */
+  async peek(callId: string): Promise<CallPeek> {
+    const { peek } = await this.#session.request({ type: "call.peek", call_id: callId });
+    if (!peek) throw TertuliaError.of("internal");
+    return peek;
   }
 
   /** Goes back into a call that `running` told of. */
@@ -253,8 +290,8 @@ export class Client extends Emitter<ClientEvents> {
 
   /** Takes a running call over from another device of this person; that one hears `ended` with `handed_over`. */
   join(elsewhere: CallElsewhere, options: { video?: boolean } = {}): Call {
-    const { call_id: id, peer, media, answered_at: answeredAt } = elsewhere;
-    const call = this.#make({ id, peer, direction: "incoming", media, phase: "connecting", answeredAt });
+    const { call_id: id, peer, media, answered_at: answeredAt, conference, group } = elsewhere;
+    const call = this.#make({ id, peer, direction: "incoming", media, phase: "connecting", answeredAt, conference, group });
     void call.takeOver(options.video ?? media === "video");
     return call;
   }
@@ -262,6 +299,10 @@ export class Client extends Emitter<ClientEvents> {
   /** Ends a call that `running` told of, without going back into it. */
   async leave(snapshot: CallSnapshot): Promise<void> {
     const call_id = snapshot.call_id;
+    if (snapshot.conference) {
+      await this.#session.request({ type: "call.leave", call_id });
+      return;
+    }
     const answered = snapshot.phase !== "offered" && snapshot.phase !== "ringing";
     const type = answered || !snapshot.outgoing ? "call.hangup" : "call.cancel";
     await this.#session.request({ type, call_id });
@@ -298,6 +339,18 @@ export class Client extends Emitter<ClientEvents> {
     return this.#token;
   }
 
+  #me(): Person {
+    const { user_id = "", name = "" } = this.welcome ?? {};
+    return { user_id, name };
+  }
+
+  #placeAs(init: CallInit): Call {
+    const call = this.#make(init);
+    this.#placing = call;
+    void this.#place(call);
+    return call;
+  }
+
   async #place(call: Call): Promise<void> {
     await call.place();
     if (this.#placing === call) this.#placing = undefined;
@@ -309,7 +362,8 @@ export class Client extends Emitter<ClientEvents> {
       const rang = this.#calls.get(id);
       this.#track(id, call);
       if (rang) call.adopt(rang);
-      else call.connectPlaced();
+      // Of two, what rang is connected already.
+      if (!rang || call.conference) call.connectPlaced();
       for (const frame of early) if (frame.call_id === id) call.handle(frame);
     }
     if (held && held.call_id !== id) this.#ringFor(held);
@@ -327,6 +381,7 @@ export class Client extends Emitter<ClientEvents> {
     if (!welcome.resumed) this.#reconcile(welcome.calls);
     if (anew || !welcome.resumed) for (const call of before) call.revive(anew);
     this.#onElsewhere(welcome.calls_elsewhere);
+    this.#onGroupCalls(welcome.group_calls ?? []);
     this.#onSettings(welcome.settings);
     if (welcome.missed_calls.length > 0) this.emit("missed", welcome.missed_calls);
   }
@@ -334,6 +389,16 @@ export class Client extends Emitter<ClientEvents> {
   #onElsewhere(calls: CallElsewhere[]): void {
     this.#elsewhere = calls;
     this.emit("elsewhere", calls);
+  }
+
+  #onGroupCalls(calls: GroupCall[]): void {
+    this.#groupCalls = calls;
+    this.emit("groupCalls", calls);
+  }
+
+  #onGroupCall({ group_id: id, call }: GroupCallChanged): void {
+    const others = this.#groupCalls.filter(({ group_id }) => group_id !== id);
+    this.#onGroupCalls(call ? [...others, call] : others);
   }
 
   #onSettings({ do_not_disturb_until: until, online, last_seen }: Settings): void {
@@ -362,6 +427,9 @@ export class Client extends Emitter<ClientEvents> {
     switch (frame.type) {
       case "call.incoming":
         this.#onIncoming(frame);
+        break;
+      case "call.group":
+        this.#onGroupCall(frame);
         break;
       case "call.missed":
         this.emit("missed", [frame]);
@@ -409,6 +477,9 @@ export class Client extends Emitter<ClientEvents> {
       case "call.roster":
       case "call.slots":
       case "call.quality":
+      case "call.speakers":
+      case "call.reaction":
+      case "call.publish":
         this.#onCallFrame(frame);
         break;
       case "call.ended":
@@ -432,14 +503,18 @@ export class Client extends Emitter<ClientEvents> {
 
   #onIncoming(incoming: CallIncoming): void {
     if (this.#calls.has(incoming.call_id)) return;
-    if (this.#placing && this.#placing.peer.user_id === incoming.from.user_id) this.#held = incoming;
+    const placing = this.#placing;
+    const same = incoming.group
+      ? placing?.group?.group_id === incoming.group.group_id
+      : placing && !placing.group && placing.peer.user_id === incoming.from.user_id;
+    if (same) this.#held = incoming;
     else this.#ringFor(incoming);
   }
 
   #ringFor(incoming: CallIncoming): void {
-    const { call_id: id, from: peer, media } = incoming;
+    const { call_id: id, from: peer, media, conference, group } = incoming;
     const others = this.calls.filter((call) => call.accepted).length;
-    const call = this.#make({ id, peer, direction: "incoming", media, phase: "ringing" });
+    const call = this.#make({ id, peer, direction: "incoming", media, phase: "ringing", conference, group });
     if (others > (this.#options.callWaiting === false ? 0 : 1)) call.decline("busy");
     else this.#announce(call);
   }
@@ -458,6 +533,8 @@ export class Client extends Emitter<ClientEvents> {
       phase: snapshot.phase,
       answeredAt: snapshot.answered_at,
       held: snapshot.held,
+      conference: snapshot.conference,
+      group: snapshot.group,
     });
   }
 

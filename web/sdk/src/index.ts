@@ -2,6 +2,7 @@
 
 export { connect, Client, type ClientEvents, type ConnectOptions } from "./client.js";
 export { Call } from "./call.js";
+export { Conference, type ConferenceEvents, type Line, type Member, type Reaction } from "./conference.js";
 export type { CallEvents, CallPhase, Ended, Hold, RemoteStreams } from "./call-types.js";
 export { AccountApi, beginLink, register, verify, waitForLink, type WaitForLink } from "./account.js";
 export { TertuliaError, type LocalCode } from "./errors.js";

@@ -2,10 +2,12 @@
 //
 // Invariant: one offer, one answer, then no more SDP but ICE restarts, and only we offer. A way that has died has mostly
 // taken the signalling with it, so a restart is first made without asking, by credentials that the answer brought for it. Lines are added in the order by
-// which the server knows them: microphone, camera, screen (we send), then one audio and two video slots (we receive).
+// which the server knows them: microphone, camera, screen (we send), then the slots (we receive): one of audio and two of video, more in
+// a group call. A call of two that becomes one offers again, with more lines after those that it has.
 // What starts and stops later is a track on a line that is there already (`replaceTrack`).
 
 import { Emitter } from "./emitter.js";
+import { ALL, cameraEncodings, fit, makeWhole, screenEncodings, takesSimulcast } from "./encodings.js";
 import type { IceSource } from "./ice.js";
 import { makeConnection, makeConnectionOfNow, onNetworkChange } from "./network.js";
 import type { Slot, Source } from "./proto.js";
@@ -14,6 +16,7 @@ import {
   credentialsForLater,
   fingerprints,
   newestFirst,
+  onlyCodec,
   orderCodecs,
   withCredentials,
   withOpusDtx,
@@ -28,6 +31,17 @@ export interface PeerOptions {
   red: boolean;
   iceTransportPolicy: RTCIceTransportPolicy;
 }
+
+/** The slots of a connection. Each line costs the server at every wake-up, and the offer a kilobyte. */
+export interface Lines {
+  audio: number;
+  video: number;
+  /** The camera is offered in several sizes. */
+  simulcast: boolean;
+}
+
+export const LINES_OF_TWO: Lines = { audio: 1, video: 2, simulcast: false };
+export const LINES_OF_MANY: Lines = { audio: 3, video: 9, simulcast: true };
 
 /** Hands the offer to the server. */
 export type Signal = (sdp: string) => Promise<{ sdp: string; slots: Slot[] }>;
@@ -44,10 +58,6 @@ export interface PeerEvents {
   refused: unknown;
 }
 
-/** What a camera may use. A talking head at 720p gains little above this. */
-const CAMERA_BPS_MAX = 1_800_000;
-/** What a shared screen may use: text needs bits when it scrolls. */
-const SCREEN_BPS_MAX = 2_500_000;
 /** ICE heals short gaps by itself. Raising it delays recovery, lowering it restarts for nothing. */
 const DISCONNECTED_PATIENCE_MS = 1_000;
 /** Waits between restarts that did not help. Lowering them breaks off attempts over slow networks that would have worked. */
@@ -69,12 +79,19 @@ export class Peer extends Emitter<PeerEvents> {
   readonly #tracks = new Map<Source, MediaStreamTrack>();
   readonly #unlisten: () => void;
   readonly #silence: SilenceWatch;
+  readonly #wanted = new Map<Source, number>();
+  #lines: Lines;
   #senders = new Map<Source, RTCRtpTransceiver>();
   #slots: Slot[] = [];
   #slotsTold = 0;
   #connection: Connection = "new";
   #negotiating: Promise<void> | undefined;
   #restartWanted = false;
+  /** Lines were added that the server has not answered. */
+  #unoffered = false;
+  /** The server takes the camera in several sizes. */
+  #simulcast = false;
+  #fitting = Promise.resolve();
   #rebuildWanted = false;
   #restartsInVain = 0;
   /** Answers that this connection has had, those that it gave itself counted. */
@@ -96,9 +113,10 @@ export class Peer extends Emitter<PeerEvents> {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
-  constructor(options: PeerOptions, signal: Signal) {
+  constructor(options: PeerOptions, signal: Signal, lines = LINES_OF_TWO) {
     super();
     this.#options = options;
+    this.#lines = lines;
     this.#signal = signal;
     this.#silence = new SilenceWatch(() => this.#receivers(), {
       silent: (again) => {
@@ -139,8 +157,40 @@ export class Peer extends Emitter<PeerEvents> {
       await negotiating;
     } finally {
       this.#negotiating = undefined;
-      if (this.#restartWanted) this.restart();
+      this.#goOnOffering();
     }
+  }
+
+  /** Makes room for more voices and pictures: one more offer, and what flows flows on. */
+  grow(lines: Lines): void {
+    if (this.#closed || lines === this.#lines) return;
+    this.#lines = lines;
+    this.#addSlots(this.pc);
+    if (!this.#negotiating) this.#goOnOffering();
+  }
+
+  /** What was asked for while an offer was on its way. */
+  #goOnOffering(): void {
+    if (this.#restartWanted) this.restart();
+    else if (this.#unoffered && this.#answered) this.#offerMore();
+  }
+
+  #offerMore(): void {
+    this.#negotiating = this.#negotiate({})
+      .catch((error: unknown) => {
+        if (!this.#closed) this.emit("refused", error);
+      })
+      .finally(() => {
+        this.#negotiating = undefined;
+        if (this.#restartWanted) this.restart();
+        else if (this.#unoffered && !this.#closed) this.#offerMoreSoon();
+      });
+  }
+
+  #offerMoreSoon(): void {
+    setTimeout(() => {
+      if (!this.#closed && !this.#negotiating) this.#goOnOffering();
+    }, RESTART_AGAIN_MS[0]);
   }
 
   /** Finds a new path through the network; keys and media stay. The old path is used until there is a new one. */
@@ -171,7 +221,7 @@ export class Peer extends Emitter<PeerEvents> {
    */
   #restartAlone(): boolean {
     const next = this.#later[0];
-    if (!next || this.#negotiating || this.#rebuildWanted || this.#closed) return false;
+    if (!next || this.#negotiating || this.#rebuildWanted || this.#unoffered || this.#closed) return false;
     this.#later.shift();
     this.#negotiating = this.#goOn(next)
       .catch(() => {
@@ -181,7 +231,7 @@ export class Peer extends Emitter<PeerEvents> {
       })
       .finally(() => {
         this.#negotiating = undefined;
-        if (this.#restartWanted) this.restart();
+        this.#goOnOffering();
       });
     return true;
   }
@@ -225,6 +275,15 @@ export class Peer extends Emitter<PeerEvents> {
     if (track) this.#tracks.set(source, track);
     else this.#tracks.delete(source);
     await this.#senders.get(source)?.sender.replaceTrack(track ?? null);
+    // Another camera may be of another height.
+    if (track && this.#wanted.has(source)) this.#fit(source);
+  }
+
+  /** How high others show a source of ours, in pixels: 0 is nobody, and then it is not coded. */
+  setWanted(source: Source, maxHeight: number): void {
+    if (source === "mic") return;
+    this.#wanted.set(source, maxHeight);
+    this.#fit(source);
   }
 
   /** What the server says the slots carry now. */
@@ -282,15 +341,17 @@ export class Peer extends Emitter<PeerEvents> {
     this.#generation = 0;
     this.#later = [];
     this.#rebuildWanted = false;
-    const send = (kind: "audio" | "video", encoding: RTCRtpEncodingParameters): RTCRtpTransceiver =>
-      pc.addTransceiver(kind, { direction: "sendonly", sendEncodings: [encoding] });
+    const send = (kind: "audio" | "video", sendEncodings: RTCRtpEncodingParameters[]): RTCRtpTransceiver =>
+      pc.addTransceiver(kind, { direction: "sendonly", sendEncodings });
     this.#senders = new Map([
-      ["mic", send("audio", {})],
-      ["camera", send("video", { maxBitrate: CAMERA_BPS_MAX, maxFramerate: 30 })],
-      ["screen", send("video", { maxBitrate: SCREEN_BPS_MAX, maxFramerate: 30 })],
+      ["mic", send("audio", [{}])],
+      ["camera", send("video", cameraEncodings(this.#lines.simulcast))],
+      ["screen", send("video", screenEncodings())],
     ]);
-    for (const kind of ["audio", "video", "video"]) pc.addTransceiver(kind, { direction: "recvonly" });
     for (const transceiver of pc.getTransceivers()) this.#preferCodecs(transceiver);
+    this.#addSlots(pc);
+    this.#unoffered = false;
+    this.#simulcast = false;
     for (const source of SENDS) {
       const track = this.#tracks.get(source);
       if (track) void this.#senders.get(source)?.sender.replaceTrack(track);
@@ -310,31 +371,49 @@ export class Peer extends Emitter<PeerEvents> {
     this.#watch();
   }
 
+  /** Adds the slots that are missing. */
+  #addSlots(pc: RTCPeerConnection): void {
+    const there = pc.getTransceivers().slice(SENDS.length);
+    for (const kind of ["audio", "video"] as const) {
+      const missing = this.#lines[kind] - there.filter(({ receiver }) => receiver.track.kind === kind).length;
+      for (let n = 0; n < missing; n += 1) {
+        this.#preferCodecs(pc.addTransceiver(kind, { direction: "recvonly" }));
+        this.#unoffered = true;
+      }
+    }
+  }
+
   #preferCodecs(transceiver: RTCRtpTransceiver): void {
     const kind = transceiver.receiver.track.kind;
     const codecs = RTCRtpReceiver.getCapabilities(kind)?.codecs;
     if (!codecs || !("setCodecPreferences" in transceiver)) return;
-    const prefer = kind === "audio" ? "audio/opus" : `video/${this.#options.videoCodec}`;
-    transceiver.setCodecPreferences(orderCodecs(codecs, prefer, this.#options.red));
+    const ordered = (name: string) => orderCodecs(codecs, name, this.#options.red);
+    const many = kind === "video" && this.#lines.video > LINES_OF_TWO.video;
+    // Whoever comes to a group call has to see it: VP8, which all can. And an offer of a dozen lines with all codecs is too long.
+    if (many) transceiver.setCodecPreferences(onlyCodec(ordered("video/VP8"), "video/VP8"));
+    else transceiver.setCodecPreferences(ordered(kind === "audio" ? "audio/opus" : `video/${this.#options.videoCodec}`));
   }
 
   async #negotiate(options: RTCOfferOptions): Promise<void> {
     const pc = this.pc;
     const told = this.#slotsTold;
+    const restarts = options.iceRestart === true || !this.#answered;
     const iceServers = await this.#options.ice.fresh();
     if (this.#closed) return;
     if (iceServers !== this.#iceServers) {
       this.#iceServers = iceServers;
       pc.setConfiguration(this.#configuration());
     }
-    const offer = await pc.createOffer(options);
-    await pc.setLocalDescription(offer);
-    // At once, without candidates: the server is ICE-lite and learns our address from the first check.
-    const answer = await this.#signal(withOpusDtx(offer.sdp ?? ""));
+    const more = this.#unoffered;
+    this.#unoffered = false;
+    const answer = await this.#offer(pc, options).catch((error: unknown) => {
+      this.#unoffered ||= more;
+      throw error;
+    });
     if (this.#closed || pc !== this.pc) return;
     // Our encoder goes by what the answer asks for.
     this.#answer = withOpusDtx(answer.sdp);
-    const sdp = newestFirst(this.#answer, this.#generation++);
+    const sdp = newestFirst(this.#answer, restarts ? this.#generation++ : Math.max(0, this.#generation - 1));
     if (this.#answered && !samePeer(pc.remoteDescription?.sdp, sdp)) {
       // The server has lost our media and made a new end: meet it with a new one of ours.
       this.#build();
@@ -342,10 +421,47 @@ export class Peer extends Emitter<PeerEvents> {
     }
     await pc.setRemoteDescription({ type: "answer", sdp });
     this.#answered = true;
-    this.#later = credentialsForLater(answer.sdp);
-    this.#silence.mended();
+    if (restarts) {
+      this.#later = credentialsForLater(answer.sdp);
+      this.#silence.mended();
+    }
+    this.#fitToAnswer();
     // What was told meanwhile is newer than the answer; the lines may be new all the same.
     this.setSlots(told === this.#slotsTold ? answer.slots : this.#slots);
+  }
+
+  async #offer(pc: RTCPeerConnection, options: RTCOfferOptions): ReturnType<Signal> {
+    const offer = await pc.createOffer(options);
+    await pc.setLocalDescription(offer);
+    // At once, without candidates: the server is ICE-lite and learns our address from the first check.
+    return this.#signal(withOpusDtx(offer.sdp ?? ""));
+  }
+
+  /** The answer says in how many sizes the camera is sent. */
+  #fitToAnswer(): void {
+    const camera = this.#senders.get("camera");
+    if (!camera) return;
+    this.#simulcast = takesSimulcast(this.#answer, camera.mid);
+    if (this.#lines.simulcast && !this.#simulcast) this.#change("camera", makeWhole);
+    for (const source of this.#wanted.keys()) this.#fit(source);
+  }
+
+  #fit(source: Source): void {
+    const maxHeight = this.#wanted.get(source) ?? ALL;
+    const height = this.#tracks.get(source)?.getSettings?.().height;
+    this.#change(source, (encodings) => fit(encodings, { maxHeight, height, simulcast: this.#simulcast }));
+  }
+
+  /** Changes the encodings of a line, one change after another: browsers refuse two at once. */
+  #change(source: Source, how: (encodings: RTCRtpEncodingParameters[]) => boolean): void {
+    const change = async () => {
+      const sender = this.#senders.get(source)?.sender;
+      if (!sender || this.#closed) return;
+      const parameters = sender.getParameters();
+      if (how(parameters.encodings)) await sender.setParameters(parameters);
+    };
+    // A browser that would have none of it sends on as it was.
+    this.#fitting = this.#fitting.then(change).catch(() => undefined);
   }
 
   #onConnectionState(): void {

@@ -16,6 +16,16 @@ export type Blocks = {
   blocked: Array<Person>;
 };
 
+/** Have more people ring. A call of two becomes a group call by it. */
+export type CallAdd = {
+  /** The request's number. */
+  id: RequestId;
+  /** Which call. */
+  call_id: CallId;
+  /** Whom: at most 32 at once. Of the call of a group, members only. */
+  users: Array<UserId>;
+};
+
 /** Connect the media of a call. */
 export type CallConnect = {
   /** The request's number. */
@@ -40,7 +50,7 @@ export type CallDecline = {
 export type CallElsewhere = {
   /** Which call. */
   call_id: CallId;
-  /** The other side. */
+  /** The other side; of a group call, who started it. */
   peer: Person;
   /** What it started as. */
   media: MediaKind;
@@ -50,6 +60,10 @@ export type CallElsewhere = {
   device_id: DeviceId;
   /** That device's name, where it has one. */
   device_name?: string;
+  /** It is a group call: `call.roster` says who is in, and it goes on when one leaves. */
+  conference?: boolean;
+  /** The group that it is of. */
+  group?: CallGroup;
 };
 
 /** A call is over for this device. */
@@ -72,6 +86,24 @@ export type CallEntry = {
   outcome: CallOutcome;
   /** From the answer to the end. Absent: nobody answered. */
   duration_ms?: number;
+};
+
+/** The group that a call is of. */
+export type CallGroup = {
+  /** The group. */
+  group_id: string;
+  /** Its name. */
+  name: string;
+};
+
+/** Raise one's hand, or take it down. */
+export type CallHand = {
+  /** The request's number. */
+  id: RequestId;
+  /** Which call. */
+  call_id: CallId;
+  /** Up, or not. */
+  raised: boolean;
 };
 
 /** `GET /v1/calls`: this user's calls, newest first. */
@@ -105,6 +137,10 @@ export type CallIncoming = {
   media: MediaKind;
   /** When it stops ringing, by the server's clock (`welcome.now`). */
   expires_at: Timestamp;
+  /** It is a group call: `call.roster` says who is in, and it goes on when one leaves. */
+  conference?: boolean;
+  /** The group that it is of. */
+  group?: CallGroup;
 };
 
 /** Call someone. */
@@ -146,12 +182,52 @@ export type CallMissed = {
 /** What became of a call: an `EndReason` that holds for both sides. */
 export type CallOutcome = "hangup" | "declined" | "busy" | "cancelled" | "missed" | "failed" | "lost";
 
+/** Who is in a call, before one joins it. */
+export type CallPeek = {
+  /** Which call. */
+  call_id: CallId;
+  /** What it was started as. */
+  media: MediaKind;
+  /** When it was started. */
+  started_at: Timestamp;
+  /** Who is in it, in the order of their coming. */
+  participants: Array<Person>;
+};
+
+/** What the others show of what this device sends. What nobody shows can be paused at its source. */
+export type CallPublish = {
+  /** Which call. */
+  call_id: CallId;
+  /** Each source that is sent, once. */
+  wanted: Array<PublishWanted>;
+};
+
 /** How well the media of a call flows. */
 export type CallQuality = {
   /** Which call. */
   call_id: CallId;
   /** Figures of everyone who is in. */
   participants: Array<ParticipantQuality>;
+};
+
+/** Show the others how one feels. Kept nowhere. */
+export type CallReact = {
+  /** The request's number. */
+  id: RequestId;
+  /** Which call. */
+  call_id: CallId;
+  /** One emoji: at most 32 bytes, no letters and digits alone. */
+  reaction: string;
+};
+
+/** Somebody shows how they feel. */
+export type CallReaction = {
+  /** Which call. */
+  call_id: CallId;
+  /** Who. */
+  from: Participant;
+  /** One emoji. */
+  reaction: string;
 };
 
 /** A call that has ended. */
@@ -178,6 +254,16 @@ export type CallRecord = {
   peer_quality?: QualitySummary;
 };
 
+/** Take somebody out of a group call, or stop their ringing. */
+export type CallRemove = {
+  /** The request's number. */
+  id: RequestId;
+  /** Which call. */
+  call_id: CallId;
+  /** Whom. They come back only when somebody adds them. */
+  user_id: UserId;
+};
+
 /** A request about a call that needs nothing but the call. */
 export type CallRequest = {
   /** The request's number. */
@@ -192,8 +278,14 @@ export type CallRoster = {
   call_id: CallId;
   /** Rises with every change. */
   version: number;
-  /** Everyone who is in. */
+  /** Everyone who is in, in the order of their coming. */
   participants: Array<RosterEntry>;
+  /** It is a group call; one of two becomes one when somebody adds a third. */
+  conference?: boolean;
+  /** Of a group call: who rings. */
+  ringing?: Array<Person>;
+  /** Of a group call: those of its participants who may remove others. */
+  hosts?: Array<UserId>;
 };
 
 /** What this device's receive slots carry. */
@@ -208,7 +300,7 @@ export type CallSlots = {
 export type CallSnapshot = {
   /** Which call. */
   call_id: CallId;
-  /** The other side. */
+  /** The other side; of a group call, who started it. */
   peer: Person;
   /** Whether this user placed the call. */
   outgoing: boolean;
@@ -220,6 +312,18 @@ export type CallSnapshot = {
   answered_at?: Timestamp;
   /** This device has put it on hold. */
   held?: boolean;
+  /** It is a group call: `call.roster` says who is in, and it goes on when one leaves. */
+  conference?: boolean;
+  /** The group that it is of. */
+  group?: CallGroup;
+};
+
+/** Who speaks, loudest first; the first is the dominant speaker until another one is. */
+export type CallSpeakers = {
+  /** Which call. */
+  call_id: CallId;
+  /** Those who are heard now. */
+  speakers: Array<Participant>;
 };
 
 /** A call has moved on. */
@@ -230,6 +334,16 @@ export type CallState = {
   phase: Phase;
   /** When it was answered. */
   answered_at?: Timestamp;
+};
+
+/** What this device shows of a call, most important first. What nobody shows is not sent. */
+export type CallView = {
+  /** The request's number. */
+  id: RequestId;
+  /** Which call. */
+  call_id: CallId;
+  /** Pictures, at most as many as the device has video slots count. */
+  wants: Array<ViewWant>;
 };
 
 /** The running calls of this user on their other devices. */
@@ -263,6 +377,13 @@ export type ClientFrame =
   | { type: "call.media" } & CallMedia
   | { type: "call.hold" } & CallHold
   | { type: "call.join" } & CallRequest
+  | { type: "call.leave" } & CallRequest
+  | { type: "call.peek" } & CallRequest
+  | { type: "call.add" } & CallAdd
+  | { type: "call.remove" } & CallRemove
+  | { type: "call.hand" } & CallHand
+  | { type: "call.react" } & CallReact
+  | { type: "call.view" } & CallView
   | { type: "message.send" } & MessageSend
   | { type: "message.read" } & MessageRead
   | { type: "mailbox.ack" } & MailboxAck
@@ -369,7 +490,8 @@ export type EndReason =
   | "declined_elsewhere"
   | "failed"
   | "lost"
-  | "handed_over";
+  | "handed_over"
+  | "removed";
 
 /** An error as frames and HTTP answers carry it. */
 export type ErrorBody = {
@@ -420,6 +542,7 @@ export type ErrorCode =
   | "too_many_outstanding"
   | "too_large"
   | "server_full"
+  | "call_full"
   | "too_many_connections"
   | "too_many"
   | "unknown_conversation"
@@ -518,6 +641,33 @@ export type Group = {
   has_invite: boolean;
   /** Its last entry's place. */
   conversation_seq: number;
+};
+
+/** A group's call that goes on, as its members see it before they join. */
+export type GroupCall = {
+  /** The group. */
+  group_id: string;
+  /** The call: `call.join` goes in. */
+  call_id: CallId;
+  /** What it was started as. */
+  media: MediaKind;
+  /** Who started it. */
+  started_by: Person;
+  /** When. */
+  started_at: Timestamp;
+  /** How many devices are in it. */
+  participants: number;
+};
+
+/**
+ * The call of a group has begun, has another number of participants, or is over. To members who are not in it, some times a second at
+ * most.
+ */
+export type GroupCallChanged = {
+  /** The group. */
+  group_id: string;
+  /** The call that goes on; absent: none does. */
+  call?: GroupCall;
 };
 
 /** What happened to a group; the message's sender did it. */
@@ -959,6 +1109,8 @@ export type OkFrame = {
   sdp?: string;
   /** `call.connect`: the receive slots of the offer. */
   slots?: Array<Slot>;
+  /** `call.peek`: who is in it. */
+  peek?: CallPeek;
   /** `message.send`: where it stands. */
   message?: MessageSent;
 };
@@ -1067,6 +1219,14 @@ export type Profile = {
 export type ProfilePatch = {
   /** How others see you, 1 to 40 characters. */
   name?: string;
+};
+
+/** What the others show of one source. */
+export type PublishWanted = {
+  /** `camera` or `screen`. */
+  source: Source;
+  /** The highest picture that is shown, in pixels; absent: nobody shows it. */
+  max_height?: number;
 };
 
 /** The keys of a [`PushSubscription`]. */
@@ -1181,6 +1341,8 @@ export type RosterEntry = {
   name: string;
   /** They have put the call on hold. */
   held?: boolean;
+  /** When they raised their hand; absent: it is down. */
+  hand_at?: Timestamp;
   /** Whose device. */
   user_id: UserId;
   /** Which device. */
@@ -1206,6 +1368,10 @@ export type ServerFrame =
   | { type: "call.roster" } & CallRoster
   | { type: "call.slots" } & CallSlots
   | { type: "call.quality" } & CallQuality
+  | { type: "call.speakers" } & CallSpeakers
+  | { type: "call.publish" } & CallPublish
+  | { type: "call.reaction" } & CallReaction
+  | { type: "call.group" } & GroupCallChanged
   | { type: "call.ended" } & CallEnded
   | { type: "call.missed" } & CallMissed
   | { type: "calls.elsewhere" } & CallsElsewhere
@@ -1302,7 +1468,7 @@ export type Slot = {
 export type Source = "mic" | "camera" | "screen";
 
 /** Whom a call is for. */
-export type Target = { "user": UserId };
+export type Target = { "user": UserId } | { "group": string };
 
 /**
  * A moment, in milliseconds since the Unix epoch.
@@ -1382,6 +1548,18 @@ export type Verify = {
   unlink_others?: boolean;
 };
 
+/** A picture that is shown. */
+export type ViewWant = {
+  /** Whose. */
+  user_id: UserId;
+  /** On which device of theirs. */
+  device_id: DeviceId;
+  /** `camera` or `screen`. */
+  source: Source;
+  /** How high it is shown, in pixels of the screen. */
+  max_height: number;
+};
+
 /** A voice note. */
 export type VoiceContent = {
   /** As in a message with media. What it names must have been sent as a voice note. */
@@ -1422,6 +1600,8 @@ export type Welcome = {
   missed_calls: Array<CallMissed>;
   /** The running calls of this user on their other devices. */
   calls_elsewhere: Array<CallElsewhere>;
+  /** Calls of this user's groups that go on. */
+  group_calls?: Array<GroupCall>;
   /** STUN and TURN servers to use. */
   ice_servers: Array<IceServer>;
   /**
@@ -1508,6 +1688,7 @@ export const ERROR_CLASSES: Record<ErrorCode, ErrorClass> = {
   too_many_outstanding: "limit",
   too_large: "limit",
   server_full: "limit",
+  call_full: "limit",
   too_many_connections: "limit",
   too_many: "limit",
   unknown_conversation: "invalid",
@@ -1576,6 +1757,7 @@ export const ERROR_SENTENCES: Record<ErrorCode, string> = {
   too_many_outstanding: "Too many requests are waiting for an answer.",
   too_large: "This is too large.",
   server_full: "The server can't take another call now.",
+  call_full: "This call is full.",
   too_many_connections: "Too many connections.",
   too_many: "You can't add more of these. Remove one first.",
   unknown_conversation: "There is no such conversation.",

@@ -70,3 +70,9 @@ export function orderCodecs<C extends { mimeType: string }>(codecs: readonly C[]
   const first = (codec: C) => name(codec) === prefer.toLowerCase();
   return [...wanted.filter(first), ...wanted.filter((codec) => !first(codec))];
 }
+
+/** Of these the one codec, and what resends its packets. */
+export function onlyCodec<C extends { mimeType: string }>(codecs: readonly C[], name: string): C[] {
+  const wanted = [name.toLowerCase(), "video/rtx"];
+  return codecs.filter(({ mimeType }) => wanted.includes(mimeType.toLowerCase()));
+}

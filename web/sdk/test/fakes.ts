@@ -105,6 +105,11 @@ class FakeTransceiver {
       this.track = track;
       return Promise.resolve();
     },
+    getParameters: () => ({ encodings: structuredClone(this.encodings) }),
+    setParameters: ({ encodings }: { encodings: RTCRtpEncodingParameters[] }) => {
+      this.encodings = encodings;
+      return Promise.resolve();
+    },
   };
 
   constructor(
@@ -112,6 +117,7 @@ class FakeTransceiver {
     readonly kind: string,
     readonly direction: string,
     pc: FakePeerConnection,
+    public encodings: RTCRtpEncodingParameters[] = [],
   ) {
     this.receiver = {
       track: { kind },
@@ -148,8 +154,9 @@ export class FakePeerConnection {
     FakePeerConnection.all.push(this);
   }
 
-  addTransceiver(kind: string, init: { direction: string }): FakeTransceiver {
-    const transceiver = new FakeTransceiver(String(this.transceivers.length), kind, init.direction, this);
+  addTransceiver(kind: string, init: { direction: string; sendEncodings?: RTCRtpEncodingParameters[] }): FakeTransceiver {
+    const mid = String(this.transceivers.length);
+    const transceiver = new FakeTransceiver(mid, kind, init.direction, this, init.sendEncodings);
     this.transceivers.push(transceiver);
     return transceiver;
   }

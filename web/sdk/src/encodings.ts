@@ -1,0 +1,90 @@
+// What a camera and a screen are coded as: one picture, or three sizes of it at once (simulcast by RID, RFC 8853), and which of
+// those are worth sending when the others show them so small, or not at all.
+//
+// Invariant: what nobody shows is not coded. The smallest size is there as long as anybody shows anything.
+
+/** What a camera may use. A talking head at 720p gains little above this. */
+const CAMERA_BPS_MAX = 1_800_000;
+/** What a shared screen may use: text needs bits when it scrolls. */
+const SCREEN_BPS_MAX = 2_500_000;
+/**
+ * The three sizes, the smallest first. Their bitrates are what a talking head needs at 180, 360 and 720 lines; more of the smaller
+ * ones takes from the large one, less makes thumbnails muddy.
+ */
+const SIZES = [
+  { rid: "q", scale: 4, maxBitrate: 150_000 },
+  { rid: "h", scale: 2, maxBitrate: 500_000 },
+  { rid: "f", scale: 1, maxBitrate: 1_500_000 },
+] as const;
+/** By how much one picture may be made smaller. Few steps: each change costs a key frame. */
+const STEPS = [4, 3, 2, 1.5, 1];
+/** What a camera is taken to have where the browser does not tell. */
+const HEIGHT_GUESS = 720;
+
+/** Everything of a source is wanted, as in a call of two. */
+export const ALL = Number.POSITIVE_INFINITY;
+
+export function cameraEncodings(simulcast: boolean): RTCRtpEncodingParameters[] {
+  if (!simulcast) return [{ maxBitrate: CAMERA_BPS_MAX, maxFramerate: 30 }];
+  return SIZES.map(({ rid, scale, maxBitrate }) => ({ rid, scaleResolutionDownBy: scale, maxBitrate, maxFramerate: 30 }));
+}
+
+export function screenEncodings(): RTCRtpEncodingParameters[] {
+  return [{ maxBitrate: SCREEN_BPS_MAX, maxFramerate: 30 }];
+}
+
+/** Whether the answer takes several sizes on this line. One that does not is sent the first of them, as a picture of its own. */
+export function takesSimulcast(answer: string, mid: string | null): boolean {
+  const sections = answer.split(/^(?=m=)/m).slice(1);
+  const section = sections.find((lines) => /^a=mid:(\S+)/m.exec(lines)?.[1] === mid);
+  return section !== undefined && /^a=simulcast:recv /m.test(section);
+}
+
+export interface Wanted {
+  /** The highest picture that anybody shows, in pixels: 0 is nobody, `ALL` as it is. */
+  maxHeight: number;
+  /** How high what the track brings is; absent: the browser does not tell. */
+  height: number | undefined;
+  /** The server takes several sizes. */
+  simulcast: boolean;
+}
+
+/** Fits the encodings of a camera to what is wanted. Says whether that changed anything. */
+export function fit(encodings: RTCRtpEncodingParameters[], wanted: Wanted): boolean {
+  const height = wanted.height ?? HEIGHT_GUESS;
+  let changed = false;
+  const set = (encoding: RTCRtpEncodingParameters, to: RTCRtpEncodingParameters): void => {
+    if (isAs(encoding, to)) return;
+    Object.assign(encoding, to);
+    changed = true;
+  };
+  if (wanted.simulcast && encodings.length > 1) {
+    encodings.forEach((encoding, n) => {
+      const smaller = SIZES[n - 1];
+      // The size below is not enough, so this one is needed.
+      const needed = smaller === undefined || height / smaller.scale < wanted.maxHeight;
+      set(encoding, { active: wanted.maxHeight > 0 && needed });
+    });
+    return changed;
+  }
+  encodings.forEach((encoding, n) => {
+    const scale = STEPS.find((step) => height / step >= wanted.maxHeight) ?? 1;
+    // Paused it keeps its size: what comes back is a key frame anyway.
+    if (n > 0 || wanted.maxHeight === 0) set(encoding, { active: false });
+    else set(encoding, { active: true, scaleResolutionDownBy: scale });
+  });
+  return changed;
+}
+
+/** Makes the first of several sizes a whole picture: the server has taken but one. */
+export function makeWhole(encodings: RTCRtpEncodingParameters[]): boolean {
+  const first = encodings[0];
+  if (!first || first.maxBitrate === CAMERA_BPS_MAX) return false;
+  Object.assign(first, { scaleResolutionDownBy: 1, maxBitrate: CAMERA_BPS_MAX, maxFramerate: 30 });
+  return true;
+}
+
+function isAs(encoding: RTCRtpEncodingParameters, to: RTCRtpEncodingParameters): boolean {
+  const scale = to.scaleResolutionDownBy;
+  return (encoding.active ?? true) === to.active && (scale === undefined || (encoding.scaleResolutionDownBy ?? 1) === scale);
+}
