@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 use tertulia_common::{PeerId, RoomId, ShardId};
-use tertulia_sfu_core::{ConnectError, Connected, Event, Limits, PeerConfig};
+use tertulia_sfu_core::{ConnectError, Connected, Event, Limits, PeerConfig, Want};
 use tokio::sync::{mpsc, oneshot};
 
 /// How the unit listens, and what it may hold.
@@ -78,11 +78,16 @@ pub enum StartError {
 const EVENTS_MAX: usize = 4_096;
 /// Offers that wait for a shard. An offer takes half a millisecond: this is a second's work.
 const OFFERS_WAITING_MAX: usize = 1_024;
+/// Views that wait for a shard, each of a kilobyte or two. A view takes some microseconds: this is a moment's work, and
+/// more would only be older.
+const VIEWS_WAITING_MAX: usize = 1_024;
 
 struct Shard {
     commands: mpsc::UnboundedSender<Command>,
-    /// Places in the queue of offers, the only commands that clients can make at will.
+    /// Places in the queue of offers. They and views are the only commands that clients can make at will.
     offers: Arc<tokio::sync::Semaphore>,
+    /// Places in the queue of views.
+    views: Arc<tokio::sync::Semaphore>,
     waker: mio::Waker,
     published: Arc<Published>,
     address: SocketAddr,
@@ -97,6 +102,7 @@ impl Shard {
 
 struct Inner {
     shards: Vec<Shard>,
+    wants_max: usize,
     threads: parking_lot::Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -146,9 +152,11 @@ pub fn start(config: Config) -> Result<(Sfu, mpsc::Receiver<Event>), StartError>
         let (worker, waker) = Worker::new(core, socket, tcp, queue, events.clone(), Arc::clone(&published))?;
         threads.push(std::thread::Builder::new().name(format!("sfu-{index}")).spawn(move || worker.run())?);
         let offers = Arc::new(tokio::sync::Semaphore::new(OFFERS_WAITING_MAX));
-        shards.push(Shard { commands, offers, waker, published, address: bound });
+        let views = Arc::new(tokio::sync::Semaphore::new(VIEWS_WAITING_MAX));
+        shards.push(Shard { commands, offers, views, waker, published, address: bound });
     }
-    Ok((Sfu { inner: Arc::new(Inner { shards, threads: parking_lot::Mutex::new(threads) }) }, receiver))
+    let (wants_max, threads) = (config.limits.view_wants_max, parking_lot::Mutex::new(threads));
+    Ok((Sfu { inner: Arc::new(Inner { shards, wants_max, threads }) }, receiver))
 }
 
 impl Sfu {
@@ -209,6 +217,23 @@ impl Sfu {
     /// Stops the peer's media, to and from the others, until it is admitted again. Its connection stays up.
     pub fn hold(&self, shard: ShardId, _room: RoomId, peer: PeerId) {
         self.send(shard, Command::Hold { peer });
+    }
+
+    /// Says what the peer shows, the most important first: from here on its slots for pictures carry that and nothing else.
+    /// Publishers who are not there are passed over, and shown when they come. A new connection of the peer's begins without
+    /// a view. False if too many views wait for the shard (they are counted): then nothing has changed, and it can be said
+    /// again.
+    #[must_use]
+    pub fn view(&self, shard: ShardId, room: RoomId, peer: PeerId, mut wants: Vec<Want>) -> bool {
+        let Some(shard) = self.shard(shard) else { return false };
+        let Ok(place) = Arc::clone(&shard.views).try_acquire_owned() else {
+            shard.published.refuse_view();
+            return false;
+        };
+        // One more than the shard takes, so that it counts them.
+        wants.truncate(self.inner.wants_max.saturating_add(1));
+        wants.shrink_to_fit();
+        shard.send(Command::View { room, peer, wants, place })
     }
 
     /// Forgets the peer.

@@ -24,5 +24,5 @@ pub use handle::{Config, Sfu, StartError, shard_count, start};
 pub use ports::{Advertised, AdvertisedError};
 pub use tcp::TcpLimits;
 pub use tertulia_sfu_core::{
-    ConnectError, Connected, Event, GoneReason, Limits, PeerQuality, SlotState, Source, TrackQuality,
+    ConnectError, Connected, Event, FULL_HEIGHT, GoneReason, Limits, PeerQuality, SlotState, Source, TrackQuality, Want,
 };

@@ -24,6 +24,7 @@ struct Snapshot {
     kernel: KernelFigures,
     turns: [u64; TURN_BOUNDS_S.len()],
     turn_time: Duration,
+    views_refused: u64,
 }
 
 /// What a shard publishes.
@@ -49,6 +50,7 @@ impl Default for Published {
             kernel: KernelFigures::default(),
             turns: [0; TURN_BOUNDS_S.len()],
             turn_time: Duration::ZERO,
+            views_refused: 0,
         };
         Self { state: Mutex::new(State { snapshot, busy_since: (Instant::now(), Duration::ZERO), busy: 0.0 }) }
     }
@@ -71,6 +73,10 @@ impl Published {
             state.busy = (state.snapshot.turn_time - before).as_secs_f64() / passed.as_secs_f64();
             state.busy_since = (Instant::now(), state.snapshot.turn_time);
         }
+    }
+
+    pub(crate) fn refuse_view(&self) {
+        self.state.lock().snapshot.views_refused += 1;
     }
 
     /// The part of its time that the shard was busy, lately.
@@ -170,6 +176,8 @@ const FIGURES: &[Figure] = &[
     ("tertulia_sfu_nacks_received", "NACKs from subscribers", C, |s| s.counters.nacks_received),
     ("tertulia_sfu_nacks_sent", "NACKs to publishers", C, |s| s.counters.nacks_sent),
     ("tertulia_sfu_sources_without_slot", "Pictures that found no free slot", C, |s| s.counters.sources_without_slot),
+    ("tertulia_sfu_wants_over_limit", "Pictures wanted beyond what a client may", C, |s| s.counters.wants_over_limit),
+    ("tertulia_sfu_views_refused", "Views that found too many others waiting", C, |s| s.views_refused),
     ("tertulia_sfu_addresses_changed", "Peers that came from a new address", C, |s| s.counters.addresses_changed),
     ("tertulia_sfu_restarts_unasked", "Restarts of ICE that clients made by themselves", C, |s| {
         s.counters.restarts_unasked

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tertulia_common::{PeerId, RoomId};
-use tertulia_sfu_core::{ConnectError, Connected, Event, Path, Protocol, Shard};
+use tertulia_sfu_core::{ConnectError, Connected, Event, Path, Protocol, Shard, Want};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
@@ -44,6 +44,13 @@ pub(crate) enum Command {
     },
     Hold {
         peer: PeerId,
+    },
+    View {
+        room: RoomId,
+        peer: PeerId,
+        wants: Vec<Want>,
+        /// Its place in the queue, free again when this is dropped.
+        place: OwnedSemaphorePermit,
     },
     Remove {
         peer: PeerId,
@@ -168,6 +175,10 @@ impl Worker {
                 }
                 Ok(Command::Admit { peer }) => self.shard.admit(now, peer),
                 Ok(Command::Hold { peer }) => self.shard.hold(now, peer),
+                Ok(Command::View { room, peer, wants, place }) => {
+                    drop(place);
+                    self.shard.view(now, room, peer, &wants);
+                }
                 Ok(Command::Remove { peer }) => self.shard.remove(now, peer),
                 Ok(Command::CloseRoom { room }) => self.shard.close_room(now, room),
                 Ok(Command::Stop) | Err(mpsc::error::TryRecvError::Disconnected) => return false,

@@ -36,6 +36,7 @@ mod shard;
 mod speakers;
 mod sync;
 mod timer;
+mod view;
 
 #[doc(hidden)]
 pub mod fuzzing {
@@ -52,6 +53,7 @@ pub use path::{Path, Told};
 pub use peer::PeerConfig;
 pub use quality::Counters;
 pub use shard::{Randomness, Shard};
+pub use view::{FULL_HEIGHT, Want};
 
 /// What a datagram travels by.
 pub use str0m::net::Protocol;

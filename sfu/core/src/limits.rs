@@ -16,6 +16,8 @@ pub struct Limits {
     pub offer_bytes_max: usize,
     /// Lines (`m=`) of an offer: 3 that send and 28 that receive. Every line costs at each wake-up of its peer.
     pub offer_lines_max: usize,
+    /// Pictures that one client may say it shows. Each is 24 bytes, and is looked up whenever someone comes or goes.
+    pub view_wants_max: usize,
     /// Bits a second that one peer may publish; packets above it are dropped. Screens at 4K need 8 Mbit/s.
     pub publish_bitrate_max_bps: u64,
     /// Far ends from which one peer is heard. Each was shown by an authenticated STUN request; browsers use up to 4 by
@@ -55,6 +57,7 @@ impl Default for Limits {
             room_peers_max: 128,
             offer_bytes_max: 64 * 1024,
             offer_lines_max: 31,
+            view_wants_max: 64,
             publish_bitrate_max_bps: 12_000_000,
             peer_addresses_max: 24,
             peer_silence_max: Duration::from_secs(6),

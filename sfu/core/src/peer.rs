@@ -12,6 +12,7 @@ use crate::offer::{self, Line, Offer};
 use crate::quality::{self, Added, StreamFigures};
 use crate::speakers::Voice;
 use crate::sync::PublisherClock;
+use crate::view::View;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use str0m::bwe::{Bitrate, BweKind};
@@ -120,6 +121,8 @@ pub(crate) struct Peer {
     pub(crate) admitted: bool,
     /// Its room counts it among those who are admitted.
     pub(crate) present: bool,
+    /// What it shows, if it has said so.
+    pub(crate) view: Option<View>,
     /// How many of the others' pictures it had no slot for, when its room was arranged last.
     pub(crate) unplaced: usize,
     pub(crate) link: Link,
@@ -169,6 +172,7 @@ impl Peer {
             room: new.room,
             admitted: false,
             present: false,
+            view: None,
             unplaced: 0,
             link: Link::Connecting { since: now },
             last_heard: now,

@@ -83,6 +83,8 @@ pub struct Counters {
     pub packets_lost: u64,
     /// Pictures that found no free slot, summed over the receivers.
     pub sources_without_slot: u64,
+    /// Pictures that a client wanted beyond what it may.
+    pub wants_over_limit: u64,
     /// Peers that came from a new address.
     pub addresses_changed: u64,
     /// Restarts of ICE that clients made by themselves, with credentials that they were given before.

@@ -1,7 +1,8 @@
 //! A room: who is in it, and which slot carries whose source.
 //!
-//! Microphones go out by loudness where there are more than a peer has slots (see [`crate::speakers`]); pictures in the
-//! order of their coming, cameras before screens. What is carried stays where it is while it is wanted.
+//! Microphones go out by loudness where there are more than a peer has slots (see [`crate::speakers`]); pictures as the
+//! peer's view says (see [`crate::view`]), before it has said anything in the order of their coming, cameras before screens.
+//! What is carried stays where it is while it is wanted.
 //!
 //! Invariant: a track's list of subscribers and the slots that carry it say the same; only [`point`] writes either. Packets
 //! only read them. A change touches what it concerns: whoever comes into a room costs each of the others a look at their
@@ -9,13 +10,18 @@
 
 use crate::event::Source;
 use crate::forward::Carried;
-use crate::peer::Peer;
+use crate::peer::{Peer, Track};
 use crate::speakers::{Mic, Speakers, Voice};
+use crate::view::Want;
+use rustc_hash::FxHashMap;
 use slab::Slab;
 use std::collections::BTreeSet;
 use std::time::Instant;
 use str0m::media::MediaKind;
-use tertulia_common::RoomId;
+use tertulia_common::{PeerId, RoomId};
+
+/// The places of a shard's peers.
+pub(crate) type Ids = FxHashMap<PeerId, usize>;
 
 /// A room, by the places of its peers.
 #[derive(Debug)]
@@ -115,19 +121,26 @@ impl Room {
     // === Who gets what ===
 
     /// Gives every admitted peer's slots to the others' sources.
-    pub(crate) fn arrange(&self, peers: &mut Slab<Peer>, arranged: &mut Arranged) {
+    pub(crate) fn arrange(&self, ids: &Ids, peers: &mut Slab<Peer>, arranged: &mut Arranged) {
         for &subscriber in &self.members {
             if !peers[subscriber].present {
                 continue;
             }
             let audio = self.settle_audio(subscriber, peers);
-            let video = self.settle_video(subscriber, peers);
+            let video = self.settle_video(subscriber, ids, peers);
             if audio || video {
                 arranged.changed.insert(subscriber);
             }
             let unplaced = self.unplaced(&peers[subscriber]);
             let before = std::mem::replace(&mut peers[subscriber].unplaced, unplaced);
             arranged.without_slot += unplaced.saturating_sub(before) as u64;
+        }
+    }
+
+    /// Makes one peer's slots carry what it shows.
+    pub(crate) fn show(&self, subscriber: usize, ids: &Ids, peers: &mut Slab<Peer>, arranged: &mut Arranged) {
+        if peers[subscriber].present && self.settle_video(subscriber, ids, peers) {
+            arranged.changed.insert(subscriber);
         }
     }
 
@@ -152,7 +165,13 @@ impl Room {
         settle(peers, subscriber, MediaKind::Audio, &wanted.collect::<Vec<_>>())
     }
 
-    fn settle_video(&self, subscriber: usize, peers: &mut Slab<Peer>) -> bool {
+    fn settle_video(&self, subscriber: usize, ids: &Ids, peers: &mut Slab<Peer>) -> bool {
+        if let Some(view) = &peers[subscriber].view {
+            let slots = peers[subscriber].slots.iter().filter(|slot| slot.kind == MediaKind::Video).count();
+            let there = view.wants().filter_map(|want| self.wanted(want, subscriber, ids, peers));
+            let wanted: Vec<Carried> = there.take(slots).collect();
+            return settle(peers, subscriber, MediaKind::Video, &wanted);
+        }
         let pictures = self.pictures(subscriber);
         let mut changed = false;
         for carried in pictures {
@@ -166,6 +185,15 @@ impl Room {
         changed
     }
 
+    /// The picture that is wanted, if it is there.
+    fn wanted(&self, want: &Want, subscriber: usize, ids: &Ids, peers: &Slab<Peer>) -> Option<Carried> {
+        let place = *ids.get(&want.publisher)?;
+        let publisher = peers.get(place).filter(|peer| peer.room == self.id && place != subscriber)?;
+        let is_it = |track: &Track| track.listed && track.source == want.source && track.kind == MediaKind::Video;
+        let track = publisher.tracks.iter().position(is_it)?;
+        Some(Carried { place, track, source: want.source })
+    }
+
     /// The pictures of the others, in the order in which they are given slots.
     fn pictures(&self, subscriber: usize) -> impl Iterator<Item = Carried> + '_ {
         let cameras = self.cameras.iter().map(|(place, track)| (*place, *track, Source::Camera));
@@ -176,6 +204,9 @@ impl Room {
 
     /// How many pictures of the others a peer has no slot for.
     fn unplaced(&self, peer: &Peer) -> usize {
+        if peer.view.is_some() {
+            return 0; // it has chosen
+        }
         let own = peer.tracks.iter().filter(|track| track.listed && track.kind == MediaKind::Video).count();
         let carried = peer.slots.iter().filter(|slot| slot.kind == MediaKind::Video && slot.carries.is_some()).count();
         (self.cameras.len() + self.screens.len()).saturating_sub(own + carried)

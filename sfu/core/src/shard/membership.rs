@@ -4,8 +4,9 @@ use super::Shard;
 use crate::event::{Event, GoneReason, SlotState};
 use crate::peer::Link;
 use crate::room::Arranged;
+use crate::view::{View, Want};
 use std::time::Instant;
-use tertulia_common::RoomId;
+use tertulia_common::{PeerId, RoomId};
 
 impl Shard {
     /// Gives a peer that is admitted to the others of its room, and them to it.
@@ -27,10 +28,28 @@ impl Shard {
         }
     }
 
+    /// Says what a peer shows, the most important first: from here on its slots for pictures carry that and nothing else. Who
+    /// is not there is passed over, and shown when they come. More than [`view_wants_max`](crate::Limits::view_wants_max) are
+    /// left out.
+    pub fn view(&mut self, now: Instant, room: RoomId, peer: PeerId, wants: &[Want]) {
+        let Some(&place) = self.by_id.get(&peer) else { return };
+        if self.peers[place].room != room {
+            return;
+        }
+        let (view, over) = View::new(wants, self.limits.view_wants_max);
+        self.counters.wants_over_limit += over as u64;
+        self.peers[place].view = Some(view);
+        let mut arranged = Arranged::default();
+        if let Some(room) = self.rooms.get(&room) {
+            room.show(place, &self.by_id, &mut self.peers, &mut arranged);
+        }
+        self.after_arranging(now, arranged);
+    }
+
     /// Gives the room's slots anew, and tells whom it concerns.
     fn arrange(&mut self, now: Instant, room: RoomId, mut arranged: Arranged) {
         if let Some(room) = self.rooms.get(&room) {
-            room.arrange(&mut self.peers, &mut arranged);
+            room.arrange(&self.by_id, &mut self.peers, &mut arranged);
         }
         self.after_arranging(now, arranged);
     }

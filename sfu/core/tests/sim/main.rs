@@ -2,6 +2,7 @@
 
 mod groups;
 mod networks;
+mod views;
 mod world;
 
 use std::collections::BTreeSet;

@@ -1,0 +1,141 @@
+//! What a client shows is what its slots carry.
+
+use crate::groups::{heard_from, room, slots_of};
+use crate::world::{Link, ROOM, World};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use str0m::media::MediaKind;
+use tertulia_sfu_core::{FULL_HEIGHT, Limits, Source, Want};
+
+/// Says which of the others' cameras a client shows.
+pub(crate) fn show(world: &mut World, who: usize, cameras: &[usize]) {
+    let want = |of: &usize| Want { publisher: world.clients[*of].id, source: Source::Camera, max_height: FULL_HEIGHT };
+    let wants: Vec<Want> = cameras.iter().map(want).collect();
+    let id = world.clients[who].id;
+    world.shard.view(world.now, ROOM, id, &wants);
+}
+
+/// Whose cameras a client's slots carry, slot by slot.
+fn cameras(world: &World, who: usize) -> Vec<Option<usize>> {
+    let carried = slots_of(world, who).into_iter().map(|slot| slot.carries);
+    let cameras = carried.filter(|carried| carried.is_none_or(|(_, source)| source == Source::Camera));
+    cameras.map(|carried| carried.map(|(peer, _)| peer.0 as usize - 1)).collect()
+}
+
+fn seen(world: &World, who: usize, since: u64) -> BTreeSet<usize> {
+    heard_from(world, who, MediaKind::Video, since)
+}
+
+#[test]
+fn c3_slots_carry_what_is_shown_and_nothing_else() {
+    let mut world = room(50, Link::CLEAN, 8, |_, client| client.slots = (0, 3));
+    world.run(1_000);
+    assert_eq!(seen(&world, 7, world.ms() - 300), BTreeSet::from([0, 1, 2]), "in the order of coming at first");
+    show(&mut world, 7, &[5, 1]);
+    world.run(500);
+    assert_eq!(seen(&world, 7, world.ms() - 300), BTreeSet::from([1, 5]));
+    assert_eq!(cameras(&world, 7).iter().flatten().count(), 2, "the third slot is empty");
+    show(&mut world, 7, &[]);
+    world.run(500);
+    assert_eq!(seen(&world, 7, world.ms() - 300), BTreeSet::new(), "what nobody shows is not forwarded");
+    assert_eq!(seen(&world, 6, world.ms() - 300), BTreeSet::from([0, 1, 2]), "and the others see what they saw");
+}
+
+#[test]
+fn c3_another_view_moves_slots_without_sdp_and_keeps_what_stays() {
+    let mut world = room(51, Link::CLEAN, 6, |_, client| client.slots = (0, 3));
+    show(&mut world, 0, &[1, 2, 3]);
+    world.run(1_000);
+    let before = cameras(&world, 0);
+    let numbers = |world: &World, of: usize| {
+        let heard = world.clients[0].heard.iter().filter(|heard| heard.from.0 as usize == of + 1);
+        heard.map(|heard| heard.number).collect::<Vec<_>>()
+    };
+    let answer = world.clients[0].answer.clone();
+    show(&mut world, 0, &[4, 3, 1]);
+    let changed = world.ms();
+    let shows = |world: &World| seen(world, 0, changed + 50).contains(&4);
+    assert!(world.run_until(400, shows), "a picture within {} ms", world.ms() - changed);
+    let after = cameras(&world, 0);
+    let moved = before.iter().zip(&after).filter(|(before, after)| before != after).count();
+    assert_eq!(moved, 1, "{before:?} became {after:?}");
+    world.run(500);
+    for of in [1, 3] {
+        let numbers = numbers(&world, of);
+        assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "what stays loses nothing");
+    }
+    assert_eq!(world.clients[0].answer, answer, "no new offer");
+    let order = [3, 1, 4];
+    world.events.clear();
+    show(&mut world, 0, &order);
+    world.run(200);
+    assert!(world.events.is_empty(), "another order moves nothing");
+}
+
+#[test]
+fn c3_whoever_is_wanted_and_comes_later_is_shown_when_they_come() {
+    let mut world = room(52, Link::CLEAN, 3, |_, client| client.slots = (1, 1));
+    let late = tertulia_common::PeerId(4);
+    let wants = [
+        Want { publisher: late, source: Source::Camera, max_height: FULL_HEIGHT },
+        Want { publisher: late, source: Source::Screen, max_height: FULL_HEIGHT },
+        Want { publisher: tertulia_common::PeerId(99), source: Source::Camera, max_height: FULL_HEIGHT },
+        Want { publisher: world.clients[0].id, source: Source::Camera, max_height: FULL_HEIGHT },
+        Want { publisher: world.clients[1].id, source: Source::Camera, max_height: 180 },
+    ];
+    world.shard.view(world.now, ROOM, world.clients[0].id, &wants);
+    world.run(1_000);
+    assert_eq!(seen(&world, 0, world.ms() - 300), BTreeSet::from([1]), "who is there, and not oneself");
+    let index = world.join();
+    assert!(world.run_until(5_000, |world| world.clients[index].connected > 0));
+    world.shard.admit(world.now, late);
+    world.clients[index].sending = true;
+    world.run(1_000);
+    assert_eq!(seen(&world, 0, world.ms() - 300), BTreeSet::from([3]), "the more important one");
+    world.shard.hold(world.now, late);
+    world.run(500);
+    assert_eq!(seen(&world, 0, world.ms() - 300), BTreeSet::from([1]), "and back");
+}
+
+#[test]
+fn c3_of_twenty_each_sees_whom_they_chose_soon_after() {
+    let link = Link { loss: 0.02, delay: Duration::from_millis(25), jitter: Duration::from_millis(10), ..Link::CLEAN };
+    let mut world = room(53, link, 20, |_, client| client.slots = (3, 4));
+    world.run(500);
+    for who in 0..20 {
+        let chosen: Vec<usize> = (1..=4).map(|step| (who + step * 3) % 20).collect();
+        show(&mut world, who, &chosen);
+    }
+    let chosen_at = world.ms();
+    let all = |world: &World| {
+        (0..20).all(|who| {
+            let seen = seen(world, who, chosen_at + 60);
+            (1..=4).all(|step| seen.contains(&((who + step * 3) % 20)))
+        })
+    };
+    assert!(world.run_until(1_500, all), "eighty pictures in {} ms", world.ms() - chosen_at);
+}
+
+#[test]
+fn c3_a_view_is_bounded_and_a_stranger_has_none() {
+    let limits = Limits { view_wants_max: 2, ..Limits::default() };
+    let mut world = World::with_limits(54, Link::CLEAN, limits);
+    for _ in 0..5 {
+        world.join_as(|client| client.slots = (0, 4));
+    }
+    assert!(world.run_until(10_000, |world| world.clients.iter().all(|client| client.connected > 0)));
+    for index in 0..5 {
+        world.shard.admit(world.now, world.clients[index].id);
+        world.clients[index].sending = true;
+    }
+    show(&mut world, 0, &[1, 2, 3, 4]);
+    world.run(500);
+    assert_eq!(seen(&world, 0, world.ms() - 200), BTreeSet::from([1, 2]));
+    assert_eq!(world.shard.counters().wants_over_limit, 2);
+    let nobody = tertulia_common::PeerId(77);
+    world.shard.view(world.now, ROOM, nobody, &[]);
+    let elsewhere = tertulia_common::RoomId(1);
+    world.shard.view(world.now, elsewhere, world.clients[1].id, &[]);
+    world.run(300);
+    assert_eq!(seen(&world, 1, world.ms() - 200).len(), 4, "a view of another room's is not this one's");
+}
