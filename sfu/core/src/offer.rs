@@ -6,21 +6,23 @@
 //!   feedback datagram for every few packets (a quarter of the cost of an audio call).
 //! - Lines that receive get one stream id (`a=msid`, RFC 8830) for all, so that browsers keep a participant's voice and
 //!   picture together (they synchronise within a stream).
-//! - Simulcast (RFC 8853) is not accepted: a client that offers it sends one layer.
+//! - Simulcast (RFC 8853) is told in its plainest form, and only where it is of use: on lines that only send pictures, of two
+//!   layers or more and no more than are served. A client whose simulcast is left out sends one layer.
 
 use crate::error::ConnectError;
 use crate::limits::Limits;
+use crate::peer::LAYERS_MAX;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use str0m::IceCreds;
 use str0m::format::Codec;
-use str0m::media::{MediaKind, Mid};
+use str0m::media::{MediaKind, Mid, Rid};
 
 /// The stream that all slots of a peer belong to.
 const STREAM_ID: &str = "call";
 
 /// A line (`m=`) of an offer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
     pub(crate) mid: Mid,
     pub(crate) kind: MediaKind,
@@ -28,6 +30,8 @@ pub(crate) struct Line {
     pub(crate) sends: bool,
     /// The client receives on it.
     pub(crate) receives: bool,
+    /// Of the layers in which it sends, the smallest first; none where it sends one.
+    pub(crate) rids: Vec<Rid>,
 }
 
 /// An offer that is ready for str0m.
@@ -84,7 +88,7 @@ pub(crate) fn prepare(offer: &str, limits: &Limits) -> Result<Offer, ConnectErro
                 prepared.has_transport_feedback |= section.iter().any(|line| is_transport_feedback(line));
             }
         }
-        rewrite_section(&mut prepared.sdp, section, line);
+        rewrite_section(&mut prepared.sdp, section, &line);
         prepared.lines.push(line);
     }
     Ok(prepared)
@@ -166,7 +170,32 @@ fn read_line(section: &[&str], session_direction: Option<(bool, bool)>) -> Resul
     }
     // RFC 8866 §6.7: sendrecv where nothing else is said.
     let (sends, receives) = direction(section).or(session_direction).unwrap_or((true, true));
-    Ok(Line { mid: mid.into(), kind, sends, receives })
+    let rids = if sends && !receives && kind == MediaKind::Video { simulcast(section) } else { Vec::new() };
+    Ok(Line { mid: mid.into(), kind, sends, receives, rids })
+}
+
+/// The layers that a section sends, in the order of its `a=simulcast` line: the first of each group of alternatives, whether
+/// or not it is paused at first (RFC 8853 §5.1). None where there is nothing to choose, or what we can't tell apart.
+fn simulcast(section: &[&str]) -> Vec<Rid> {
+    let mut words = section.iter().find_map(|line| line.strip_prefix("a=simulcast:")).unwrap_or_default().split(' ');
+    let sent = words.by_ref().skip_while(|word| *word != "send").nth(1).unwrap_or_default();
+    let first = |group: &'_ str| group.split(',').next().unwrap_or_default().trim_start_matches('~').to_owned();
+    let ids: Vec<String> = sent.split(';').map(first).collect();
+    let is_sent = |id: &String| {
+        let described = |line: &&str| {
+            let mut words = line.strip_prefix("a=rid:").unwrap_or_default().split(' ');
+            words.next() == Some(id) && words.next() == Some("send")
+        };
+        section.iter().any(described)
+    };
+    // str0m keeps 8 bytes and an alphabet: an id that it would change can't be told apart from another.
+    let usable =
+        |id: &String| (1..=8).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric()) && is_sent(id);
+    let distinct = ids.iter().collect::<BTreeSet<_>>().len() == ids.len();
+    if !(2..=LAYERS_MAX).contains(&ids.len()) || !distinct || !ids.iter().all(usable) {
+        return Vec::new();
+    }
+    ids.iter().map(|id| Rid::from(id.as_str())).collect()
 }
 
 /// The codec names of a section's payload types, in the order of its `m=` line.
@@ -255,7 +284,7 @@ fn is_transport_feedback(line: &str) -> bool {
         || line.starts_with("a=extmap:") && line.contains("transport-wide-cc-extensions")
 }
 
-fn rewrite_section(sdp: &mut String, section: &[&str], line: Line) {
+fn rewrite_section(sdp: &mut String, section: &[&str], line: &Line) {
     for text in section {
         let of_source = line.receives && text.starts_with("a=msid:");
         let of_simulcast = text.starts_with("a=simulcast:") || text.starts_with("a=rid:");
@@ -266,6 +295,11 @@ fn rewrite_section(sdp: &mut String, section: &[&str], line: Line) {
     }
     if line.receives {
         push_line(sdp, &format!("a=msid:{STREAM_ID} {}", line.mid));
+    }
+    if !line.rids.is_empty() {
+        let ids: Vec<&str> = line.rids.iter().map(|rid| &**rid).collect();
+        ids.iter().for_each(|id| push_line(sdp, &format!("a=rid:{id} send")));
+        push_line(sdp, &format!("a=simulcast:send {}", ids.join(";")));
     }
 }
 
@@ -295,7 +329,7 @@ mod tests {
     #[test]
     fn reads_lines_codecs_and_red() {
         let offer = prepare(OFFER, &Limits::default()).unwrap();
-        let line = |mid: &str, kind, sends, receives| Line { mid: mid.into(), kind, sends, receives };
+        let line = |mid: &str, kind, sends, receives| Line { mid: mid.into(), kind, sends, receives, rids: vec![] };
         assert_eq!(offer.lines, [line("0", MediaKind::Audio, true, false), line("1", MediaKind::Video, false, true)]);
         assert_eq!(offer.video_codecs, [Codec::Vp9, Codec::Vp8], "the order of the m= line counts");
         assert!(offer.wants_red && offer.has_transport_feedback);
@@ -317,6 +351,39 @@ mod tests {
         assert!(sdp.contains("a=msid:mine mic\r\n") && sdp.contains("a=msid:call 1\r\n"), "{sdp}");
         let both_ways = prepare(&OFFER.replace("a=sendonly", "a=sendrecv"), &Limits::default()).unwrap().sdp;
         assert!(!both_ways.contains("a=msid:mine") && both_ways.contains("a=msid:call 0\r\n"), "{both_ways}");
+    }
+
+    #[test]
+    fn c7_simulcast_is_taken_where_a_line_only_sends_pictures() {
+        let offer = |direction: &str, said: &str| {
+            let sdp = format!("v=0\r\nm=video 9 X 96\r\na=mid:1\r\na={direction}\r\na=rtpmap:96 VP8/90000\r\n{said}");
+            let offer = prepare(&sdp, &Limits::default()).unwrap();
+            (offer.lines[0].rids.iter().map(|rid| rid.to_string()).collect::<Vec<_>>(), offer.sdp)
+        };
+        let three =
+            "a=rid:q send\r\na=rid:h send max-height=360\r\na=rid:f send pt=96\r\na=simulcast:send q;~h,x;f\r\n";
+        let (rids, sdp) = offer("sendonly", three);
+        assert_eq!(rids, ["q", "h", "f"]);
+        assert!(sdp.ends_with("a=rid:q send\r\na=rid:h send\r\na=rid:f send\r\na=simulcast:send q;h;f\r\n"), "{sdp}");
+        assert_eq!(sdp.matches("simulcast").count(), 1);
+        for (direction, from, to) in [
+            ("sendrecv", "q", "q"),
+            ("recvonly", "q", "q"),
+            ("sendonly", "rid:q", "rid:other"),
+            ("sendonly", "send q;~h,x;f", "send q"),
+            ("sendonly", "send q;~h,x;f", "send q;q"),
+            ("sendonly", "send q;~h,x;f", "send q;h;f;x"),
+            ("sendonly", "send q;~h,x;f", "recv q;h;f"),
+            ("sendonly", "send q;~h,x;f", ""),
+            ("sendonly", "q", "muchtoolong"),
+            ("sendonly", "q", "-"),
+        ] {
+            let (rids, sdp) = offer(direction, &three.replace(from, to));
+            assert!(
+                rids.is_empty() && !sdp.contains("a=rid") && !sdp.contains("a=simulcast"),
+                "{direction} {to}: {sdp}"
+            );
+        }
     }
 
     #[test]

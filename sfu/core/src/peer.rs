@@ -6,11 +6,9 @@
 use crate::bitrate::PublishBudget;
 use crate::error::ConnectError;
 use crate::event::{PeerQuality, SlotState, Source};
-use crate::forward::{Packet, Skip, Slot, starts_keyframe};
-use crate::keyframe::KeyframeGate;
+use crate::forward::{Packet, Skip, Slot, height_of_keyframe, starts_keyframe};
 use crate::offer::{self, Line, Offer};
 use crate::quality::{self, Added, StreamFigures};
-use crate::speakers::Voice;
 use crate::sync::PublisherClock;
 use crate::view::View;
 use std::sync::Arc;
@@ -20,9 +18,9 @@ use str0m::change::SdpOffer;
 use str0m::config::CryptoProvider;
 use str0m::format::Codec;
 use str0m::ice::StunMessage;
-use str0m::media::{KeyframeRequestKind, MediaKind, Mid, Pt};
+use str0m::media::{KeyframeRequestKind, MediaKind, Pt};
 use str0m::net::Transmit;
-use str0m::rtp::{RtpPacket, Ssrc, Vp8Descriptor};
+use str0m::rtp::{RtpPacket, Ssrc, StreamPaused, Vp8Descriptor};
 use str0m::{IceCreds, Input, Output, PacerReason, Reason, Rtc};
 use tertulia_common::{PeerId, RoomId};
 
@@ -30,11 +28,13 @@ mod credentials;
 mod heartbeat;
 mod remotes;
 mod setup;
+mod track;
 
 pub(crate) use credentials::{Credentials, Named};
 pub(crate) use remotes::{Remotes, is_stun};
 pub(crate) use setup::NewPeer;
 pub use setup::PeerConfig;
+pub(crate) use track::{LAYERS_MAX, Track};
 
 use heartbeat::Heartbeat;
 
@@ -52,28 +52,11 @@ const RTX_RATIO_MAX: f32 = 0.5;
 const NEAR: Duration = Duration::from_micros(100);
 /// Near timeouts fed in one drain; bounds a stack that would ask for ever.
 const NEAR_MAX: usize = 256;
+/// A layer of which nothing has come for so long is gone: its publisher has not the bandwidth for it. Lower falls back to a
+/// smaller one sooner; below the distance of two pictures every slow camera would seem to be gone.
+const LAYER_GONE_AFTER: Duration = Duration::from_millis(600);
 /// How often the estimate is kept where no video is sent: the stack would look 40 times a second at what nobody uses.
 const HOUSEKEEPING_IDLE: Duration = Duration::from_millis(500);
-
-/// A source that the peer publishes.
-#[derive(Debug)]
-pub(crate) struct Track {
-    pub(crate) mid: Mid,
-    pub(crate) kind: MediaKind,
-    pub(crate) source: Source,
-    pub(crate) gate: KeyframeGate,
-    /// Who gets it: the subscriber's place and its slot.
-    pub(crate) subscribers: Vec<(usize, usize)>,
-    /// Its room gives it to the others.
-    pub(crate) listed: bool,
-    /// How loud it is, where it is a microphone.
-    pub(crate) voice: Voice,
-    /// Payload bytes since the last tick.
-    bytes: u64,
-    /// Over the last tick, bits a second.
-    pub(crate) bitrate_bps: u64,
-    figures: StreamFigures,
-}
 
 /// Where the connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +77,10 @@ pub(crate) enum Signal {
     Closed,
     KeyframeWanted {
         slot: usize,
+    },
+    /// Of a simulcast track a layer has come or gone, or has another size.
+    Layers {
+        track: usize,
     },
     /// It sends with this SSRC, and perhaps no longer with that one.
     Sends {
@@ -143,8 +130,8 @@ pub(crate) struct Peer {
     credentials: Credentials,
     /// `a=fingerprint` of its offer: another one is another connection.
     fingerprint: String,
-    /// Which track an SSRC belongs to.
-    ssrcs: Vec<(Ssrc, usize)>,
+    /// Which track and which layer of it an SSRC belongs to.
+    ssrcs: Vec<(Ssrc, (usize, usize))>,
     slot_figures: Vec<StreamFigures>,
     /// The codec of each payload type that it sends; RED counts as what is in it.
     codecs: Vec<(Pt, Codec)>,
@@ -229,8 +216,8 @@ impl Peer {
         let answer = self.rtc.sdp_api().accept_offer(parsed).map_err(|error| invalid(&error))?;
         let video_slots = offer.lines.iter().filter(|line| line.receives && line.kind == MediaKind::Video).count();
         for line in &offer.lines {
-            self.add_track(*line);
-            self.add_slot(*line, video_slots);
+            self.add_track(line);
+            self.add_slot(line, video_slots);
         }
         self.codecs.clear();
         for params in self.rtc.codec_config().params() {
@@ -240,7 +227,7 @@ impl Peer {
         Ok(answer.to_sdp_string())
     }
 
-    fn add_track(&mut self, line: Line) {
+    fn add_track(&mut self, line: &Line) {
         if !line.sends || self.tracks.iter().any(|track| track.mid == line.mid) {
             return;
         }
@@ -251,21 +238,10 @@ impl Peer {
             (MediaKind::Video, 1) => Source::Screen,
             _ => return,
         };
-        self.tracks.push(Track {
-            mid: line.mid,
-            kind: line.kind,
-            source,
-            gate: KeyframeGate::default(),
-            subscribers: Vec::new(),
-            listed: false,
-            voice: Voice::default(),
-            bytes: 0,
-            bitrate_bps: 0,
-            figures: StreamFigures::default(),
-        });
+        self.tracks.push(Track::new(line.mid, line.kind, source, &line.rids));
     }
 
-    fn add_slot(&mut self, line: Line, video_slots: usize) {
+    fn add_slot(&mut self, line: &Line, video_slots: usize) {
         if !line.receives || self.slots.iter().any(|slot| slot.mid == line.mid) {
             return;
         }
@@ -299,7 +275,11 @@ impl Peer {
             peer: self.id,
             rtt_ms: self.rtt.map(|rtt| rtt.as_secs_f32() * 1_000.0),
             estimate_bps: self.estimate_bps,
-            up: quality::sum(self.tracks.iter().map(|track| (&track.figures, is_audio(track.kind)))),
+            up: quality::sum(
+                self.tracks
+                    .iter()
+                    .flat_map(|track| track.layers.iter().map(move |layer| (&layer.figures, is_audio(track.kind)))),
+            ),
             down: quality::sum(self.slot_figures.iter().zip(&self.slots).map(|(f, slot)| (f, is_audio(slot.kind)))),
         }
     }
@@ -313,9 +293,9 @@ impl Peer {
 
     /// Ends an interval of measuring what the peer publishes.
     pub(crate) fn measure_tracks(&mut self, interval: Duration) {
-        for track in &mut self.tracks {
+        for layer in self.tracks.iter_mut().flat_map(|track| &mut track.layers) {
             let micros = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX).max(1);
-            track.bitrate_bps = std::mem::take(&mut track.bytes).saturating_mul(8_000_000) / micros;
+            layer.bitrate_bps = std::mem::take(&mut layer.bytes).saturating_mul(8_000_000) / micros;
         }
     }
 
@@ -323,34 +303,48 @@ impl Peer {
     pub(crate) fn point_slot(&mut self, slot: usize, to: Option<(crate::forward::Carried, &Self)>) {
         let Some(slot) = self.slots.get_mut(slot) else { return };
         let ours_pts = self.rtc.media(slot.mid).map_or(&[][..], |media| media.remote_pts());
-        let to = to.map(|(carried, publisher)| (carried, publisher.rtc.codec_config()));
+        let to = to.map(|(carried, publisher)| {
+            let layers = publisher.tracks.get(carried.track).map_or(1, |track| track.layers.len());
+            (carried, publisher.rtc.codec_config(), layers)
+        });
         slot.point_at(to, self.rtc.codec_config(), ours_pts);
     }
 
-    /// Writes a publisher's packet to a slot; it leaves with the next drain.
-    pub(crate) fn forward(&mut self, slot: usize, packet: &Packet) -> Result<(), Skip> {
+    /// Writes a publisher's packet to a slot; it leaves with the next drain. Whether it is the first of its source or layer.
+    pub(crate) fn forward(&mut self, slot: usize, packet: &Packet) -> Result<bool, Skip> {
         let slot = self.slots.get_mut(slot).ok_or(Skip::Old)?;
-        let write = slot.forward(packet)?;
+        let (write, begins) = slot.forward(packet)?;
         if let Some(stream) = self.rtc.direct_api().stream_tx(&slot.ssrc) {
             stream.write_rtp(write);
         }
-        Ok(())
+        Ok(begins)
     }
 
-    /// Asks the peer for a key frame of a track; false while the stream is not known.
-    pub(crate) fn request_keyframe(&mut self, track: usize) -> bool {
+    /// Asks the peer for a key frame of a layer; false while its stream is not known.
+    pub(crate) fn request_keyframe(&mut self, track: usize, layer: usize) -> bool {
         let Some(track) = self.tracks.get(track) else { return false };
         let mut api = self.rtc.direct_api();
-        let stream = api.stream_rx_by_mid(track.mid, None);
+        let stream = api.stream_rx_by_mid(track.mid, track.layers.get(layer).and_then(|layer| layer.rid));
         stream.map(|stream| stream.request_keyframe(KeyframeRequestKind::Pli)).is_some()
     }
 
     /// Tells the peer how much of a track its only receiver can take.
     pub(crate) fn cap_bitrate(&mut self, track: usize, bps: u64) {
-        let Some(track) = self.tracks.get(track) else { return };
+        let Some(track) = self.tracks.get_mut(track) else { return };
         if let Some(stream) = self.rtc.direct_api().stream_rx_by_mid(track.mid, None) {
             stream.request_remb(Bitrate::from(bps));
+            track.capped = true;
         }
+    }
+
+    /// Takes back what was told of that: others get the track too, or choose among its layers. Whether there is any to send.
+    pub(crate) fn lift_caps(&mut self, bps: u64) -> bool {
+        let capped: Vec<usize> = (0..self.tracks.len()).filter(|track| self.tracks[*track].capped).collect();
+        for track in &capped {
+            self.cap_bitrate(*track, bps);
+            self.tracks[*track].capped = false;
+        }
+        !capped.is_empty()
     }
 
     /// Says how much there is to send, so that the estimate is tried that far; zero stops its padding.
@@ -468,8 +462,10 @@ impl Peer {
             Event::EgressBitrateEstimate(BweKind::Remb { estimate, .. }) => self.estimate_bps = Some(estimate.as_u64()),
             Event::MediaIngressStats(stats) => {
                 if let Some(track) = self.tracks.iter_mut().find(|track| track.mid == stats.mid) {
-                    let added = track.figures.on_ingress(&stats, clock_hz(track.kind));
-                    drained.signals.push(Signal::Figures(added, true));
+                    let hz = clock_hz(track.kind);
+                    let layer = track.layers.iter_mut().find(|layer| layer.rid == stats.rid);
+                    let added = layer.map(|layer| layer.figures.on_ingress(&stats, hz));
+                    drained.signals.extend(added.map(|added| Signal::Figures(added, true)));
                 }
             }
             Event::MediaEgressStats(stats) => {
@@ -477,6 +473,15 @@ impl Peer {
                 if let Some(index) = self.slots.iter().position(|slot| slot.mid == stats.mid) {
                     let added = self.slot_figures[index].on_egress(&stats, clock_hz(self.slots[index].kind));
                     drained.signals.push(Signal::Figures(added, false));
+                }
+            }
+            Event::StreamPaused(StreamPaused { mid, rid: Some(rid), paused: true, .. }) => {
+                if let Some(track) = self.tracks.iter().position(|track| track.mid == mid) {
+                    let of = &mut self.tracks[track];
+                    if let Some(layer) = of.layer_of(Some(rid)) {
+                        of.layers[layer].alive = false;
+                        drained.signals.push(Signal::Layers { track });
+                    }
                 }
             }
             _ => {}
@@ -488,15 +493,24 @@ impl Peer {
         if !self.admitted {
             return; // nothing is forwarded before the call is accepted
         }
-        let Some(track) = self.track_of(packet.header.ssrc, drained) else { return };
+        let Some((track, layer)) = self.track_of(packet.header.ssrc, drained) else { return };
         if !self.budget.take(packet.payload.len(), now) {
             drained.over_bitrate += 1;
             return;
         }
-        self.tracks[track].bytes += packet.payload.len() as u64;
+        let of = &mut self.tracks[track].layers[layer];
+        of.bytes += packet.payload.len() as u64;
+        let mut news = !std::mem::replace(&mut of.alive, true);
         let pt = packet.header.payload_type;
         let Some((_, codec)) = self.codecs.iter().find(|(known, _)| *known == pt).copied() else { return };
         let captured = self.clock.captured(&packet, now);
+        let starts_keyframe = starts_keyframe(codec, &packet.payload);
+        if starts_keyframe && let Some(height) = height_of_keyframe(codec, &packet.payload) {
+            news |= self.tracks[track].layers[layer].height.replace(height) != Some(height);
+        }
+        if news && self.tracks[track].is_simulcast() {
+            drained.signals.push(Signal::Layers { track });
+        }
         let extensions = &packet.header.ext_vals;
         let packet = Packet {
             pt,
@@ -505,7 +519,8 @@ impl Peer {
             clock_hz: packet.time.frequency().get(),
             captured,
             marker: packet.header.marker,
-            starts_keyframe: starts_keyframe(codec, &packet.payload),
+            starts_keyframe,
+            layer,
             audio_level: extensions.audio_level,
             voice_activity: extensions.voice_activity,
             orientation: extensions.video_orientation,
@@ -515,16 +530,22 @@ impl Peer {
         drained.packets.push((track, packet));
     }
 
-    fn track_of(&mut self, ssrc: Ssrc, drained: &mut Drained) -> Option<usize> {
-        if let Some((_, track)) = self.ssrcs.iter().find(|(known, _)| *known == ssrc) {
-            return Some(*track);
+    fn track_of(&mut self, ssrc: Ssrc, drained: &mut Drained) -> Option<(usize, usize)> {
+        if let Some((_, layer)) = self.ssrcs.iter().find(|(known, _)| *known == ssrc) {
+            return Some(*layer);
         }
-        let mid = self.rtc.direct_api().stream_rx(&ssrc)?.mid();
+        let mut api = self.rtc.direct_api();
+        let stream = api.stream_rx(&ssrc)?;
+        let (mid, rid) = (stream.mid(), stream.rid());
         let track = self.tracks.iter().position(|track| track.mid == mid)?;
+        let layer = self.tracks[track].layer_of(rid)?;
+        if rid.is_some() {
+            stream.set_pause_threshold(LAYER_GONE_AFTER);
+        }
         let forgotten = (self.ssrcs.len() >= SSRCS_MAX).then(|| *self.ssrcs.remove(0).0);
         drained.signals.push(Signal::Sends { ssrc: *ssrc, not: forgotten });
-        self.ssrcs.push((ssrc, track));
-        Some(track)
+        self.ssrcs.push((ssrc, (track, layer)));
+        Some((track, layer))
     }
 }
 

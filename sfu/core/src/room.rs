@@ -4,15 +4,16 @@
 //! peer's view says (see [`crate::view`]), before it has said anything in the order of their coming, cameras before screens.
 //! What is carried stays where it is while it is wanted.
 //!
-//! Invariant: a track's list of subscribers and the slots that carry it say the same; only [`point`] writes either. Packets
+//! Invariant: the lists of subscribers of a track's layers and the slots that carry it say the same; only [`point`] and
+//! [`relist`] write them. Packets
 //! only read them. A change touches what it concerns: whoever comes into a room costs each of the others a look at their
 //! slots, no list of everyone's sources is made.
 
 use crate::event::Source;
-use crate::forward::Carried;
+use crate::forward::{Carried, Listing};
 use crate::peer::{Peer, Track};
 use crate::speakers::{Mic, Speakers, Voice};
-use crate::view::Want;
+use crate::view::{FULL_HEIGHT, Want};
 use rustc_hash::FxHashMap;
 use slab::Slab;
 use std::collections::BTreeSet;
@@ -105,7 +106,8 @@ impl Room {
         self.cameras.retain(|(of, _)| *of != place);
         self.screens.retain(|(of, _)| *of != place);
         peer.tracks.iter_mut().for_each(|track| track.listed = false);
-        let lists = peers[place].tracks.iter_mut().map(|track| std::mem::take(&mut track.subscribers));
+        let layers = peers[place].tracks.iter_mut().flat_map(|track| &mut track.layers);
+        let lists = layers.map(|layer| std::mem::take(&mut layer.subscribers));
         for (subscriber, slot) in lists.collect::<Vec<_>>().into_iter().flatten() {
             point(peers, subscriber, slot, None);
             arranged.changed.insert(subscriber);
@@ -168,9 +170,15 @@ impl Room {
     fn settle_video(&self, subscriber: usize, ids: &Ids, peers: &mut Slab<Peer>) -> bool {
         if let Some(view) = &peers[subscriber].view {
             let slots = peers[subscriber].slots.iter().filter(|slot| slot.kind == MediaKind::Video).count();
-            let there = view.wants().filter_map(|want| self.wanted(want, subscriber, ids, peers));
-            let wanted: Vec<Carried> = there.take(slots).collect();
-            return settle(peers, subscriber, MediaKind::Video, &wanted);
+            let there =
+                view.wants().filter_map(|want| Some((self.wanted(want, subscriber, ids, peers)?, want.max_height)));
+            let (wanted, heights): (Vec<Carried>, Vec<u32>) = there.take(slots).unzip();
+            let changed = settle(peers, subscriber, MediaKind::Video, &wanted);
+            for slot in &mut peers[subscriber].slots {
+                let at = wanted.iter().position(|carried| slot.carries == Some(*carried));
+                slot.max_height = at.map_or(FULL_HEIGHT, |at| heights[at]);
+            }
+            return changed;
         }
         let pictures = self.pictures(subscriber);
         let mut changed = false;
@@ -242,29 +250,60 @@ fn settle(peers: &mut Slab<Peer>, subscriber: usize, kind: MediaKind, wanted: &[
 
 /// Points a slot at a source, or at none, and writes that down at the track.
 fn point(peers: &mut Slab<Peer>, subscriber: usize, slot: usize, to: Option<Carried>) {
-    unlist(peers, subscriber, slot);
+    let listed = std::mem::take(&mut peers[subscriber].slots[slot].listed);
+    listed.into_iter().flatten().for_each(|listing| unlist(peers, subscriber, slot, listing));
     let Some(carried) = to else {
         peers[subscriber].point_slot(slot, None);
         return;
     };
     let Some((receiver, publisher)) = peers.get2_mut(subscriber, carried.place) else { return };
     receiver.point_slot(slot, Some((carried, publisher)));
-    if let Some(track) = publisher.tracks.get_mut(carried.track) {
-        receiver.slots[slot].listed_at = track.subscribers.len();
-        track.subscribers.push((subscriber, slot));
+    relist(peers, subscriber, slot);
+}
+
+/// Puts a slot into the lists of the layers that it takes or waits for, and out of the others.
+pub(crate) fn relist(peers: &mut Slab<Peer>, subscriber: usize, slot: usize) {
+    let Some(of) = peers.get(subscriber).and_then(|peer| peer.slots.get(slot)) else { return };
+    let (Some(carried), takes, before) = (of.carries, of.layers(), of.listed) else { return };
+    let mut listed = before.map(|listing| listing.filter(|listing| takes.contains(&Some(listing.layer))));
+    for listing in before.into_iter().flatten().filter(|listing| !listed.contains(&Some(*listing))) {
+        unlist(peers, subscriber, slot, listing);
+    }
+    let Some(track) = peers.get_mut(carried.place).and_then(|peer| peer.tracks.get_mut(carried.track)) else { return };
+    for layer in takes.into_iter().flatten() {
+        let known = listed.iter().flatten().any(|listing| listing.layer == layer);
+        let (false, Some(of)) = (known, track.layers.get_mut(layer)) else { continue };
+        if let Some(free) = listed.iter_mut().find(|listing| listing.is_none()) {
+            *free = Some(Listing { layer, at: of.subscribers.len() });
+            of.subscribers.push((subscriber, slot));
+        }
+    }
+    peers[subscriber].slots[slot].listed = listed;
+}
+
+/// Takes a slot out of a list. Its place there is known: the lists of a large room are long.
+fn unlist(peers: &mut Slab<Peer>, subscriber: usize, slot: usize, listing: Listing) {
+    let Some(carried) = peers[subscriber].slots[slot].carries else { return };
+    let track = peers.get_mut(carried.place).and_then(|peer| peer.tracks.get_mut(carried.track));
+    let Some(layer) = track.and_then(|track| track.layers.get_mut(listing.layer)) else { return };
+    if layer.subscribers.get(listing.at) != Some(&(subscriber, slot)) {
+        return;
+    }
+    layer.subscribers.swap_remove(listing.at);
+    if let Some(&(moved, its_slot)) = layer.subscribers.get(listing.at) {
+        let its = peers[moved].slots[its_slot].listed.iter_mut().flatten();
+        its.filter(|its| its.layer == listing.layer).for_each(|its| its.at = listing.at);
+    } else if layer.subscribers.is_empty() {
+        layer.ahead.clear();
     }
 }
 
-/// Takes a slot out of the list of what it carries. Its place there is known: the lists of a large room are long.
-fn unlist(peers: &mut Slab<Peer>, subscriber: usize, slot: usize) {
-    let listed_at = peers[subscriber].slots[slot].listed_at;
-    let Some(carried) = peers[subscriber].slots[slot].carries else { return };
-    let Some(track) = peers.get_mut(carried.place).and_then(|peer| peer.tracks.get_mut(carried.track)) else { return };
-    if track.subscribers.get(listed_at) != Some(&(subscriber, slot)) {
-        return;
+/// Aims a slot at a layer of what it carries, or at none.
+pub(crate) fn aim(peers: &mut Slab<Peer>, subscriber: usize, slot: usize, layer: Option<usize>) -> bool {
+    let changed =
+        peers.get_mut(subscriber).and_then(|peer| peer.slots.get_mut(slot)).is_some_and(|slot| slot.aim(layer));
+    if changed {
+        relist(peers, subscriber, slot);
     }
-    track.subscribers.swap_remove(listed_at);
-    if let Some(&(moved, its_slot)) = track.subscribers.get(listed_at) {
-        peers[moved].slots[its_slot].listed_at = listed_at;
-    }
+    changed
 }

@@ -13,7 +13,7 @@ use crate::offer::{self, Offer};
 use crate::owners::Owners;
 use crate::peer::{Credentials, Drained, Link, NewPeer, Peer, PeerConfig, Signal};
 use crate::quality::Counters;
-use crate::room::Room;
+use crate::room::{self, Room};
 use crate::timer::WakeUps;
 use rustc_hash::FxHashMap;
 use slab::Slab;
@@ -24,11 +24,14 @@ use str0m::media::MediaKind;
 use str0m::net::Transmit;
 use tertulia_common::{PeerId, RoomId, ShardId};
 
+mod aim;
 mod arrive;
 mod keyframes;
 mod listen;
 mod membership;
 mod tick;
+
+use keyframes::LayerOf;
 
 /// Random bits for the ICE credentials of one offer, from a cryptographic source.
 pub type Randomness = [u8; 24];
@@ -53,8 +56,8 @@ pub struct Shard {
     wake_ups: WakeUps,
     /// Peers that were written to or woken since the last flush.
     dirty: Vec<usize>,
-    /// Tracks whose next key frame request waits for its time.
-    keyframes_due: Vec<(usize, usize)>,
+    /// Layers whose next key frame request waits for its time.
+    keyframes_due: Vec<LayerOf>,
     /// Rooms in which someone speaks, and when they are looked at next.
     watched: Vec<RoomId>,
     next_look: Instant,
@@ -216,7 +219,7 @@ impl Shard {
     /// When to call [`Self::handle_timeout`].
     #[must_use]
     pub fn poll_timeout(&self) -> Instant {
-        let keyframe = self.keyframes_due.iter().filter_map(|due| self.track_gate_timeout(*due)).min();
+        let keyframe = self.keyframes_due.iter().filter_map(|due| self.gate_timeout(*due)).min();
         let look = (!self.watched.is_empty()).then_some(self.next_look);
         [self.wake_ups.next(), keyframe, look].into_iter().flatten().fold(self.next_tick, Instant::min)
     }
@@ -313,10 +316,16 @@ impl Shard {
             self.transmits.extend(drained.transmits.drain(..));
             self.counters.dropped_over_bitrate += std::mem::take(&mut drained.over_bitrate);
             self.counters.heartbeats += std::mem::take(&mut drained.heartbeats);
+            let signals = std::mem::take(&mut drained.signals);
+            // Before the packets: a layer that comes begins with a key frame, which is not to be missed.
+            for signal in &signals {
+                if let Signal::Layers { track } = signal {
+                    self.layers_changed(now, place, *track);
+                }
+            }
             for (track, packet) in drained.packets.drain(..) {
                 self.route(now, place, track, &packet);
             }
-            let signals = std::mem::take(&mut drained.signals);
             for signal in &signals {
                 self.on_signal(now, place, *signal);
             }
@@ -343,29 +352,53 @@ impl Shard {
             return;
         }
         // Taken out and put back: no list is copied, and no peer is borrowed twice.
-        let subscribers = std::mem::take(&mut self.peers[place].tracks[track].subscribers);
+        let layer = &mut self.peers[place].tracks[track].layers[packet.layer];
+        let subscribers = std::mem::take(&mut layer.subscribers);
         if packet.starts_keyframe {
-            self.peers[place].tracks[track].gate.came();
+            layer.gate.came();
         }
-        let mut keyframe_wanted = false;
+        let (mut keyframe_wanted, mut begun) = (false, Vec::new());
         for &(subscriber, slot) in &subscribers {
             match self.peers[subscriber].forward(slot, packet) {
-                Ok(()) => {
+                Ok(begins) => {
                     self.counters.packets_forwarded += 1;
                     self.counters.bytes_forwarded += packet.payload.len() as u64;
                     self.mark_dirty(subscriber);
+                    if begins {
+                        begun.push((subscriber, slot));
+                    }
                 }
                 Err(Skip::Codec) => self.counters.skipped_codec += 1,
                 Err(Skip::Old) => self.counters.skipped_old += 1,
+                Err(Skip::Layer) => {}
                 Err(Skip::Keyframe) => {
                     self.counters.skipped_keyframe += 1;
                     keyframe_wanted = true;
                 }
             }
         }
-        self.peers[place].tracks[track].subscribers = subscribers;
+        self.peers[place].tracks[track].layers[packet.layer].subscribers = subscribers;
         if keyframe_wanted {
-            self.want_keyframe(now, place, track);
+            self.peers[place].tracks[track].layers[packet.layer].ahead.hold(packet);
+            self.want_keyframe(now, (place, track, packet.layer));
+        } else if !begun.is_empty() {
+            self.after_beginning(place, track, packet, &begun);
+        }
+    }
+
+    /// Slots have begun with a packet: what had come before it follows, and they need no other layer any longer.
+    fn after_beginning(&mut self, place: usize, track: usize, first: &Packet, begun: &[(usize, usize)]) {
+        let ahead = &mut self.peers[place].tracks[track].layers[first.layer].ahead;
+        let after = ahead.after(first);
+        ahead.clear();
+        for &(subscriber, slot) in begun {
+            for packet in &after {
+                if self.peers[subscriber].forward(slot, packet).is_ok() {
+                    self.counters.packets_forwarded += 1;
+                    self.counters.bytes_forwarded += packet.payload.len() as u64;
+                }
+            }
+            room::relist(&mut self.peers, subscriber, slot);
         }
     }
 
@@ -388,11 +421,14 @@ impl Shard {
                     self.owners.remove(not, place);
                 }
             }
+            Signal::Layers { .. } => {} // seen to before
             Signal::Closed => self.gone(now, place, GoneReason::Closed),
             Signal::KeyframeWanted { slot } => {
                 self.counters.keyframes_wanted += 1;
-                if let Some(carried) = peer.slots.get(slot).and_then(|slot| slot.carries) {
-                    self.want_keyframe(now, carried.place, carried.track);
+                let Some(slot) = peer.slots.get(slot) else { return };
+                let [flows, awaited] = slot.layers();
+                if let (Some(carried), Some(layer)) = (slot.carries, flows.or(awaited)) {
+                    self.want_keyframe(now, (carried.place, carried.track, layer));
                 }
             }
             Signal::Figures(added, true) => self.counters.nacks_sent += added.nacks,

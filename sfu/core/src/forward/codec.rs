@@ -14,6 +14,29 @@ pub(crate) fn starts_keyframe(codec: Codec, payload: &[u8]) -> bool {
     }
 }
 
+/// How high the picture is, where the first packet of a key frame says so in clear: VP8's frame header (RFC 6386 §9.1).
+pub(crate) fn height_of_keyframe(codec: Codec, payload: &[u8]) -> Option<u32> {
+    if codec != Codec::Vp8 {
+        return None;
+    }
+    // RFC 7741 §4.2: X R N S R PID, then I L T K, each with its own bytes.
+    let (first, rest) = payload.split_first()?;
+    let mut rest = rest;
+    if first & 0x80 != 0 {
+        let (has, after) = rest.split_first()?;
+        let picture_id = if has & 0x80 == 0 { 0 } else { 1 + usize::from(after.first()? >> 7) };
+        let tl0_pic_idx = usize::from(has & 0x40 != 0);
+        rest = after.get(picture_id + tl0_pic_idx + usize::from(has & 0x30 != 0)..)?;
+    }
+    // The frame tag, the start code, 14 bits of width and of height, each with 2 of a scale.
+    match rest {
+        [_, _, _, 0x9d, 0x01, 0x2a, _, _, low, high, ..] => {
+            Some(u32::from(u16::from_le_bytes([*low, *high]) & 0x3fff)).filter(|height| *height > 0)
+        }
+        _ => None,
+    }
+}
+
 /// RFC 9628 §4.2: `I P L F B E V Z`. A key picture is not inter-predicted (P) and this is its first packet (B) of the
 /// lowest spatial layer.
 fn vp9(payload: &[u8]) -> bool {
@@ -84,6 +107,20 @@ mod tests {
         check(Codec::Vp8, &[0x00, 0x00], false); // not the first packet
         check(Codec::Vp8, &[0x90, 0x80, 0x81, 0x23, 0x00], true); // 15-bit picture id
         check(Codec::Vp8, &[0x90, 0x80, 0x81], false); // cut short
+    }
+
+    #[test]
+    fn vp8_key_frames_tell_their_height() {
+        let frame = [0x50, 0x01, 0x00, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x41, 0x00];
+        let height = |head: &[u8]| height_of_keyframe(Codec::Vp8, &[head, &frame].concat());
+        assert_eq!(height(&[0x10]), Some(360));
+        assert_eq!(height(&[0x90, 0xe0, 0x81, 0x23, 0x05, 0x20]), Some(360), "picture id, index, layer");
+        assert_eq!(height(&[0x90, 0x80, 0x12]), Some(360), "a short picture id");
+        assert_eq!(height(&[0x90, 0x80]), None, "the descriptor takes what is not its own");
+        assert_eq!(height_of_keyframe(Codec::H264, &frame), None);
+        for len in 0..10 {
+            assert_eq!(height_of_keyframe(Codec::Vp8, &[&[0x10], &frame[..len]].concat()), None, "cut short");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Invariant checked: no number is given out twice, a source's packets keep their distance, and what follows a switch
 //! comes after all that went before.
 
-use super::{Carried, Packet, Slot, starts_keyframe};
+use super::{Carried, Packet, Slot, height_of_keyframe, starts_keyframe};
 use crate::event::Source;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub fn forward(now: Instant, data: &[u8]) {
         rest = next;
         if op & 7 == 7 {
             let carried = Carried { place: usize::from(*a), track: 0, source: Source::Camera };
-            slot.point_at(Some((carried, &theirs)), &ours, &pts);
+            slot.point_at(Some((carried, &theirs, 1)), &ours, &pts);
             publisher.seq = u64::from(u16::from_be_bytes([*a, *b]));
             publisher.rtp_time = u32::from(*b) << 24;
             given.switch();
@@ -48,6 +48,7 @@ pub fn forward(now: Instant, data: &[u8]) {
         publisher.captured += Duration::from_millis(u64::from(*b));
         let pt = pts.get(usize::from(op >> 3) % pts.len().max(1)).copied().unwrap_or(96.into());
         let packet = packet(&publisher, pt, codec, payload);
+        assert!(height_of_keyframe(codec, payload).is_none_or(|height| (1..1 << 14).contains(&height)));
         if slot.forward(&packet).is_ok() {
             // Asked again it says the same: what it gave out.
             let (seq, _) = slot.rewriter.rewrite(&packet).unwrap_or_default();
@@ -92,6 +93,7 @@ fn packet(publisher: &Publisher, pt: Pt, codec: Codec, payload: &[u8]) -> Packet
         captured: publisher.captured,
         marker: false,
         starts_keyframe: starts_keyframe(codec, payload),
+        layer: 0,
         audio_level: None,
         voice_activity: None,
         orientation: None,

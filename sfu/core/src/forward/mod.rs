@@ -1,12 +1,17 @@
 //! One slot of one subscriber: turns a publisher's packets into the slot's own.
 
+mod ahead;
 mod codec;
 pub(crate) mod fuzzing;
+mod layers;
 mod rewrite;
 
-pub(crate) use codec::starts_keyframe;
+pub(crate) use ahead::Ahead;
+pub(crate) use codec::{height_of_keyframe, starts_keyframe};
 
 use crate::event::Source;
+use crate::view::FULL_HEIGHT;
+use layers::{Layers, Verdict};
 use rewrite::Rewriter;
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,7 +20,7 @@ use str0m::media::{MediaKind, Mid, Pt};
 use str0m::rtp::{ExtensionValues, RedDecoder, RtpWrite, Ssrc, VideoOrientation, Vp8Descriptor};
 
 /// A publisher's packet, read once and shared by all who get it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Packet {
     pub(crate) pt: Pt,
     pub(crate) seq: u64,
@@ -25,6 +30,8 @@ pub(crate) struct Packet {
     pub(crate) captured: Instant,
     pub(crate) marker: bool,
     pub(crate) starts_keyframe: bool,
+    /// Of its track's layers, which one.
+    pub(crate) layer: usize,
     pub(crate) audio_level: Option<i8>,
     pub(crate) voice_activity: Option<bool>,
     pub(crate) orientation: Option<VideoOrientation>,
@@ -41,15 +48,6 @@ pub(crate) struct Carried {
     pub(crate) source: Source,
 }
 
-/// How a slot stands to its source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Switch {
-    /// Waiting for a packet from which a decoder can start; what comes before is of no use to it.
-    Awaiting,
-    /// Forwarding.
-    Flowing,
-}
-
 /// Why a packet was not forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Skip {
@@ -59,6 +57,15 @@ pub(crate) enum Skip {
     Keyframe,
     /// It is from before the slot's switch to this source.
     Old,
+    /// It is of a layer that the slot does not take.
+    Layer,
+}
+
+/// A slot's place in the list of a layer's subscribers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Listing {
+    pub(crate) layer: usize,
+    pub(crate) at: usize,
 }
 
 /// A receive slot.
@@ -68,11 +75,13 @@ pub(crate) struct Slot {
     pub(crate) kind: MediaKind,
     pub(crate) ssrc: Ssrc,
     pub(crate) carries: Option<Carried>,
-    /// Where it stands in the list of those who get what it carries.
-    pub(crate) listed_at: usize,
+    /// In which layers' lists of subscribers it stands, and where there.
+    pub(crate) listed: [Option<Listing>; 2],
+    /// How high its picture is drawn.
+    pub(crate) max_height: u32,
     /// The publisher's payload types and ours; `None` where the subscriber has no such codec.
     payload_types: Vec<(Pt, Option<Mapped>)>,
-    switch: Switch,
+    layers: Layers,
     rewriter: Rewriter,
 }
 
@@ -85,17 +94,31 @@ struct Mapped {
 
 impl Slot {
     pub(crate) fn new(mid: Mid, kind: MediaKind, ssrc: Ssrc) -> Self {
-        let (switch, rewriter) = (Switch::Awaiting, Rewriter::default());
-        Self { mid, kind, ssrc, carries: None, listed_at: 0, payload_types: Vec::new(), switch, rewriter }
+        Self {
+            mid,
+            kind,
+            ssrc,
+            carries: None,
+            listed: [None; 2],
+            max_height: FULL_HEIGHT,
+            payload_types: Vec::new(),
+            layers: Layers::of(1),
+            rewriter: Rewriter::default(),
+        }
     }
 
-    /// Points the slot at a source, or at none.
-    pub(crate) fn point_at(&mut self, carried: Option<(Carried, &CodecConfig)>, ours: &CodecConfig, ours_pts: &[Pt]) {
-        self.carries = carried.as_ref().map(|(carried, _)| *carried);
-        self.switch = Switch::Awaiting;
+    /// Points the slot at a source, of so many layers, or at none.
+    pub(crate) fn point_at(
+        &mut self,
+        carried: Option<(Carried, &CodecConfig, usize)>,
+        ours: &CodecConfig,
+        ours_pts: &[Pt],
+    ) {
+        self.carries = carried.as_ref().map(|(carried, ..)| *carried);
+        self.layers = Layers::of(carried.as_ref().map_or(1, |(.., layers)| *layers));
         self.rewriter.switch_source();
         self.payload_types.clear();
-        for params in carried.into_iter().flat_map(|(_, theirs)| theirs.params()) {
+        for params in carried.into_iter().flat_map(|(_, theirs, _)| theirs.params()) {
             self.map_payload_type(params, ours, ours_pts);
         }
     }
@@ -118,28 +141,43 @@ impl Slot {
 
     /// The source goes on after a pause in which nothing of it was forwarded: what comes now follows what went before.
     pub(crate) fn resume(&mut self) {
-        self.switch = Switch::Awaiting;
+        self.layers.restart();
         self.rewriter.switch_source();
     }
 
-    /// Whether a key frame would let the slot go on.
-    pub(crate) fn awaits_keyframe(&self) -> bool {
-        self.kind == MediaKind::Video && self.carries.is_some() && self.switch == Switch::Awaiting
+    /// Aims at a layer of what it carries, or at none: then nothing is forwarded. Whether that is another than before.
+    pub(crate) fn aim(&mut self, layer: Option<usize>) -> bool {
+        let before = self.layers();
+        self.layers.aim(layer);
+        self.layers() != before
     }
 
-    /// Makes the slot's own packet of a publisher's.
+    /// The layer that flows, and the one whose key frame is waited for.
+    pub(crate) fn layers(&self) -> [Option<usize>; 2] {
+        if self.carries.is_some() { self.layers.layers() } else { [None; 2] }
+    }
+
+    /// The layer of which a key frame would let the slot go on.
+    pub(crate) fn awaits_keyframe(&self) -> Option<usize> {
+        self.layers()[1].filter(|_| self.kind == MediaKind::Video)
+    }
+
+    /// Makes the slot's own packet of a publisher's. Whether it is the first of its source or its layer.
     ///
     /// # Errors
     /// If the packet is not for this slot now.
-    pub(crate) fn forward(&mut self, packet: &Packet) -> Result<RtpWrite, Skip> {
+    pub(crate) fn forward(&mut self, packet: &Packet) -> Result<(RtpWrite, bool), Skip> {
         let mapped = self.payload_types.iter().find(|(pt, _)| *pt == packet.pt).and_then(|(_, mapped)| *mapped);
         let mapped = mapped.ok_or(Skip::Codec)?;
-        if self.switch == Switch::Awaiting {
-            if self.kind == MediaKind::Video && !packet.starts_keyframe {
-                return Err(Skip::Keyframe);
-            }
+        let begins = match self.layers.select(packet, self.kind == MediaKind::Video) {
+            Verdict::Goes => false,
+            Verdict::Begins => true,
+            Verdict::Awaits => return Err(Skip::Keyframe),
+            Verdict::Other => return Err(Skip::Layer),
+        };
+        if begins {
+            self.rewriter.switch_source();
             self.rewriter.start(packet);
-            self.switch = Switch::Flowing;
         }
         let (seq, time) = self.rewriter.rewrite(packet).ok_or(Skip::Old)?;
         let payload = if mapped.unwrap_red { primary_of_red(packet)? } else { Arc::clone(&packet.payload) };
@@ -155,7 +193,7 @@ impl Slot {
         if let Some(descriptor) = &packet.vp8 {
             write = self.with_picture_ids(write, descriptor);
         }
-        Ok(write)
+        Ok((write, begins))
     }
 
     /// Patches the picture ids where the slot's are not the source's own.

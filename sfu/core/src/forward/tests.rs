@@ -14,6 +14,7 @@ fn packet(seq: u64, rtp_time: u32, at_ms: u64, starts_keyframe: bool) -> Packet 
         captured: epoch() + Duration::from_millis(at_ms),
         marker: false,
         starts_keyframe,
+        layer: 0,
         audio_level: None,
         voice_activity: None,
         orientation: None,
@@ -30,12 +31,12 @@ fn slot() -> (Slot, CodecConfig) {
 
 fn point(slot: &mut Slot, place: usize, config: &CodecConfig) {
     let carried = Carried { place, track: 0, source: Source::Camera };
-    slot.point_at(Some((carried, config)), config, &[96.into()]);
+    slot.point_at(Some((carried, config, 1)), config, &[96.into()]);
 }
 
 /// The numbers that the slot gives to a packet.
 fn numbers(slot: &mut Slot, packet: &Packet) -> Result<(u64, u32), Skip> {
-    slot.forward(packet).map(|write| {
+    slot.forward(packet).map(|(write, _)| {
         // RtpWrite keeps its fields to itself: its Debug shows them.
         let text = format!("{write:?}");
         let field = |name: &str| {
@@ -50,10 +51,10 @@ fn numbers(slot: &mut Slot, packet: &Packet) -> Result<(u64, u32), Skip> {
 fn a_slot_starts_at_a_key_frame_and_keeps_distances() {
     let (mut slot, config) = slot();
     point(&mut slot, 0, &config);
-    assert!(slot.awaits_keyframe());
+    assert_eq!(slot.awaits_keyframe(), Some(0));
     assert_eq!(numbers(&mut slot, &packet(70_000, 5, 0, false)), Err(Skip::Keyframe));
     assert_eq!(numbers(&mut slot, &packet(70_001, 10, 0, true)), Ok((1, 10)), "below the first roll-over");
-    assert!(!slot.awaits_keyframe());
+    assert_eq!(slot.awaits_keyframe(), None);
     assert_eq!(numbers(&mut slot, &packet(70_004, 20, 0, false)), Ok((4, 20)), "a loss stays a gap");
     assert_eq!(numbers(&mut slot, &packet(70_002, 10, 0, false)), Ok((2, 10)), "and can be filled late");
     assert_eq!(numbers(&mut slot, &packet(70_000, 5, 0, false)), Err(Skip::Old));
@@ -68,6 +69,35 @@ fn a_slot_continues_when_it_changes_its_source() {
     point(&mut slot, 1, &config);
     assert_eq!(numbers(&mut slot, &packet(9, 77, 43, false)), Err(Skip::Keyframe));
     assert_eq!(numbers(&mut slot, &packet(10, 500_000, 133, true)), Ok((7, 4_000 + 9_000)), "100 ms are 9,000 ticks");
+}
+
+#[test]
+fn c7_a_slot_changes_its_layer_at_a_key_frame_and_the_old_one_flows_until_then() {
+    let (mut slot, config) = slot();
+    let carried = Carried { place: 0, track: 0, source: Source::Camera };
+    slot.point_at(Some((carried, &config, 3)), &config, &[96.into()]);
+    let of = |layer, seq, time, at_ms, key| Packet { layer, ..packet(seq, time, at_ms, key) };
+    assert_eq!(numbers(&mut slot, &of(0, 1, 0, 0, true)), Err(Skip::Layer), "nothing before it is aimed");
+    assert!(slot.aim(Some(0)));
+    assert_eq!(numbers(&mut slot, &of(2, 9, 0, 0, true)), Err(Skip::Layer));
+    assert_eq!(numbers(&mut slot, &of(0, 100, 1_000, 0, true)), Ok((1, 1_000)));
+    assert!(slot.aim(Some(2)));
+    assert_eq!((slot.layers(), slot.awaits_keyframe()), ([Some(0), Some(2)], Some(2)));
+    assert_eq!(numbers(&mut slot, &of(2, 40_000, 777, 33, false)), Err(Skip::Keyframe));
+    assert_eq!(numbers(&mut slot, &of(0, 101, 4_000, 33, false)), Ok((2, 4_000)), "the old one flows");
+    // Captured 33 ms after the last of the old layer, whatever its own clock says.
+    assert_eq!(numbers(&mut slot, &of(2, 40_006, 5, 66, true)), Ok((3, 4_000 + 2_970)));
+    assert_eq!(numbers(&mut slot, &of(0, 102, 7_000, 66, false)), Err(Skip::Layer), "and no longer");
+    assert_eq!(numbers(&mut slot, &of(2, 40_007, 5, 66, false)), Ok((4, 4_000 + 2_970)));
+    // A key frame of the same moment as the newest picture is still a picture of its own.
+    assert!(slot.aim(Some(1)));
+    assert_eq!(numbers(&mut slot, &of(1, 8, 0, 66, true)), Ok((5, 4_000 + 2_970 + 90)));
+    assert!(slot.aim(None));
+    assert_eq!(numbers(&mut slot, &of(1, 9, 9, 99, true)), Err(Skip::Layer), "paused");
+    assert!(slot.aim(Some(1)));
+    assert!(!slot.aim(Some(1)));
+    assert_eq!(numbers(&mut slot, &of(1, 10, 9, 99, false)), Err(Skip::Keyframe), "after a pause too");
+    assert_eq!(numbers(&mut slot, &of(1, 11, 9, 166, true)), Ok((6, 4_000 + 2_970 + 90 + 9_000)));
 }
 
 #[test]
@@ -88,7 +118,7 @@ fn picture_ids_continue_when_the_source_changes() {
 fn a_codec_that_the_subscriber_lacks_is_not_forwarded() {
     let (mut slot, config) = slot();
     let carried = Carried { place: 0, track: 0, source: Source::Camera };
-    slot.point_at(Some((carried, &config)), &CodecConfig::empty(), &[]);
+    slot.point_at(Some((carried, &config, 1)), &CodecConfig::empty(), &[]);
     assert_eq!(numbers(&mut slot, &packet(1, 1, 0, true)), Err(Skip::Codec));
 }
 
@@ -107,8 +137,8 @@ fn red_stays_red_for_those_who_take_it_and_is_unwrapped_for_the_others() {
     let carried = Carried { place: 0, track: 0, source: Source::Mic };
     let sent = |ours: &CodecConfig| {
         let mut slot = Slot::new("0".into(), MediaKind::Audio, 1.into());
-        slot.point_at(Some((carried, &with_red)), ours, &[opus]);
-        format!("{:?}", slot.forward(&packet).unwrap())
+        slot.point_at(Some((carried, &with_red, 1)), ours, &[opus]);
+        format!("{:?}", slot.forward(&packet).unwrap().0)
     };
     let (as_it_was, primary) = (sent(&with_red), sent(&without));
     assert!(

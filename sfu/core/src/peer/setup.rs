@@ -74,7 +74,9 @@ pub(super) fn rtc_config(new: &NewPeer<'_>, offer: &Offer) -> RtcConfig {
         .set_extension(1, Extension::AudioLevel)
         .set_extension(2, Extension::TransportSequenceNumber)
         .set_extension(3, Extension::RtpMid)
-        .set_extension(4, Extension::VideoOrientation);
+        .set_extension(4, Extension::VideoOrientation)
+        .set_extension(6, Extension::RtpStreamId)
+        .set_extension(7, Extension::RepairedRtpStreamId);
     if !offer.has_transport_feedback {
         config = config.set_extension(5, Extension::AbsoluteSendTime);
     }

@@ -34,8 +34,8 @@ impl Shard {
             Heard::Sound => {}
         }
         if std::mem::take(&mut self.peers[place].tracks[track].voice.hushed) {
-            for index in 0..self.peers[place].tracks[track].subscribers.len() {
-                let (subscriber, slot) = self.peers[place].tracks[track].subscribers[index];
+            for index in 0..self.peers[place].tracks[track].layers[packet.layer].subscribers.len() {
+                let (subscriber, slot) = self.peers[place].tracks[track].layers[packet.layer].subscribers[index];
                 self.peers[subscriber].slots[slot].resume();
             }
         }

@@ -44,6 +44,8 @@ impl Shard {
             room.show(place, &self.by_id, &mut self.peers, &mut arranged);
         }
         self.after_arranging(now, arranged);
+        // What it shows may be drawn at another size, where it was.
+        self.aim_slots(now, place);
     }
 
     /// Gives the room's slots anew, and tells whom it concerns.
@@ -61,11 +63,7 @@ impl Shard {
             let Some(peer) = self.peers.get(place) else { continue };
             let (room, peer, slots) = (peer.room, peer.id, self.slot_states(place));
             self.events.push_back(Event::Slots { room, peer, slots });
-            let awaiting = self.peers[place].slots.iter().filter(|slot| slot.awaits_keyframe());
-            let sources: Vec<_> = awaiting.filter_map(|slot| slot.carries).collect();
-            for carried in sources {
-                self.want_keyframe(now, carried.place, carried.track);
-            }
+            self.aim_slots(now, place);
         }
     }
 
@@ -105,7 +103,7 @@ impl Shard {
         self.by_id.remove(&peer.id);
         self.wake_ups.clear(place);
         self.dirty.retain(|dirty| *dirty != place);
-        self.keyframes_due.retain(|(due, _)| *due != place);
+        self.keyframes_due.retain(|(due, ..)| *due != place);
         if self.rooms.get(&id).is_some_and(|room| room.members.is_empty()) {
             self.rooms.remove(&id);
         }

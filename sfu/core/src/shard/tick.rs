@@ -2,7 +2,7 @@
 
 use super::{Shard, TICK};
 use crate::event::{Event, GoneReason};
-use crate::peer::{Link, Peer};
+use crate::peer::{Link, Track};
 use std::time::Instant;
 use str0m::media::MediaKind;
 
@@ -54,28 +54,55 @@ impl Shard {
                 self.counters.estimate_bps += estimate;
                 self.counters.estimates += 1;
             }
-            let carried: Vec<_> = peer.slots.iter().filter_map(|slot| slot.carries).collect();
-            let video_bps: u64 =
-                carried.iter().map(|carried| self.video_bitrate_bps(carried.place, carried.track)).sum();
-            let desired = if video_bps == 0 { 0 } else { DESIRED_MIN_BPS.max(video_bps * 3 / 2) };
-            let (estimate, room) = (peer.estimate_bps, peer.room);
-            self.peers[place].set_desired_bitrate(desired);
-            let is_pair = self.rooms.get(&room).is_some_and(crate::room::Room::is_pair);
-            if let (true, Some(estimate), true) = (is_pair, estimate, video_bps > 0) {
-                let videos = carried.iter().filter(|carried| self.video_bitrate_bps(carried.place, carried.track) > 0);
-                let videos: Vec<(usize, usize)> = videos.map(|carried| (carried.place, carried.track)).collect();
-                let share = (estimate / videos.len().max(1) as u64).max(CAP_MIN_BPS);
-                for (publisher, track) in videos {
-                    self.peers[publisher].cap_bitrate(track, share);
-                    self.mark_dirty(publisher);
+            if self.is_plain_pair(place) {
+                self.share_of_pair(place);
+            } else {
+                let desired = self.wanted_bps(place);
+                self.peers[place].set_desired_bitrate(desired);
+                if self.peers[place].lift_caps(self.limits.publish_bitrate_max_bps) {
+                    self.mark_dirty(place);
                 }
             }
         }
     }
 
+    /// A receiver of one other, whose pictures come in one size: then it is the publisher who sends less.
+    fn share_of_pair(&mut self, place: usize) {
+        let peer = &self.peers[place];
+        let carried = peer.slots.iter().filter_map(|slot| slot.carries).map(|of| (of.place, of.track));
+        let videos: Vec<_> = carried.filter(|(place, track)| self.video_bitrate_bps(*place, *track) > 0).collect();
+        let video_bps: u64 = videos.iter().map(|(place, track)| self.video_bitrate_bps(*place, *track)).sum();
+        let estimate = peer.estimate_bps;
+        let desired = if video_bps == 0 { 0 } else { DESIRED_MIN_BPS.max(video_bps * 3 / 2) };
+        self.peers[place].set_desired_bitrate(desired);
+        let Some(estimate) = estimate else { return };
+        let share = (estimate / videos.len().max(1) as u64).max(CAP_MIN_BPS);
+        for (publisher, track) in videos {
+            self.peers[publisher].cap_bitrate(track, share);
+            self.mark_dirty(publisher);
+        }
+    }
+
+    /// Whether it is in a call of two whose pictures come in one size each.
+    pub(super) fn is_plain_pair(&self, place: usize) -> bool {
+        let room = self.peers.get(place).and_then(|peer| self.rooms.get(&peer.room));
+        let is_plain = |place| self.peers.get(place).is_some_and(|peer| !peer.tracks.iter().any(Track::is_simulcast));
+        room.is_some_and(|room| room.is_pair() && room.admitted(&self.peers).all(is_plain))
+    }
+
+    /// What a receiver's pictures take in the sizes in which it shows them, with some room, as far as they come.
+    fn wanted_bps(&self, place: usize) -> u64 {
+        let tracks = self.peers[place].slots.iter().filter_map(|slot| {
+            let carried = slot.carries.filter(|of| self.video_bitrate_bps(of.place, of.track) > 0)?;
+            let track = self.peers.get(carried.place)?.tracks.get(carried.track)?;
+            track.ladder(slot.max_height).last().map(|layer| track.needs_bps(*layer))
+        });
+        tracks.sum::<u64>() * 5 / 4
+    }
+
     fn video_bitrate_bps(&self, place: usize, track: usize) -> u64 {
-        let is_video = |peer: &&Peer| peer.tracks.get(track).is_some_and(|track| track.kind == MediaKind::Video);
-        self.peers.get(place).filter(is_video).map_or(0, |peer| peer.tracks[track].bitrate_bps)
+        let track = self.peers.get(place).and_then(|peer| peer.tracks.get(track));
+        track.filter(|track| track.kind == MediaKind::Video).map_or(0, Track::bitrate_bps)
     }
 
     fn report_quality(&mut self) {

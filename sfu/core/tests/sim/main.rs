@@ -2,6 +2,7 @@
 
 mod groups;
 mod networks;
+mod simulcast;
 mod views;
 mod world;
 

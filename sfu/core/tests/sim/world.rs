@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use str0m::change::SdpAnswer;
-use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid};
+use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Rid, Simulcast, SimulcastLayer};
 use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::{ExtensionValues, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc};
@@ -76,6 +76,37 @@ pub(crate) struct Heard {
     pub(crate) from: PeerId,
     /// On which line it came.
     pub(crate) mid: Mid,
+    /// In which layer its sender sent it, and with which picture id it came.
+    pub(crate) layer: usize,
+    pub(crate) picture: u16,
+}
+
+/// The sizes of a simulcast camera: id, height, packets a picture of a thousand bytes each, thirty times a second.
+pub(crate) const LAYERS: [(&str, u16, u8); 3] = [("q", 180, 1), ("h", 360, 2), ("f", 720, 6)];
+/// Of a picture's packets: VP8's descriptor with a picture id, and the header of a key frame.
+const PICTURE_HEAD: usize = 14;
+
+/// A way to a client that carries so many bits a second, and drops what would wait too long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pipe {
+    pub(crate) bps: u64,
+    free_at: Instant,
+}
+
+impl Pipe {
+    pub(crate) fn of(bps: u64) -> Self {
+        Self { bps, free_at: epoch() }
+    }
+
+    /// When a datagram is through.
+    fn pass(&mut self, now: Instant, bytes: usize) -> Option<Instant> {
+        let free_at = self.free_at.max(now);
+        if free_at - now > Duration::from_millis(300) {
+            return None;
+        }
+        self.free_at = free_at + Duration::from_micros(bytes as u64 * 8_000_000 / self.bps);
+        Some(self.free_at)
+    }
 }
 
 pub(crate) struct Client {
@@ -96,12 +127,18 @@ pub(crate) struct Client {
     pub(crate) slots: (usize, usize),
     /// How loud its microphone says it is, dBov.
     pub(crate) level: Option<i8>,
+    /// Whether its camera comes in layers, and which of them it does not send.
+    pub(crate) simulcast: bool,
+    pub(crate) layers_off: [bool; 3],
+    /// Its way from the server, if it is narrow.
+    pub(crate) downlink: Option<Pipe>,
     sends: Vec<(Mid, MediaKind)>,
-    seqs: [u64; 2],
-    numbers: [u64; 2],
+    /// Of the sound, then of each layer.
+    seqs: [u64; 4],
+    numbers: [u64; 4],
     next_audio: Instant,
     next_video: Instant,
-    keyframe_wanted: bool,
+    keyframes_wanted: [bool; 3],
     pub(crate) keyframes_sent: u32,
     pub(crate) sending: bool,
     pub(crate) connected: u32,
@@ -192,7 +229,12 @@ impl World {
         } else {
             client.sends.clear();
             let mic = api.add_media(MediaKind::Audio, Direction::SendOnly, None, None, None);
-            let camera = api.add_media(MediaKind::Video, Direction::SendOnly, None, None, None);
+            let simulcast = client.simulcast.then(|| {
+                let mut simulcast = Simulcast::new();
+                LAYERS.iter().for_each(|(rid, ..)| simulcast.add_send_layer(SimulcastLayer::new(rid)));
+                simulcast
+            });
+            let camera = api.add_media(MediaKind::Video, Direction::SendOnly, None, None, simulcast);
             client.sends.extend([(mic, MediaKind::Audio), (camera, MediaKind::Video)]);
             let (audio, video) = client.slots;
             for slot in 0..audio.max(video) {
@@ -210,10 +252,13 @@ impl World {
         client.answer.clone_from(&connected.answer);
         let answer = SdpAnswer::from_sdp_string(&connected.answer).unwrap();
         client.rtc.sdp_api().accept_answer(pending, answer).unwrap();
-        for (mid, _) in client.sends.clone() {
+        let rids: Vec<Option<Rid>> = client.rids().collect();
+        for (mid, rid) in client.sends.iter().flat_map(|(mid, _)| rids.iter().map(|rid| (*mid, *rid))) {
             // As browsers do: whatever is asked for again is sent again.
             let mut api = client.rtc.direct_api();
-            api.stream_tx_by_mid(mid, None).unwrap().set_rtx_cache(1_024, Duration::from_secs(2), None);
+            if let Some(stream) = api.stream_tx_by_mid(mid, rid) {
+                stream.set_rtx_cache(1_024, Duration::from_secs(2), None);
+            }
         }
         client.wake_at = self.now;
         Ok(connected)
@@ -278,7 +323,9 @@ impl World {
             if lost && by == Protocol::Udp {
                 continue;
             }
-            let at = self.now + self.link.delay + self.link.jitter.mul_f64(late as f64 / 1_000.0);
+            let pipe = self.clients.iter_mut().find(|client| client.is_at(by, to)).and_then(|c| c.downlink.as_mut());
+            let Some(through) = pipe.map_or(Some(self.now), |pipe| pipe.pass(self.now, bytes.len())) else { continue };
+            let at = through + self.link.delay + self.link.jitter.mul_f64(late as f64 / 1_000.0);
             self.sent += 1;
             self.flights.push(Reverse((at, self.sent)));
             self.in_flight.insert(self.sent, InFlight { by, from, to, bytes: bytes.clone() });
@@ -369,11 +416,14 @@ impl Client {
             slots: (2, 2),
             level: None,
             sends: Vec::new(),
-            seqs: [100, 5_000],
-            numbers: [0, 0],
+            simulcast: false,
+            layers_off: [false; 3],
+            downlink: None,
+            seqs: [100, 5_000, 7_000, 400],
+            numbers: [0; 4],
             next_audio: now,
             next_video: now,
-            keyframe_wanted: true,
+            keyframes_wanted: [true; 3],
             keyframes_sent: 0,
             sending: false,
             connected: 0,
@@ -439,36 +489,55 @@ impl Client {
         }
         if now >= self.next_video {
             self.next_video += Duration::from_millis(33);
-            let time = ((now - epoch).as_millis() * 90) as u32;
-            let key = std::mem::take(&mut self.keyframe_wanted);
-            self.keyframes_sent += u32::from(key);
-            for part in 0..6 {
-                let descriptor = [if part == 0 { 0x10 } else { 0 }, u8::from(!key)];
-                self.write(now, 1, time, part == 5, &descriptor);
+            let layers = if self.simulcast { &LAYERS[..] } else { &[("", 0, 6)] };
+            for (layer, &(_, height, parts)) in layers.iter().enumerate() {
+                if self.layers_off[layer] {
+                    continue;
+                }
+                // Each layer has a clock of its own; reports tell how they belong together.
+                let time = ((now - epoch).as_millis() * 90) as u32 + layer as u32 * 123_456_789;
+                let key = std::mem::take(&mut self.keyframes_wanted[layer]);
+                self.keyframes_sent += u32::from(key);
+                let picture = (self.numbers[1 + layer] / u64::from(parts) + 1_000 * layer as u64) as u16 | 0x8000;
+                for part in 0..parts {
+                    let first = 0x80 | if part == 0 { 0x10 } else { 0 };
+                    let [high, low] = picture.to_be_bytes();
+                    let size = height.to_le_bytes();
+                    let descriptor = [first, 0x80, high, low, u8::from(!key), 0, 0, 0x9d, 0x01, 0x2a, 0, 1];
+                    let head = [&descriptor[..], &size].concat();
+                    self.write(now, 1 + layer, time, part + 1 == parts, &head);
+                }
             }
         }
     }
 
-    fn write(&mut self, now: Instant, line: usize, time: u32, marker: bool, head: &[u8]) {
-        let (mid, kind) = self.sends[line];
-        self.numbers[line] += 1;
+    fn rids(&self) -> impl Iterator<Item = Option<Rid>> + use<> {
+        let simulcast = self.simulcast;
+        LAYERS.iter().filter(move |_| simulcast).map(|(rid, ..)| Some(Rid::from(*rid))).chain([None])
+    }
+
+    fn write(&mut self, now: Instant, stream: usize, time: u32, marker: bool, head: &[u8]) {
+        let (mid, kind) = self.sends[stream.min(1)];
+        let rid = (self.simulcast && stream > 0).then(|| Rid::from(LAYERS[stream - 1].0));
+        self.numbers[stream] += 1;
         let mut payload = head.to_vec();
-        payload.extend_from_slice(&self.numbers[line].to_be_bytes());
+        payload.extend_from_slice(&self.numbers[stream].to_be_bytes());
         payload.extend_from_slice(&self.id.0.to_be_bytes());
+        payload.push(stream.saturating_sub(1) as u8);
         payload.resize(if kind == MediaKind::Video { 1_000 } else { 80 }, 0);
         let codec_is_audio = kind == MediaKind::Audio;
         let params = self.rtc.codec_config().find(|params| params.spec().codec.is_audio() == codec_is_audio).unwrap();
         let pt = params.pt();
-        let seq = self.seqs[line];
-        self.seqs[line] += 1;
-        let mut api = self.rtc.direct_api();
-        let stream = api.stream_tx_by_mid(mid, None).unwrap();
+        let seq = self.seqs[stream];
+        self.seqs[stream] += 1;
         let loudness = self.level.filter(|_| codec_is_audio);
         let said = ExtensionValues {
             audio_level: loudness,
             voice_activity: loudness.map(|level| level > -60),
             ..ExtensionValues::default()
         };
+        let mut api = self.rtc.direct_api();
+        let stream = api.stream_tx_by_mid(mid, rid).unwrap();
         let write = RtpWrite::new(pt, seq.into(), time, now, payload).marker(marker).nackable(!codec_is_audio);
         stream.write_rtp(write.ext_vals(said));
         self.rtc.handle_input(Input::Timeout(now)).unwrap();
@@ -497,18 +566,21 @@ impl Client {
                 Output::Event(Event::Connected) => self.connected += 1,
                 Output::Event(Event::KeyframeRequest(request)) => {
                     assert!(matches!(request.kind, KeyframeRequestKind::Pli | KeyframeRequestKind::Fir));
-                    self.keyframe_wanted = true;
+                    let of = |layer: &(&str, u16, u8)| request.rid == Some(Rid::from(layer.0));
+                    self.keyframes_wanted[LAYERS.iter().position(of).unwrap_or(0)] = true;
                 }
                 Output::Event(Event::RtpPacket(packet)) => {
                     let video = packet.payload.len() > 500;
-                    let at = if video { 2 } else { 0 };
+                    let at = if video { PICTURE_HEAD } else { 0 };
                     let word = |at: usize| u64::from_be_bytes(packet.payload[at..at + 8].try_into().unwrap());
                     let (number, from) = (word(at), PeerId(word(at + 8)));
                     let mid = self.rtc.direct_api().stream_rx(&packet.header.ssrc).unwrap().mid();
                     let kind = if video { MediaKind::Video } else { MediaKind::Audio };
                     let at_ms = u64::try_from((now - epoch).as_millis()).unwrap();
                     let (seq, time) = (*packet.seq_no, packet.header.timestamp);
-                    self.heard.push(Heard { at_ms, kind, seq, time, number, from, mid });
+                    let layer = usize::from(packet.payload[at + 16]);
+                    let picture = u16::from_be_bytes([packet.payload[2], packet.payload[3]]) & 0x7fff;
+                    self.heard.push(Heard { at_ms, kind, seq, time, number, from, mid, layer, picture });
                 }
                 Output::Event(_) => {}
             }

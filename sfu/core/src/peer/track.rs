@@ -1,0 +1,169 @@
+//! A source that a peer publishes, in one layer or several of them (simulcast, RFC 8853).
+//!
+//! Layers are told apart by their `rid` and listed as the offer lists them, the smallest first. How high their pictures are
+//! is taken from VP8 key frames; what is not known is taken to be half of the next larger one, the largest 720.
+
+use crate::event::Source;
+use crate::forward::Ahead;
+use crate::keyframe::KeyframeGate;
+use crate::quality::StreamFigures;
+use crate::speakers::Voice;
+use str0m::media::{MediaKind, Mid, Rid};
+
+/// Layers of one source. Browsers send three; each costs its bits at the publisher's uplink.
+pub(crate) const LAYERS_MAX: usize = 3;
+/// How high a picture is taken to be in its largest layer while nobody says so.
+const HEIGHT_ASSUMED: u32 = 720;
+/// What a layer is taken to need before it has been measured, at [`HEIGHT_ASSUMED`] and in proportion to its area: pictures of
+/// 720 lines take one and a half Mbit/s.
+const BITRATE_ASSUMED_BPS: u64 = 1_500_000;
+
+/// A source that the peer publishes.
+#[derive(Debug)]
+pub(crate) struct Track {
+    pub(crate) mid: Mid,
+    pub(crate) kind: MediaKind,
+    pub(crate) source: Source,
+    /// Its room gives it to the others.
+    pub(crate) listed: bool,
+    /// How loud it is, where it is a microphone.
+    pub(crate) voice: Voice,
+    /// One where it is not simulcast.
+    pub(crate) layers: Vec<Layer>,
+    /// It was told by REMB to send no more than its only receiver can take.
+    pub(crate) capped: bool,
+}
+
+/// One of the sizes in which a source comes.
+#[derive(Debug, Default)]
+pub(crate) struct Layer {
+    pub(crate) rid: Option<Rid>,
+    pub(crate) gate: KeyframeGate,
+    /// Who gets it, or waits for a key frame of it: the subscriber's place and its slot.
+    pub(crate) subscribers: Vec<(usize, usize)>,
+    /// What passed by those who wait.
+    pub(crate) ahead: Ahead,
+    /// Packets of it come.
+    pub(crate) alive: bool,
+    /// How high its pictures are, as its key frames say.
+    pub(crate) height: Option<u32>,
+    /// Payload bytes since the last tick.
+    pub(crate) bytes: u64,
+    /// Over the last tick, bits a second.
+    pub(crate) bitrate_bps: u64,
+    pub(crate) figures: StreamFigures,
+}
+
+impl Track {
+    pub(crate) fn new(mid: Mid, kind: MediaKind, source: Source, rids: &[Rid]) -> Self {
+        let layer = |rid: Option<Rid>| Layer { rid, ..Layer::default() };
+        let layers = if rids.is_empty() {
+            vec![layer(None)]
+        } else {
+            rids.iter().take(LAYERS_MAX).map(|rid| layer(Some(*rid))).collect()
+        };
+        Self { mid, kind, source, listed: false, voice: Voice::default(), layers, capped: false }
+    }
+
+    pub(crate) fn is_simulcast(&self) -> bool {
+        self.layers.len() > 1
+    }
+
+    /// The layer of a `rid`.
+    pub(crate) fn layer_of(&self, rid: Option<Rid>) -> Option<usize> {
+        self.layers.iter().position(|layer| layer.rid == rid)
+    }
+
+    /// All layers together, bits a second.
+    pub(crate) fn bitrate_bps(&self) -> u64 {
+        self.layers.iter().map(|layer| layer.bitrate_bps).sum()
+    }
+
+    /// How high the pictures of a layer are, as far as that is known.
+    pub(crate) fn height(&self, layer: usize) -> u32 {
+        let steps_up = |layer: usize| u32::try_from(self.layers.len().saturating_sub(layer + 1)).unwrap_or(0).min(8);
+        if let Some(height) = self.layers.get(layer).and_then(|layer| layer.height) {
+            return height;
+        }
+        let known = self.layers.iter().enumerate().find_map(|(at, layer)| Some(layer.height? << steps_up(at)));
+        (known.unwrap_or(HEIGHT_ASSUMED) >> steps_up(layer)).max(1)
+    }
+
+    /// What a layer takes, bits a second: measured, or what its size usually takes.
+    pub(crate) fn needs_bps(&self, layer: usize) -> u64 {
+        match self.layers.get(layer).map_or(0, |layer| layer.bitrate_bps) {
+            0 => {
+                let height = u64::from(self.height(layer).min(2_160));
+                BITRATE_ASSUMED_BPS * height * height / u64::from(HEIGHT_ASSUMED * HEIGHT_ASSUMED)
+            }
+            measured => measured,
+        }
+    }
+
+    /// The layers that one who shows a picture `max_height` high may get, the smallest first: up to the smallest that fills
+    /// it. Of those that do not come none, unless none comes at all: then all, and the first to come is seen first.
+    pub(crate) fn ladder(&self, max_height: u32) -> Vec<usize> {
+        let any = self.layers.iter().any(|layer| layer.alive);
+        let mut ladder: Vec<usize> = (0..self.layers.len()).filter(|at| !any || self.layers[*at].alive).collect();
+        ladder.sort_by_key(|layer| self.height(*layer));
+        // A quarter less is drawn larger without its being seen.
+        let fills = |layer: &usize| u64::from(self.height(*layer)) * 4 >= u64::from(max_height) * 3;
+        if let Some(enough) = ladder.iter().position(fills) {
+            ladder.truncate(enough + 1);
+        }
+        ladder
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn track(rids: &[&str]) -> Track {
+        let rids: Vec<Rid> = rids.iter().map(|rid| Rid::from(*rid)).collect();
+        let mut track = Track::new("0".into(), MediaKind::Video, Source::Camera, &rids);
+        track.layers.iter_mut().for_each(|layer| layer.alive = true);
+        track
+    }
+
+    #[test]
+    fn c7_a_picture_gets_the_smallest_layer_that_fills_it() {
+        let track = track(&["q", "h", "f"]);
+        for (max_height, layer) in [(90, 0), (180, 0), (240, 0), (300, 1), (360, 1), (720, 2), (u32::MAX, 2)] {
+            assert_eq!(track.ladder(max_height).last(), Some(&layer), "{max_height}");
+        }
+    }
+
+    #[test]
+    fn c7_heights_are_taken_from_what_is_known() {
+        let mut track = track(&["q", "h", "f"]);
+        assert_eq!([0, 1, 2].map(|layer| track.height(layer)), [180, 360, 720]);
+        track.layers[0].height = Some(270);
+        assert_eq!([0, 1, 2].map(|layer| track.height(layer)), [270, 540, 1_080]);
+        // The other way round, as the key frames show.
+        track.layers[2].height = Some(180);
+        track.layers[1].height = Some(360);
+        track.layers[0].height = Some(720);
+        assert_eq!(track.ladder(u32::MAX), [2, 1, 0]);
+        assert_eq!(track.ladder(180), [2]);
+    }
+
+    #[test]
+    fn c7_a_layer_that_does_not_come_is_passed_over() {
+        let mut track = track(&["q", "h", "f"]);
+        track.layers[2].alive = false;
+        assert_eq!(track.ladder(720), [0, 1]);
+        track.layers[0].alive = false;
+        assert_eq!(track.ladder(180), [1], "larger than wanted is better than nothing");
+        track.layers[1].alive = false;
+        assert_eq!(track.ladder(180), [0], "none comes yet");
+    }
+
+    #[test]
+    fn c7_what_a_layer_takes_is_measured_or_assumed() {
+        let mut track = track(&["q", "h", "f"]);
+        assert_eq!([0, 1, 2].map(|layer| track.needs_bps(layer)), [93_750, 375_000, 1_500_000]);
+        track.layers[1].bitrate_bps = 500_000;
+        assert_eq!(track.needs_bps(1), 500_000);
+    }
+}
