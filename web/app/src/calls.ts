@@ -9,11 +9,13 @@ import {
   type CallSnapshot,
   type Client,
   type Ended,
+  type GroupCall,
   type Person,
 } from "@tertulia/sdk";
 import { callForAttention, stopCalling, titleOf } from "./attention.js";
 import { play } from "./sound.js";
 import { sayEnded, sayError, sayProblem, type Saying } from "./words.js";
+import { sayConferenceEnded, titleOfCall } from "./words-conference.js";
 
 interface Host {
   readonly client: Client | undefined;
@@ -25,6 +27,8 @@ interface Host {
   /** Whether this person is new here: to block them is at hand. */
   isStranger(person: Person): boolean;
   block(person: Person): void;
+  /** What a group is called here, if that is known. */
+  groupName(groupId: string): string | undefined;
 }
 
 export class Calls {
@@ -35,6 +39,8 @@ export class Calls {
   running: CallSnapshot[] = [];
   /** Calls of this person on their other devices. */
   elsewhere: CallElsewhere[] = [];
+  /** How loud somebody is played here, from 0 to 1, while this page is open; absent: as they come. */
+  readonly volumes = new Map<string, number>();
   readonly #host: Host;
 
   constructor(host: Host) {
@@ -46,6 +52,61 @@ export class Calls {
     if (!client || this.current) return;
     this.#enter(client.call(person.user_id, { name: person.name, video }));
     play("ringback");
+  }
+
+  /** Starts the call of a group, or goes into the one that goes on there. */
+  startGroup(groupId: string, video: boolean): void {
+    const { client } = this.#host;
+    if (!client || this.current) return;
+    const going = this.goingOf(groupId);
+    const options = { video, ...this.#named(groupId) };
+    if (this.incoming?.group?.group_id === groupId) this.accept(video);
+    else this.#enter(going ? client.joinGroupCall(going, options) : client.startGroupCall(groupId, options));
+  }
+
+  /** Goes into a group's call that goes on. */
+  joinGroup(going: GroupCall): void {
+    this.startGroup(going.group_id, going.media === "video");
+  }
+
+  /** The call of a group that goes on, unless this page is in it. */
+  goingOf(groupId: string): GroupCall | undefined {
+    const going = this.#host.client?.groupCalls.find(({ group_id: id }) => id === groupId);
+    const here = [this.current, this.aside].some((call) => call?.id === going?.call_id);
+    return here ? undefined : going;
+  }
+
+  /** Has more people ring in the call that is shown. */
+  async add(userIds: string[]): Promise<boolean> {
+    const { current } = this;
+    return current !== undefined && this.attempt(current.add(userIds));
+  }
+
+  /** Says what the server refuses. True: it did not. */
+  async attempt(request: Promise<unknown>): Promise<boolean> {
+    try {
+      await request;
+      return true;
+    } catch (error) {
+      this.#sayError(error, this.current ? this.titleOf(this.current) : "");
+      return false;
+    }
+  }
+
+  /** What a call is called: the other side, the group, or who is in it. */
+  titleOf(call: Pick<Call, "peer" | "group" | "conference">): string {
+    return titleOfCall(call, call.group && this.#host.groupName(call.group.group_id));
+  }
+
+  /** The same of one that this page is not in. */
+  titleOfOther({ peer, group, conference }: CallElsewhere | CallSnapshot): string {
+    if (group) return this.#host.groupName(group.group_id) || group.name;
+    return conference ? "several people" : peer.name;
+  }
+
+  #named(groupId: string): { name?: string } {
+    const name = this.#host.groupName(groupId);
+    return name === undefined ? {} : { name };
   }
 
   /** Answers who rings. A call that is on goes on hold: the client sees to that. */
@@ -62,12 +123,12 @@ export class Calls {
     const call = this.incoming;
     if (!call) return;
     call.decline();
-    this.#offerBlock(call, `You declined ${call.peer.name}’s call`);
+    if (!call.conference) this.#offerBlock(call, `You declined ${call.peer.name}’s call`);
   }
 
   hold(on: boolean): void {
     const call = this.current;
-    call?.hold(on).catch((error: unknown) => this.#sayError(error, call.peer.name));
+    call?.hold(on).catch((error: unknown) => this.#sayError(error, this.titleOf(call)));
   }
 
   /** Goes on with the call that is aside; the one that is on goes on hold. */
@@ -76,10 +137,11 @@ export class Calls {
     if (!aside) return;
     this.current = aside;
     this.aside = current;
-    titleOf(aside.peer.name);
-    this.#host.announce(`Now talking to ${aside.peer.name}`);
+    const title = this.titleOf(aside);
+    titleOf(title);
+    this.#host.announce(`Now talking to ${title}`);
     this.#host.changed();
-    aside.hold(false).catch((error: unknown) => this.#sayError(error, aside.peer.name));
+    aside.hold(false).catch((error: unknown) => this.#sayError(error, title));
   }
 
   /** Goes back into what went on while the page was loaded anew: the one that was on, and the one on hold. */
@@ -96,7 +158,7 @@ export class Calls {
     this.running = [];
     this.#host.changed();
     for (const snapshot of snapshots) {
-      this.#host.client?.leave(snapshot).catch((error: unknown) => this.#sayError(error, snapshot.peer.name));
+      this.#host.client?.leave(snapshot).catch((error: unknown) => this.#sayError(error, this.titleOfOther(snapshot)));
     }
   }
 
@@ -120,10 +182,10 @@ export class Calls {
       // What shows it says it to screen readers too, before anything else.
       play("waiting");
     } else {
-      this.#host.announce(`${call.peer.name} is calling you`);
+      this.#host.announce(call.group ? `${call.peer.name} is calling ${this.titleOf(call)}` : `${call.peer.name} is calling you`);
       play("ring");
     }
-    callForAttention(call.peer.name, call.kind === "video");
+    callForAttention(call.group ? this.titleOf(call) : call.peer.name, call.kind === "video");
     this.#watchEnd(call);
   }
 
@@ -137,7 +199,7 @@ export class Calls {
   #enter(call: Call): void {
     if (this.current) this.aside = this.current;
     this.current = call;
-    titleOf(call.peer.name);
+    titleOf(this.titleOf(call));
     call.on("state", () => {
       if (call.state !== "inviting" && call.state !== "offered" && call.state !== "ringing" && !this.incoming) {
         play(undefined);
@@ -147,6 +209,11 @@ export class Calls {
     for (const event of ["connection", "roster", "media", "remote"] as const) {
       call.on(event, () => this.#host.changed());
     }
+    call.on("conference", () => {
+      if (call === this.current) titleOf(this.titleOf(call));
+      this.#host.announce("It is a group call now");
+      this.#host.changed();
+    });
     call.on("hold", ({ heldByOther }) => {
       this.#onHold(call);
       if (call === this.current && heldByOther) this.#host.announce(`${call.peer.name} has put the call on hold`);
@@ -161,7 +228,7 @@ export class Calls {
     if (call === this.aside && !call.held && this.current?.held) {
       this.aside = this.current;
       this.current = call;
-      titleOf(call.peer.name);
+      titleOf(this.titleOf(call));
     }
     this.#host.changed();
   }
@@ -176,7 +243,7 @@ export class Calls {
       if (this.current === call) {
         this.current = this.aside;
         this.aside = undefined;
-        titleOf(this.current?.peer.name);
+        titleOf(this.current && this.titleOf(this.current));
         // Who was waiting now rings like anybody.
         if (!this.incoming) play(undefined);
         else if (!this.current) play("ring");
@@ -188,9 +255,10 @@ export class Calls {
   }
 
   #sayEnded(call: Call, ended: Ended): void {
-    const saying = sayEnded(call, ended);
+    const saying = call.conference ? sayConferenceEnded(this.titleOf(call), call, ended) : sayEnded(call, ended);
     if (!saying) return;
     this.#host.announce(saying.text);
+    if (call.conference) return this.#host.toast(saying.text, saying.tone);
     if (call.direction === "incoming" && ended.reason === "hangup" && this.#offerBlock(call, saying.text)) return;
     const { peer, kind } = call;
     const retry = { label: "Call again", run: () => this.place(peer, kind === "video") };
@@ -206,11 +274,11 @@ export class Calls {
 
   #stopRinging(): void {
     const { current } = this;
-    const calling = current?.direction === "outgoing" && current.answeredAt === undefined;
+    const calling = current?.direction === "outgoing" && current.answeredAt === undefined && !current.conference;
     play(calling ? "ringback" : undefined);
     stopCalling();
     // Its tab said who is calling.
-    titleOf(this.current?.peer.name);
+    titleOf(this.current && this.titleOf(this.current));
   }
 
   #sayError(error: unknown, who: string): void {

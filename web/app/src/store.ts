@@ -309,6 +309,11 @@ export class Store {
     );
   }
 
+  /** What a group is called here, if that is known. */
+  groupName(groupId: string): string | undefined {
+    return this.chats.api?.conversation(`group:${groupId}`)?.group?.name || undefined;
+  }
+
   /** In a sentence: oneself is “you”. */
   readonly naming = (userId: string): string => (userId === this.userId ? "you" : this.nameOf(userId));
 
@@ -393,6 +398,8 @@ export class Store {
       "elsewhere",
       mine((calls) => (this.calls.elsewhere = calls)),
     );
+    // What they are is asked of the client: only that it has changed is news.
+    client.on("groupCalls", mine(() => {}));
     client.on(
       "devices",
       mine((devices) => (this.mine.devices = devices)),

@@ -111,6 +111,8 @@ export function sayEnded(call: Pick<Call, "peer" | "direction" | "accepted">, en
       return bad(sayError(ended.error, who), MENDS_ITSELF.has(ended.error.class));
     case "handed_over":
       return plain("Continued on your other device");
+    case "removed":
+      return plain("You were taken out of the call");
     case "merged":
       return undefined;
   }
@@ -127,6 +129,8 @@ export function sayError(error: TertuliaError, who: string): string {
       return "You can’t call yourself";
     case "already_in_call":
       return "This device is already in a call";
+    case "call_full":
+      return "The call is full. Try again when somebody has left";
     case "server_full":
       return "The server is full. Try again in a while";
     case "rate_limited":

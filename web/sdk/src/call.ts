@@ -20,7 +20,7 @@ import { Emitter } from "./emitter.js";
 import { TertuliaError } from "./errors.js";
 import { HoldState } from "./hold.js";
 import { LocalMedia, type MediaFlags } from "./media.js";
-import { LINES_OF_MANY, LINES_OF_TWO, Peer, type Connection } from "./peer.js";
+import { LINES_OF_A_CROWD, LINES_OF_MANY, LINES_OF_TWO, Peer, type Connection } from "./peer.js";
 import { Meter } from "./meter.js";
 import type { Request, Session } from "./session.js";
 import type { CallFigures } from "./stats.js";
@@ -493,7 +493,7 @@ export class Call extends Emitter<CallEvents> {
       track: (mid) => this.#peer.slotTrack(mid),
       level: (mid) => this.#peer.slotLevel(mid),
       held: () => this.held,
-      pictures: LINES_OF_MANY.video,
+      makeRoom: () => this.#peer.grow(LINES_OF_A_CROWD),
       first: this.remote.audio,
     };
     return new Conference(context, this.group);

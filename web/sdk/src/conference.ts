@@ -66,13 +66,16 @@ export interface ConferenceContext {
   /** How loud a line is now, from 0 to 1. */
   level: (mid: string) => number;
   held: () => boolean;
-  /** Pictures that may be shown at once. */
-  pictures: number;
+  /** Asks for lines for more pictures than there are at first. */
+  makeRoom: () => void;
   /** The stream of the first line of voices: the one that there was when the call was of two. */
   first: MediaStream;
 }
 
 type OfCall<T> = T extends { call_id: string } ? Omit<T, "call_id"> : never;
+
+/** Pictures that may be shown at once, until the server has said how many lines there are for them. */
+const PICTURES = 9;
 
 const STREAM_OF: Record<Source, keyof RemoteStreams> = { mic: "audio", camera: "camera", screen: "screen" };
 
@@ -87,13 +90,14 @@ export class Conference extends Emitter<ConferenceEvents> {
   #speaking: string[] = [];
   #slots: Slot[] = [];
   #lines: Line[] = [];
+  #pictures = PICTURES;
 
   /** Made by `Call`. */
   constructor(context: ConferenceContext, group: CallGroup | undefined) {
     super();
     this.#context = context;
     this.group = group;
-    this.#viewing = new Viewing(context.pictures, (wants) => context.request({ type: "call.view", wants }));
+    this.#viewing = new Viewing(() => this.#pictures, (wants) => context.request({ type: "call.view", wants }));
   }
 
   /** Every device that is in, this one included, in the order of their coming. */
@@ -151,9 +155,11 @@ export class Conference extends Emitter<ConferenceEvents> {
 
   /**
    * What is shown, most important first, with its height in pixels of the screen; what is not said is not sent. May be called as
-   * often as one likes: the server hears of changes only, some times a second at most. More than there are lines for are left out.
+   * often as one likes: the server hears of changes only, some times a second at most. For more than nine lines are added, up to sixteen;
+   * what there is no line for is left out.
    */
   view(wants: readonly ViewWant[]): void {
+    if (wants.length > PICTURES) this.#context.makeRoom();
     this.#viewing.set(wants);
   }
 
@@ -179,6 +185,10 @@ export class Conference extends Emitter<ConferenceEvents> {
   onSlots(slots: Slot[]): void {
     this.#slots = slots;
     this.#assign();
+    const pictures = slots.length - this.#lines.length;
+    if (pictures === this.#pictures) return;
+    this.#pictures = pictures;
+    this.#viewing.again();
   }
 
   /** @internal */

@@ -42,6 +42,8 @@ export interface Lines {
 
 export const LINES_OF_TWO: Lines = { audio: 1, video: 2, simulcast: false };
 export const LINES_OF_MANY: Lines = { audio: 3, video: 9, simulcast: true };
+/** Where one looks at more than nine at once. */
+export const LINES_OF_A_CROWD: Lines = { audio: 3, video: 16, simulcast: true };
 
 /** Hands the offer to the server. */
 export type Signal = (sdp: string) => Promise<{ sdp: string; slots: Slot[] }>;

@@ -10,20 +10,20 @@ const AGAIN_MS = 1_000;
 export class Viewing {
   readonly #send: (wants: ViewWant[]) => Promise<unknown>;
   /** Of how many pictures the server hears: as many as there are lines for. */
-  readonly #most: number;
+  readonly #most: () => number;
   #wants: ViewWant[] | undefined;
   #told = "";
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stopped = false;
 
-  constructor(most: number, send: (wants: ViewWant[]) => Promise<unknown>) {
+  constructor(most: () => number, send: (wants: ViewWant[]) => Promise<unknown>) {
     this.#most = most;
     this.#send = send;
   }
 
   /** What is shown now, most important first. */
   set(wants: readonly ViewWant[]): void {
-    this.#wants = wants.slice(0, this.#most);
+    this.#wants = [...wants];
     if (this.#timer === undefined) this.#tell();
   }
 
@@ -39,7 +39,7 @@ export class Viewing {
   }
 
   #tell(): void {
-    const wants = this.#wants;
+    const wants = this.#wants?.slice(0, this.#most());
     const key = JSON.stringify(wants);
     if (this.#stopped || wants === undefined || key === this.#told) return;
     this.#told = key;

@@ -244,8 +244,19 @@ test("c3_what_is_shown_is_told_once_and_no_more_than_some_times_a_second", async
   conference.view([want("carol"), want("bob")]);
   await pause(300);
   assert.equal(sentViews(socket).length, 2);
+});
+
+test("c3_who_looks_at_more_than_nine_has_lines_added_for_them", async () => {
+  const { socket, pc, conference } = await inConference();
   conference.view(Array.from({ length: 12 }, (_, n) => want(`u${n}`)));
   assert.equal(socket.of("call.view").at(-1)?.wants.length, 9);
+  const more = [...EMPTY, ...Array.from({ length: 7 }, (_, n) => slot(15 + n))];
+  await answer(socket, "call.connect", { sdp: "more", slots: more });
+  await until(() => socket.of("call.view").at(-1)?.wants.length === 12);
+  assert.equal(pc.transceivers.length, 22);
+  conference.view([want("bob")]);
+  await until(() => socket.of("call.view").at(-1)?.wants.length === 1);
+  assert.equal(pc.offers.length, 2);
 });
 
 test("c3_a_new_session_is_told_anew_what_is_shown", async () => {

@@ -3,15 +3,17 @@
 import { useEffect, useState } from "preact/hooks";
 import { devices, type Call } from "@tertulia/sdk";
 import type { Store } from "../store.js";
+import { AddPeople } from "./conference/AddPeople.js";
 import { DeviceMenu } from "./DeviceMenu.js";
 import { Icon, type IconName } from "./Icon.js";
 
-const CAN_SHARE = typeof navigator.mediaDevices?.getDisplayMedia === "function";
+export const CAN_SHARE = typeof navigator.mediaDevices?.getDisplayMedia === "function";
 const IS_TOUCH = matchMedia("(pointer: coarse)").matches;
 
 export function Controls({ store, call }: { store: Store; call: Call }) {
   const { mic, camera, screen } = call.media;
   const [menu, setMenu] = useState(false);
+  const [adding, setAdding] = useState(false);
   const canFlip = useCanFlip(camera);
   return (
     <div class="controls" role="toolbar" aria-label="Call controls">
@@ -55,11 +57,15 @@ export function Controls({ store, call }: { store: Store; call: Call }) {
           onClick={() => store.calls.hold(!call.held)}
         />
       )}
+      {call.answeredAt !== undefined && (
+        <Control icon="addPerson" label="Add" name="Add people" testId="add-people" onClick={() => setAdding(true)} />
+      )}
       <div class="menu-anchor">
         <Control icon="tune" label="Devices" testId="devices" expanded={menu} onClick={() => setMenu(!menu)} />
         {menu && <DeviceMenu store={store} call={call} close={() => setMenu(false)} />}
       </div>
       <Control icon="hangup" label="Hang up" testId="hangup" class="end" onClick={() => call.hangup()} />
+      {adding && <AddPeople store={store} close={() => setAdding(false)} />}
     </div>
   );
 }
@@ -76,11 +82,13 @@ interface ControlProps {
   off?: boolean;
   lit?: boolean;
   hint?: string;
+  /** Shown at its corner. */
+  count?: number;
   onClick: () => void;
 }
 
-function Control(props: ControlProps) {
-  const { icon, label, name, testId, pressed, expanded, off, lit, hint, onClick } = props;
+export function Control(props: ControlProps) {
+  const { icon, label, name, testId, pressed, expanded, off, lit, hint, count, onClick } = props;
   const classes = ["control", props.class, off && "is-off", lit && "is-lit"].filter(Boolean).join(" ");
   return (
     <button
@@ -96,6 +104,7 @@ function Control(props: ControlProps) {
     >
       <span class="disc">
         <Icon name={icon} />
+        {count !== undefined && <span class="count">{count}</span>}
       </span>
       <span class="label">{label}</span>
     </button>
@@ -103,7 +112,7 @@ function Control(props: ControlProps) {
 }
 
 /** Telephones with two cameras, once the camera is on: only then are the cameras known. */
-function useCanFlip(camera: boolean): boolean {
+export function useCanFlip(camera: boolean): boolean {
   const [can, setCan] = useState(false);
   useEffect(() => {
     if (!camera || !IS_TOUCH) setCan(false);

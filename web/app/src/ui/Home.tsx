@@ -7,6 +7,7 @@ import type { Store } from "../store.js";
 import { Avatar } from "./Avatar.js";
 import { ChatList } from "./chat/ChatList.js";
 import { Conversation } from "./chat/Conversation.js";
+import { GoingCalls } from "./chat/GroupCall.js";
 import { DisturbButton } from "./DoNotDisturb.js";
 import { Icon, Logo } from "./Icon.js";
 import { Insecure } from "./Insecure.js";
@@ -38,6 +39,7 @@ export function Home({ store }: { store: Store }) {
         {store.calls.elsewhere.map((call) => (
           <Elsewhere key={call.call_id} store={store} call={call} />
         ))}
+        {tab !== "chats" && chat === undefined && <GoingCalls store={store} over />}
         <div class="desk">
           <ChatList store={store} />
           {chat === undefined ? (
@@ -127,7 +129,7 @@ function Running({ store }: { store: Store }) {
   const first = running.find((call) => !call.held) ?? running[0];
   useEffect(() => box.current?.focus(), []);
   if (!first) return null;
-  const names = running.map((call) => call.peer.name).join(" and with ");
+  const names = running.map((call) => store.calls.titleOfOther(call)).join(" and with ");
   const several = running.length > 1;
   return (
     <div class="notice" ref={box} tabIndex={-1} role="group" aria-labelledby="running" data-testid="running">
@@ -158,7 +160,7 @@ function Elsewhere({ store, call }: { store: Store; call: CallElsewhere }) {
     <div class="notice" role="group" aria-labelledby={`elsewhere-${call.call_id}`} data-testid="elsewhere">
       <Avatar id={peer.user_id} name={peer.name} />
       <p id={`elsewhere-${call.call_id}`}>
-        In a call with {peer.name} on {device ?? "another device"}
+        In a call with {store.calls.titleOfOther(call)} on {device ?? "another device"}
       </p>
       <button
         type="button"

@@ -1,45 +1,87 @@
-// The call view: the other side large, oneself small, what can be done below.
+// The call view: the other side large, oneself small, what can be done below. What a group call shows is in conference/.
+//
+// Invariant: voices are played by the same elements before and after a call of two has become a group call, so that none is cut.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import type { Call } from "@tertulia/sdk";
 import type { Store } from "../store.js";
 import { clock, sayState } from "../words.js";
+import { sayConferenceState } from "../words-conference.js";
 import { Avatar } from "./Avatar.js";
+import { InConference } from "./conference/InConference.js";
 import { Controls } from "./Controls.js";
+import { useShortcuts, useWakeLock } from "./in-call.js";
 import { HeldCall, OnHold, WaitingCall } from "./TwoCalls.js";
 import { PeerBadge, QualityBadge } from "./Quality.js";
-import { Audio, Video } from "./Stream.js";
-import { useNow, useQuality, type Quality } from "./hooks.js";
+import { SelfView } from "./SelfView.js";
+import { SoundButton, useSound, Voices } from "./Voices.js";
+import { Video } from "./Stream.js";
+import { useConference, useNow, useQuality, type Quality } from "./hooks.js";
 
 export function InCall({ store, call }: { store: Store; call: Call }) {
   const view = useRef<HTMLElement>(null);
-  const [unblock, setUnblock] = useState<(() => void) | undefined>();
   // Where the other call has ended and this one is on hold, the next key goes on with it.
   useEffect(() => {
     const goOn = view.current?.querySelector<HTMLElement>('[data-testid="go-on"]');
     (goOn ?? view.current)?.focus();
   }, []);
+  useConference(call.conference);
+  const sound = useSound();
   const quality = useQuality(call);
+  useWakeLock();
+  const state = call.conference ? sayConferenceState(call) : sayState(call);
+  const title = store.calls.titleOf(call);
+  useEffect(() => store.announce(`${title}: ${state}`), [state]);
+  // Of a group call others may be away; it is theirs to say.
+  const broken = (call.state === "reconnecting" && !call.conference) || call.connection === "down";
+  const gone = call.answeredAt !== undefined && (broken || store.connection !== "online");
+  const trouble = gone ? sayTrouble(broken, state, store.draining) : undefined;
+  const { conference } = call;
+  return (
+    <section class={kindOf(call)} ref={view} tabIndex={-1} aria-label={nameOf(call, title)} data-testid="in-call">
+      <Voices store={store} call={call} sound={sound} />
+      {conference ? (
+        <InConference store={store} call={call} conference={conference} quality={quality} state={state} trouble={trouble} sound={sound} />
+      ) : (
+        <OfTwo store={store} call={call} quality={quality} state={state} trouble={trouble} sound={sound} />
+      )}
+    </section>
+  );
+}
+
+function nameOf(call: Call, title: string): string {
+  return call.conference ? `Group call: ${title}` : `Call with ${title}`;
+}
+
+/** On hold nothing flows: what is left of a picture would only look broken. */
+function flowing(call: Call) {
+  const paused = call.held || call.heldByOther;
+  return { paused, screen: !paused && call.other?.screen === true, camera: !paused && call.other?.camera === true };
+}
+
+function kindOf(call: Call): string {
+  if (call.conference) return call.held ? "call conference paused" : "call conference";
+  const { paused, screen, camera } = flowing(call);
+  return `call ${paused ? "paused" : ""} ${camera || screen ? "with-picture" : "with-voice"} ${screen ? "with-screen" : ""}`;
+}
+
+export interface CallViewProps {
+  store: Store;
+  call: Call;
+  quality: Quality | undefined;
+  /** Where the call stands, in words. */
+  state: string;
+  /** What is wrong now, in words. */
+  trouble: string | undefined;
+  sound: ReturnType<typeof useSound>;
+}
+
+function OfTwo({ store, call, quality, state, trouble, sound }: CallViewProps) {
   const { incoming, aside } = store.calls;
   useShortcuts(store, call);
-  useWakeLock();
-  const state = sayState(call);
-  useEffect(() => store.announce(`${call.peer.name}: ${state}`), [state]);
-  // On hold nothing flows: what is left of a picture would only look broken.
-  const paused = call.held || call.heldByOther;
-  const screen = !paused && call.other?.screen === true;
-  const camera = !paused && call.other?.camera === true;
-  const broken = call.state === "reconnecting" || call.connection === "down";
-  const gone = call.answeredAt !== undefined && (broken || store.connection !== "online");
+  const { paused, screen, camera } = flowing(call);
   return (
-    <section
-      class={`call ${paused ? "paused" : ""} ${camera || screen ? "with-picture" : "with-voice"} ${screen ? "with-screen" : ""}`}
-      ref={view}
-      tabIndex={-1}
-      aria-label={`Call with ${call.peer.name}`}
-      data-testid="in-call"
-    >
-      <Audio stream={call.remote.audio} speaker={store.prefer.speaker} onBlocked={(play) => setUnblock(() => play)} />
+    <>
       <div class="stage">
         <Video
           stream={call.remote.screen}
@@ -62,37 +104,30 @@ export function InCall({ store, call }: { store: Store; call: Call }) {
       <header class="call-head">
         <div class="call-who">
           <strong>{call.peer.name}</strong>
-          <Status call={call} state={state} quality={quality} told={gone} />
+          <Status call={call} state={state} quality={quality} told={trouble !== undefined} />
         </div>
         <QualityBadge call={call} quality={quality} />
       </header>
       <div class="call-notes">
         {incoming && <WaitingCall store={store} call={incoming} />}
         {aside && <HeldCall store={store} call={aside} />}
-        {gone && (
-          <p class="banner" data-testid="reconnecting" role="status" data-restarting={store.draining}>
-            <span class="spinner" aria-hidden="true" />
-            {sayTrouble(broken, state, store.draining)}
-          </p>
-        )}
+        {trouble !== undefined && <Trouble store={store} trouble={trouble} />}
         {!paused && call.other?.mic === false && call.state === "active" && (
           <p class="note">{call.peer.name} is muted</p>
         )}
-        {unblock && (
-          <button
-            type="button"
-            class="primary small"
-            onClick={() => {
-              unblock();
-              setUnblock(undefined);
-            }}
-          >
-            Turn the sound on
-          </button>
-        )}
+        <SoundButton sound={sound} />
       </div>
       <Controls store={store} call={call} />
-    </section>
+    </>
+  );
+}
+
+export function Trouble({ store, trouble }: { store: Store; trouble: string }) {
+  return (
+    <p class="banner" data-testid="reconnecting" role="status" data-restarting={store.draining}>
+      <span class="spinner" aria-hidden="true" />
+      {trouble}
+    </p>
   );
 }
 
@@ -155,82 +190,4 @@ function Face({ call }: { call: Call }) {
       <Avatar id={call.peer.user_id} name={call.peer.name} />
     </div>
   );
-}
-
-/** One's own picture, mirrored as in a mirror; it can be dragged out of the way, to any corner. */
-function SelfView({ call }: { call: Call }) {
-  const [corner, setCorner] = useState("bottom-right");
-  const [stream] = useState(() => new MediaStream());
-  const track = call.local.track("camera");
-  const box = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    for (const old of stream.getTracks()) stream.removeTrack(old);
-    if (track) stream.addTrack(track);
-  }, [track]);
-  const onPointerDown = (event: PointerEvent) => {
-    const it = box.current;
-    if (!it || event.button !== 0) return;
-    const [x, y] = [event.clientX, event.clientY];
-    it.setPointerCapture(event.pointerId);
-    it.classList.add("dragged");
-    const move = (to: PointerEvent) => (it.style.translate = `${to.clientX - x}px ${to.clientY - y}px`);
-    const drop = () => {
-      it.removeEventListener("pointermove", move);
-      const here = it.getBoundingClientRect();
-      const right = here.left + here.width / 2 > innerWidth / 2;
-      const bottom = here.top + here.height / 2 > innerHeight / 2;
-      it.style.translate = "";
-      it.classList.remove("dragged");
-      setCorner(`${bottom ? "bottom" : "top"}-${right ? "right" : "left"}`);
-    };
-    it.addEventListener("pointermove", move);
-    it.addEventListener("lostpointercapture", drop, { once: true });
-  };
-  const front = track?.getSettings().facingMode !== "environment";
-  return (
-    <div
-      class={`self ${corner} ${track ? "" : "off"} ${front ? "mirrored" : ""}`}
-      ref={box}
-      onPointerDown={onPointerDown}
-    >
-      <Video stream={stream} testId="self-video" label="Your own camera" hidden={!track} class="cover" />
-    </div>
-  );
-}
-
-/** A telephone must not go to sleep while one looks at it and touches nothing. */
-function useWakeLock(): void {
-  useEffect(() => {
-    let lock: WakeLockSentinel | undefined;
-    let over = false;
-    const take = async () => {
-      // It is lost whenever the page is hidden, and refused where the battery is low.
-      if (document.visibilityState !== "visible") return;
-      lock = await navigator.wakeLock?.request("screen").catch(() => undefined);
-      if (over) void lock?.release();
-    };
-    void take();
-    document.addEventListener("visibilitychange", take);
-    return () => {
-      over = true;
-      document.removeEventListener("visibilitychange", take);
-      void lock?.release();
-    };
-  }, []);
-}
-
-/** `m` mutes, `v` switches the camera, `h` holds, `w` goes to who is waiting; nothing ends a call by a slip of the finger. */
-function useShortcuts(store: Store, call: Call): void {
-  useEffect(() => {
-    const onKey = (event: KeyboardEvent) => {
-      if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-      if ((event.target as HTMLElement).closest("input, select, textarea")) return;
-      if (event.key === "m") void call.setMic(!call.media.mic);
-      else if (event.key === "v") void call.setCamera(!call.media.camera);
-      else if (event.key === "h") store.calls.hold(!call.held);
-      else if (event.key === "w") document.getElementById("waiting-accept")?.focus();
-    };
-    document.addEventListener("keydown", onKey);
-    return () => document.removeEventListener("keydown", onKey);
-  }, [store, call]);
 }

@@ -4,7 +4,9 @@ import { useEffect, useRef } from "preact/hooks";
 import type { Call } from "@tertulia/sdk";
 import type { Store } from "../store.js";
 import { Avatar } from "./Avatar.js";
+import { pictureOf } from "./chat/ChatFace.js";
 import { Icon } from "./Icon.js";
+import { faceOf } from "./TwoCalls.js";
 
 /** Someone calls. It takes the focus, but no key that one happens to be typing answers or declines. */
 export function Incoming({ store, call }: { store: Store; call: Call }) {
@@ -15,7 +17,9 @@ export function Incoming({ store, call }: { store: Store; call: Call }) {
     return () => before?.focus?.();
   }, []);
   const video = call.kind === "video";
-  const { name, user_id: id } = call.peer;
+  const { name, id } = faceOf(store, call);
+  const by = call.conference ? `${call.peer.name} is calling` : "is calling you";
+  const picture = call.group && pictureOf(store, `group:${call.group.group_id}`);
   return (
     <div class="veil">
       <div
@@ -29,9 +33,11 @@ export function Incoming({ store, call }: { store: Store; call: Call }) {
         data-testid="incoming"
       >
         <div class="caller">
-          <Avatar id={id} name={name} />
-          <h2 id="incoming-name">{name}</h2>
-          <p id="incoming-kind">is calling you {video ? "with video" : "by voice"}</p>
+          <Avatar id={id} name={name} picture={picture} />
+          <h2 id="incoming-name">{call.group ? name : call.peer.name}</h2>
+          <p id="incoming-kind">
+            {call.conference && !call.group ? "asks you into a group call" : by} {video ? "with video" : "by voice"}
+          </p>
         </div>
         <div class="answers">
           <Answer

@@ -64,7 +64,7 @@ function Details({ call, quality, close }: { call: Call; quality: Quality | unde
     >
       {figures ? (
         <>
-          <Sides call={call} server={quality.server} />
+          {!call.conference && <Sides call={call} server={quality.server} />}
           <table class="table-plain">
             <thead>
               <tr>

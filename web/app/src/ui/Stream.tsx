@@ -8,9 +8,14 @@ interface VideoProps {
   label: string;
   class?: string;
   hidden?: boolean;
+  /** Rather cut than with bars beside it. */
+  filled?: boolean;
 }
 
-export function Video({ stream, testId, label, class: name = "", hidden = false }: VideoProps) {
+/** How far the shape of a picture may be from that of its place, for it to fill it: as a whole, and where it is to be filled. */
+const FITS = { as: [0.7, 1.43], filled: [0.45, 2.4] } as const;
+
+export function Video({ stream, testId, label, class: name = "", hidden = false, filled = false }: VideoProps) {
   const video = useRef<HTMLVideoElement>(null);
   useEffect(() => {
     if (video.current) video.current.srcObject = stream ?? null;
@@ -20,7 +25,8 @@ export function Video({ stream, testId, label, class: name = "", hidden = false 
     const it = video.current;
     if (!it?.videoWidth || !it.clientWidth) return;
     const ratio = it.videoWidth / it.videoHeight / (it.clientWidth / it.clientHeight);
-    it.classList.toggle("cover", ratio > 0.7 && ratio < 1.43);
+    const [least, most] = FITS[filled ? "filled" : "as"];
+    it.classList.toggle("cover", ratio > least && ratio < most);
   };
   useEffect(() => {
     const observer = new ResizeObserver(fit);
@@ -45,11 +51,16 @@ export function Video({ stream, testId, label, class: name = "", hidden = false 
 interface AudioProps {
   stream: MediaStream;
   speaker: string | undefined;
+  testId?: string;
+  /** From 0 to 1; absent: as it comes. */
+  volume?: number | undefined;
+  /** Whose voice it is now, if that is known. */
+  user?: string | undefined;
   onBlocked: (play: () => void) => void;
 }
 
 /** What the others say. Browsers may refuse to play it before the first click on a page: then `onBlocked` is told. */
-export function Audio({ stream, speaker, onBlocked }: AudioProps) {
+export function Audio({ stream, speaker, testId = "remote-audio", volume, user, onBlocked }: AudioProps) {
   const audio = useRef<HTMLAudioElement>(null);
   useEffect(() => {
     const it = audio.current;
@@ -65,5 +76,8 @@ export function Audio({ stream, speaker, onBlocked }: AudioProps) {
     // Not in every browser; a speaker that is gone leaves the default one.
     if (speaker !== undefined) void audio.current?.setSinkId?.(speaker).catch(() => undefined);
   }, [speaker]);
-  return <audio ref={audio} data-testid="remote-audio" autoPlay />;
+  useEffect(() => {
+    if (audio.current) audio.current.volume = volume ?? 1;
+  }, [volume]);
+  return <audio ref={audio} data-testid={testId} data-user={user} autoPlay />;
 }

@@ -7,9 +7,14 @@ import { Avatar } from "./Avatar.js";
 import { Icon } from "./Icon.js";
 import { useNow } from "./hooks.js";
 
+/** What a call is called, and whose colour it has. */
+export function faceOf(store: Store, call: Call): { name: string; id: string } {
+  return { name: store.calls.titleOf(call), id: call.group ? `group:${call.group.group_id}` : call.peer.user_id };
+}
+
 /** Someone calls meanwhile. It takes no focus: what one was about to press stays under the finger. */
 export function WaitingCall({ store, call }: { store: Store; call: Call }) {
-  const { name, user_id: id } = call.peer;
+  const { name, id } = faceOf(store, call);
   const video = call.kind === "video";
   return (
     <div class="strip waiting-call" role="group" aria-labelledby="waiting-name" data-testid="waiting">
@@ -45,7 +50,7 @@ export function WaitingCall({ store, call }: { store: Store; call: Call }) {
 /** The other call, on hold. */
 export function HeldCall({ store, call }: { store: Store; call: Call }) {
   const now = useNow(500);
-  const { name, user_id: id } = call.peer;
+  const { name, id } = faceOf(store, call);
   return (
     <div class="strip held-call" role="group" aria-label={`Call with ${name}, on hold`} data-testid="held-call">
       <Avatar id={id} name={name} />

@@ -1,7 +1,7 @@
 // Small hooks that more than one view needs.
 
 import { useEffect, useLayoutEffect, useReducer, useRef, useState } from "preact/hooks";
-import type { Call, CallEvents } from "@tertulia/sdk";
+import type { Call, CallEvents, Conference } from "@tertulia/sdk";
 import type { Store } from "../store.js";
 
 /** Renders again whenever the store has changed. */
@@ -27,6 +27,15 @@ export function useQuality(call: Call): Quality | undefined {
   const [quality, setQuality] = useState<Quality | undefined>();
   useEffect(() => call.on("quality", setQuality), [call]);
   return quality;
+}
+
+/** Renders again whenever somebody comes, goes, is seen or heard in a group call. */
+export function useConference(conference: Conference | undefined): void {
+  const [, again] = useReducer((n: number, _: void) => n + 1, 0);
+  useLayoutEffect(() => {
+    const offs = (["roster", "streams", "speakers"] as const).map((event) => conference?.on(event, () => again()));
+    return () => offs.forEach((off) => off?.());
+  }, [conference]);
 }
 
 /** Closes what is open on a click outside of it, and on Escape, which gives the focus back to what opened it. */

@@ -8,6 +8,7 @@ import { SAY_LOST, sayContent, sayCount, sayMessagesProblem, sayUnread } from ".
 import { Icon } from "../Icon.js";
 import { useNow } from "../hooks.js";
 import { ChatFace } from "./ChatFace.js";
+import { GoingCalls } from "./GroupCall.js";
 import { Ticks } from "./Ticks.js";
 
 export function ChatList({ store }: { store: Store }) {
@@ -45,6 +46,7 @@ export function ChatList({ store }: { store: Store }) {
           </button>
         </p>
       )}
+      <GoingCalls store={store} />
       {list.length > 0 ? (
         <ul class="rows">
           {list.map((conversation) => (

@@ -14,6 +14,7 @@ import { useFiles } from "../media/files.js";
 import { Ask } from "./Attach.js";
 import { ChatFace } from "./ChatFace.js";
 import { Composer } from "./Composer.js";
+import { GroupCallBanner } from "./GroupCall.js";
 import { GroupInfo } from "./GroupInfo.js";
 import { Messages } from "./Messages.js";
 import { PresenceLine } from "./Presence.js";
@@ -22,6 +23,7 @@ export function Conversation({ store, chat }: { store: Store; chat: string }) {
   const name = store.chats.titleOf(chat);
   const user = Chats.userOf(chat);
   const group = store.chats.api?.conversation(chat)?.group;
+  const groupId = group && store.chats.api?.conversation(chat)?.id;
   const [info, setInfo] = useState(false);
   useEffect(() => setInfo(false), [chat]);
   const { chosen } = store.attaching;
@@ -31,7 +33,8 @@ export function Conversation({ store, chat }: { store: Store; chat: string }) {
   const silent = group && whyNotWrite(group, store.userId ?? "");
   return (
     <section class={over && !silent && store.limits ? "conversation over" : "conversation"} aria-label={`Conversation with ${name}`} data-testid="conversation">
-      <Head store={store} chat={chat} name={name} group={group} ask={() => setInfo(true)} />
+      <Head store={store} chat={chat} name={name} group={group} groupId={groupId} ask={() => setInfo(true)} />
+      {groupId !== undefined && <GroupCallBanner key={groupId} store={store} groupId={groupId} />}
       <Messages key={chat} store={store} name={name} inGroup={user === undefined} />
       {silent ? (
         <p class="composer silent" role="status" data-testid="may-not-write">
@@ -60,11 +63,12 @@ interface HeadProps {
   chat: string;
   name: string;
   group: GroupFacts | undefined;
+  groupId: string | undefined;
   /** Shows who is in the group. */
   ask: () => void;
 }
 
-function Head({ store, chat, name, group, ask }: HeadProps) {
+function Head({ store, chat, name, group, groupId, ask }: HeadProps) {
   const title = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     // On a phone there is no field that takes the focus.
@@ -98,6 +102,9 @@ function Head({ store, chat, name, group, ask }: HeadProps) {
           <CallButtons store={store} name={name} onCall={(video) => store.calls.place({ user_id: user, name }, video)} />
           <Menu label={`More about ${name}`} items={blockItem(store, { user_id: user, name })} />
         </>
+      )}
+      {group && groupId !== undefined && !group.over && (group.partial || roleIn(group, store.userId ?? "")) && (
+        <CallButtons store={store} name={name} busy={store.calls.current !== undefined} onCall={(video) => store.calls.startGroup(groupId, video)} />
       )}
       {group && (
         <button
