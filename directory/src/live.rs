@@ -47,6 +47,8 @@ pub enum CallWrite {
         /// Its entry in the conversation of its two is to be made: it is due ([`Directory::call_entries_due`]) from now on.
         entry: bool,
     },
+    /// It is over, and no history of two people has it.
+    Over(CallId),
 }
 
 /// What the run before has left.
@@ -68,6 +70,9 @@ impl Directory {
         for write in writes {
             match write {
                 CallWrite::Changed(live) => upsert(&tx, live).await?,
+                CallWrite::Over(call) => {
+                    live_call::Entity::delete_by_id(call.to_string()).exec(&tx).await?;
+                }
                 CallWrite::Ended { record, live, entry } => {
                     let is_new = match insert_call(&tx, record).await {
                         // A side may have deleted its account while the call was ending: there is nobody to tell.

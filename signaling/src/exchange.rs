@@ -8,12 +8,16 @@
 //! Invariant: sessions are opened and ended under this lock, so that the calls see devices come and go in the order in
 //! which the registry does. Lock order: exchange, hub, session, registry.
 
+mod conferences;
 mod expel;
+mod group_news;
 mod media_events;
 mod names;
 mod push;
 mod restore;
 
+pub(crate) use conferences::AskedIn;
+pub(crate) use group_news::GroupNews;
 pub(crate) use names::Names;
 
 use crate::bucket::{Buckets, Wait};
@@ -39,7 +43,7 @@ use tertulia_signaling_core::{
     Switchboard, Timeouts,
 };
 use tertulia_signaling_proto::{
-    CallElsewhere, CallSnapshot, CallsElsewhere, ErrorBody, ErrorCode, OkFrame, RequestId, ServerFrame,
+    CallElsewhere, CallGroup, CallSnapshot, CallsElsewhere, ErrorBody, ErrorCode, OkFrame, RequestId, ServerFrame,
 };
 use tokio::sync::Notify;
 
@@ -63,6 +67,8 @@ pub(crate) struct Dialled {
 struct Book {
     call: CallId,
     names: Names,
+    /// The group that it is of.
+    group: Option<CallGroup>,
     media: CallMedia,
     quality: Tallies,
     /// When the figures were last written.
@@ -96,6 +102,7 @@ pub(crate) struct Exchange {
     clock: Clock,
     refusing: AtomicBool,
     rearm: Notify,
+    news: Arc<GroupNews>,
 }
 
 /// How much there is.
@@ -141,7 +148,7 @@ impl Exchange {
             armed: None,
         };
         let (inner, refusing, rearm) = (Mutex::new(inner), AtomicBool::new(false), Notify::new());
-        Arc::new(Self { inner, hub, history, clock, refusing, rearm })
+        Arc::new(Self { inner, hub, history, clock, refusing, rearm, news: Arc::default() })
     }
 
     /// Opens a session. The device rings from now on, if it can.
@@ -189,7 +196,7 @@ impl Exchange {
         session.set_elsewhere(going.elsewhere.clone());
         for call in inner.board.snapshots_for(endpoint) {
             let Some(book) = inner.books.get(&call.call.into()) else { continue };
-            let (snapshot, roster) = translate::snapshot(call, &book.names);
+            let (snapshot, roster) = translate::snapshot(call, &book.names, book.group.as_ref());
             going.calls.push(snapshot);
             going.rosters.extend(roster);
         }
@@ -259,7 +266,7 @@ impl Exchange {
                 inner.rouser.placed(call, callee, session.name(), media, here);
             }
             let (names, media, quality) = (names.unwrap_or_default(), CallMedia::default(), Tallies::default());
-            let book = Book { call, names, media, quality, quality_kept_at: now };
+            let book = Book { call, names, group: None, media, quality, quality_kept_at: now };
             inner.books.insert(call.into(), book);
         }
         let placed = placed.map(|call| OkFrame { call_id: Some(call), ..OkFrame::default() });
@@ -379,9 +386,14 @@ impl Exchange {
                 if let Notice::State { phase, .. } = &notice {
                     rouser.moved(call, *phase);
                 }
-                let unnamed = Names::default();
-                let names = books.get(&call.into()).map_or(&unnamed, |book| &book.names);
-                self.hub.tell(&to, &translate::notice(call, notice, names));
+                self.hub.tell(&to, &said(books, call, notice));
+            }
+            Output::Announce { to, call, notice } => self.hub.tell_each(&to, &said(books, call, notice)),
+            Output::GroupCall { group } => self.news.changed(group),
+            Output::GroupRecord(record) => {
+                books.remove(&record.call.into());
+                self.hub.metrics.call_ended(record.reason);
+                self.history.over(record.call);
             }
             // The record that follows says so too: a missed call is told when it is in the history.
             Output::Missed { .. } => {}
@@ -437,12 +449,20 @@ impl Exchange {
     }
 }
 
+/// A notice as a frame.
+fn said(books: &FxHashMap<RoomId, Book>, call: CallId, notice: Notice) -> ServerFrame {
+    match books.get(&call.into()) {
+        Some(book) => translate::notice(call, notice, &book.names, book.group.as_ref()),
+        None => translate::notice(call, notice, &Names::default(), None),
+    }
+}
+
 /// The running calls of a device's user on their other devices.
 fn elsewhere(inner: &Inner, device: &Endpoint) -> Vec<CallElsewhere> {
     let running = inner.board.running_for(&device.user).into_iter().filter(|call| call.device != device.device);
     let named = running.filter_map(|call| {
         let book = inner.books.get(&call.call.into())?;
-        Some(translate::elsewhere(call, &book.names))
+        Some(translate::elsewhere(call, &book.names, book.group.as_ref()))
     });
     named.collect()
 }

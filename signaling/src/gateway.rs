@@ -173,6 +173,7 @@ impl Gateway {
         if let (Some(chat), Some(due)) = (&config.chat, due) {
             let (engine, directory, hub) = (Arc::clone(&chat.engine), directory.clone(), Arc::clone(&hub));
             tasks.push(tokio::spawn(CallEntries { engine, directory, hub, due }.run()));
+            tasks.push(tokio::spawn(exchange.news().run(Arc::clone(&exchange), Arc::clone(&chat.engine))));
         }
         let (timer, media, returning) = (Arc::clone(&exchange), Arc::clone(&exchange), Arc::clone(&exchange));
         let window = limits.resume_window();

@@ -197,6 +197,10 @@ async fn welcome(shared: &Shared, session: &Session, shown: Option<Vec<CallId>>)
         }
         rosters.iter().for_each(|roster| shared.hub.tell_session(session, roster));
     }
+    let group_calls = match &shared.chat {
+        Some(chat) => shared.exchange.group_calls_for(&session.who.endpoint.user, chat),
+        None => Vec::new(),
+    };
     let who = &session.who;
     let ice = ice::told(&shared.config.ice_servers, &who.endpoint.user, shared.clock.now());
     Box::new(Welcome {
@@ -216,6 +220,7 @@ async fn welcome(shared: &Shared, session: &Session, shown: Option<Vec<CallId>>)
         missed_calls,
         ice_servers: ice.ice_servers,
         calls_elsewhere: elsewhere,
+        group_calls,
         ice_expires_at: ice.expires_at,
         settings,
         instance: shared.instance.clone(),

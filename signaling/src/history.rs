@@ -67,6 +67,7 @@ pub(crate) struct Ended {
 enum Job {
     Changed(Box<Kept>),
     Ended(Box<Ended>),
+    Over(CallId),
     Shown { user: UserId, calls: Vec<CallId> },
     Restored { live: Vec<CallId>, kept_until: Option<Timestamp> },
     Flush(oneshot::Sender<()>),
@@ -119,6 +120,11 @@ impl History {
     /// A call has ended.
     pub(crate) fn ended(&self, ended: Ended) {
         self.put(Job::Ended(Box::new(ended)));
+    }
+
+    /// A group's call is over: the next run need not know of it.
+    pub(crate) fn over(&self, call: CallId) {
+        self.put(Job::Over(call));
     }
 
     /// A device of this user has shown these missed calls.
@@ -211,6 +217,10 @@ impl Writer {
             match job {
                 Job::Changed(kept) => self.add_changed(&mut batch, &kept),
                 Job::Ended(ended) => self.add_ended(&mut batch, *ended),
+                Job::Over(call) => {
+                    self.live.remove(&call);
+                    batch.put(call, CallWrite::Over(call));
+                }
                 Job::Shown { user, calls } => {
                     self.write(std::mem::take(&mut batch)).await;
                     if let Err(error) = self.directory.mark_missed_seen(&user, &calls).await {
@@ -275,6 +285,7 @@ impl Writer {
         let call = match &write {
             CallWrite::Changed(live) => live.call,
             CallWrite::Ended { record, .. } => record.call,
+            CallWrite::Over(call) => *call,
         };
         if let Err(error) = self.directory.write_calls(self.clock.now(), &[write]).await {
             self.hub.metrics.history_failed.inc();
@@ -324,7 +335,9 @@ fn to_directory(record: &Record, quality: &Tallies) -> directory::CallRecord {
             EndReason::Cancelled => directory::EndReason::Cancelled,
             EndReason::Missed => directory::EndReason::Missed,
             // Of a device only: no record has them.
-            EndReason::AnsweredElsewhere | EndReason::HandedOver | EndReason::Failed => directory::EndReason::Failed,
+            EndReason::AnsweredElsewhere | EndReason::HandedOver | EndReason::Removed | EndReason::Failed => {
+                directory::EndReason::Failed
+            }
             EndReason::Lost => directory::EndReason::Lost,
         },
         missed: record.is_missed(),

@@ -200,10 +200,29 @@ impl Hub {
         }
     }
 
+    /// Tells several devices the same, encoding once a codec.
+    pub(crate) fn tell_each(&self, to: &[Endpoint], frame: &ServerFrame) {
+        let sessions = to.iter().filter_map(|device| self.holder(device)).collect();
+        self.tell_sessions(sessions, frame);
+    }
+
+    /// The same of what is of no use later: only those who have a socket.
+    pub(crate) fn tell_each_now(&self, to: &[Endpoint], frame: &ServerFrame) {
+        let holders = to.iter().filter_map(|device| self.holder(device));
+        self.tell_sessions(holders.filter(|session| session.is_connected()).collect(), frame);
+    }
+
     /// Tells everyone, encoding once a codec.
     pub(crate) fn tell_all(&self, frame: &ServerFrame) {
+        self.tell_sessions(self.all(), frame);
+    }
+
+    fn tell_sessions(&self, sessions: Vec<Arc<Session>>, frame: &ServerFrame) {
+        if sessions.is_empty() {
+            return;
+        }
         let encoded = Codec::ALL.map(|codec| (codec, Bytes::from(codec.encode_server(frame))));
-        for session in self.all() {
+        for session in sessions {
             let bytes = encoded.iter().find(|(codec, _)| *codec == session.who.codec);
             if let Some((_, bytes)) = bytes {
                 self.count(session.tell_encoded(bytes.clone()));

@@ -8,7 +8,7 @@ use crate::translate::participant;
 use std::time::Duration;
 use tertulia_common::{CallId, PeerId, RoomId, ShardId};
 use tertulia_registry::Placement;
-use tertulia_sfu::{ConnectError, Connected, PeerQuality, Sfu, SlotState, Source, TrackQuality};
+use tertulia_sfu::{ConnectError, Connected, PeerQuality, Sfu, SlotState, Source, TrackQuality, Want};
 use tertulia_signaling_core::Endpoint;
 use tertulia_signaling_proto as wire;
 use tertulia_signaling_proto::{ErrorBody, ErrorCode};
@@ -97,6 +97,12 @@ impl Media {
         }
     }
 
+    /// What the device shows.
+    pub(crate) fn view(&self, call: CallId, media: &CallMedia, endpoint: &Endpoint, wants: Vec<Want>) -> bool {
+        let (Some(shard), Some(peer)) = (media.shard, media.peer_of(endpoint)) else { return true };
+        self.sfu.view(shard, call.into(), peer, wants)
+    }
+
     /// Removes the device's peer, if it has one.
     pub(crate) fn remove(&self, call: CallId, media: &mut CallMedia, endpoint: &Endpoint) {
         if let (Some(shard), Some(peer)) = (media.shard, media.peer_of(endpoint)) {
@@ -121,7 +127,13 @@ impl CallMedia {
         self.peers.iter().map(|peer| &peer.endpoint)
     }
 
-    fn peer_of(&self, endpoint: &Endpoint) -> Option<PeerId> {
+    /// Whether the device has a peer.
+    pub(crate) fn has(&self, endpoint: &Endpoint) -> bool {
+        self.peer_of(endpoint).is_some()
+    }
+
+    /// The device's peer.
+    pub(crate) fn peer_of(&self, endpoint: &Endpoint) -> Option<PeerId> {
         self.peers.iter().find(|peer| peer.endpoint == *endpoint).map(|peer| peer.id)
     }
 
@@ -165,6 +177,13 @@ impl CallMedia {
             }
             None => wire::Slot { mid: slot.mid, participant: None, source: None },
         }
+    }
+
+    /// Who speaks, and everybody who hears so.
+    pub(crate) fn speakers(&self, call_id: CallId, speakers: &[PeerId]) -> (Vec<Endpoint>, wire::ServerFrame) {
+        let speakers = speakers.iter().filter_map(|peer| self.endpoint_of(*peer)).map(participant).collect();
+        let frame = wire::ServerFrame::CallSpeakers(wire::CallSpeakers { call_id, speakers });
+        (self.endpoints().cloned().collect(), frame)
     }
 
     /// Figures, as the clients hear of them.

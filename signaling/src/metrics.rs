@@ -78,6 +78,7 @@ pub(crate) enum Hit {
     RateLimited,
     Invites,
     Rings,
+    ViewWants,
     FrameBytes,
     SdpBytes,
     Queue,
@@ -108,7 +109,7 @@ pub(crate) enum Hit {
 }
 
 impl Hit {
-    const ALL: [Self; 41] = [
+    const ALL: [Self; 43] = [
         Self::Sockets,
         Self::SocketsPerAddress,
         Self::Sessions,
@@ -119,6 +120,7 @@ impl Hit {
         Self::RateLimited,
         Self::Invites,
         Self::Rings,
+        Self::ViewWants,
         Self::FrameBytes,
         Self::SdpBytes,
         Self::Queue,
@@ -150,6 +152,7 @@ impl Hit {
         Self::Call(Limit::LegsPerCall),
         Self::Call(Limit::EarlyMediaLegs),
         Self::Call(Limit::Tombstones),
+        Self::Call(Limit::Participants),
     ];
 
     fn label(self) -> Name {
@@ -164,6 +167,7 @@ impl Hit {
             Self::RateLimited => "rate_limited",
             Self::Invites => "invites",
             Self::Rings => "rings_per_pair",
+            Self::ViewWants => "view_wants",
             Self::FrameBytes => "frame_bytes",
             Self::SdpBytes => "sdp_bytes",
             Self::Queue => "queue",
@@ -195,6 +199,7 @@ impl Hit {
             Self::Call(Limit::LegsPerCall) => "legs_per_call",
             Self::Call(Limit::EarlyMediaLegs) => "early_media_legs",
             Self::Call(Limit::Tombstones) => "tombstones",
+            Self::Call(Limit::Participants) => "participants",
         };
         Name { limit }
     }
@@ -397,6 +402,7 @@ fn end_label(reason: EndReason) -> Reason {
         EndReason::Failed => "failed",
         EndReason::Lost => "lost",
         EndReason::HandedOver => "handed_over",
+        EndReason::Removed => "removed",
     };
     Reason { reason }
 }
@@ -438,6 +444,7 @@ fn error_label(code: ErrorCode) -> Code {
         ErrorCode::TooManyOutstanding => "too_many_outstanding",
         ErrorCode::TooLarge => "too_large",
         ErrorCode::ServerFull => "server_full",
+        ErrorCode::CallFull => "call_full",
         ErrorCode::TooManyConnections => "too_many_connections",
         ErrorCode::TooMany => "too_many",
         ErrorCode::MediaTooLarge => "media_too_large",

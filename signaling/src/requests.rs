@@ -4,6 +4,8 @@
 //! directory, an offer for the forwarding unit) run on beside the socket: their answers go to the session, which may have
 //! another socket by then. They are counted, and a [`Pending`] that is dropped without an answer answers for itself.
 
+mod conferences;
+
 use crate::exchange::Dialled;
 use crate::gateway::Shared;
 use crate::hub::Hub;
@@ -86,7 +88,7 @@ pub(crate) fn run(shared: &Arc<Shared>, session: &Arc<Session>, frame: ClientFra
             shared.hub.answer(session, id, done.map(|()| OkFrame::default()));
         }
         ClientFrame::CallRinging(r) => ask(r.id, Request::Ringing { call: r.call_id }),
-        ClientFrame::CallAccept(r) => ask(r.id, Request::Accept { call: r.call_id }),
+        ClientFrame::CallAccept(r) => shared.exchange.accept(session, r.id, r.call_id),
         ClientFrame::CallDecline(r) => {
             ask(r.id, Request::Decline { call: r.call_id, reason: translate::decline_reason(r.reason) });
         }
@@ -94,7 +96,26 @@ pub(crate) fn run(shared: &Arc<Shared>, session: &Arc<Session>, frame: ClientFra
         ClientFrame::CallHangup(r) => ask(r.id, Request::Hangup { call: r.call_id }),
         ClientFrame::Probe(r) => shared.hub.answer(session, r.id, Ok(OkFrame::default())),
         ClientFrame::CallHold(r) => ask(r.id, Request::Hold { call: r.call_id, on: r.on }),
-        ClientFrame::CallJoin(r) => ask(r.id, Request::Join { call: r.call_id }),
+        ClientFrame::CallJoin(r) => conferences::join(shared, session, r),
+        ClientFrame::CallLeave(r) => ask(r.id, Request::Leave { call: r.call_id }),
+        ClientFrame::CallPeek(r) => conferences::peek(shared, session, r),
+        ClientFrame::CallAdd(add) => {
+            let id = add.id;
+            refused(shared, session, id, conferences::add(shared, session, add));
+        }
+        ClientFrame::CallRemove(remove) => {
+            let id = remove.id;
+            refused(shared, session, id, conferences::remove(shared, session, remove));
+        }
+        ClientFrame::CallHand(r) => ask(r.id, Request::Hand { call: r.call_id, up: r.raised }),
+        ClientFrame::CallReact(react) => {
+            let id = react.id;
+            refused(shared, session, id, conferences::react(shared, session, react));
+        }
+        ClientFrame::CallView(view) => {
+            let seen = shared.exchange.view(session, &view).map(|()| OkFrame::default());
+            shared.hub.answer(session, view.id, seen);
+        }
         ClientFrame::CallMedia(r) => {
             ask(r.id, Request::Media { call: r.call_id, flags: translate::flags_from_wire(r.media) });
         }
@@ -112,6 +133,10 @@ fn is_act(frame: &ClientFrame) -> bool {
             | ClientFrame::CallDecline(_)
             | ClientFrame::CallHangup(_)
             | ClientFrame::CallJoin(_)
+            | ClientFrame::CallLeave(_)
+            | ClientFrame::CallAdd(_)
+            | ClientFrame::CallHand(_)
+            | ClientFrame::CallReact(_)
     )
 }
 
@@ -131,7 +156,10 @@ fn defer(shared: &Shared, session: &Arc<Session>, id: RequestId) -> Result<Pendi
 }
 
 fn run_invite(shared: &Arc<Shared>, session: &Arc<Session>, invite: CallInvite) -> Result<(), ErrorBody> {
-    let Target::User(callee) = invite.to;
+    let callee = match invite.to {
+        Target::User(callee) => callee,
+        Target::Group(group) => return conferences::start(shared, session, invite.id, &group, invite.media),
+    };
     shared.exchange.take_invite(&session.who.endpoint.user, &callee)?;
     let pending = defer(shared, session, invite.id)?;
     let (shared, session) = (Arc::clone(shared), Arc::clone(session));

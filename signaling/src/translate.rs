@@ -2,6 +2,7 @@
 
 use crate::exchange::Names;
 use std::time::Duration;
+use tertulia_chat_core::ConversationId;
 use tertulia_common::CallId;
 use tertulia_signaling_core as core;
 use tertulia_signaling_proto as wire;
@@ -68,11 +69,20 @@ pub(crate) fn end_reason(reason: core::EndReason) -> wire::EndReason {
         core::EndReason::Failed => wire::EndReason::Failed,
         core::EndReason::Lost => wire::EndReason::Lost,
         core::EndReason::HandedOver => wire::EndReason::HandedOver,
+        core::EndReason::Removed => wire::EndReason::Removed,
     }
 }
 
 pub(crate) fn participant(endpoint: &core::Endpoint) -> wire::Participant {
     wire::Participant { user_id: endpoint.user.clone(), device_id: endpoint.device.clone() }
+}
+
+/// The group of a call of this kind, and whether it is a conference. `group`: as the call's members know it.
+fn sort(kind: core::CallKind, group: Option<&wire::CallGroup>) -> (bool, Option<wire::CallGroup>) {
+    match kind {
+        core::CallKind::Pair => (false, None),
+        core::CallKind::Conference { .. } => (true, group.cloned()),
+    }
 }
 
 fn roster(call_id: CallId, roster: core::Roster, names: &Names) -> wire::CallRoster {
@@ -81,23 +91,40 @@ fn roster(call_id: CallId, roster: core::Roster, names: &Names) -> wire::CallRos
         participant: participant(&entry.endpoint),
         media: flags(entry.media),
         held: entry.held,
+        hand_at: entry.hand,
     };
     wire::CallRoster {
         call_id,
         version: roster.version,
         participants: roster.participants.into_iter().map(entry).collect(),
+        conference: roster.kind != core::CallKind::Pair,
+        ringing: roster.ringing.iter().map(|user| names.person(user)).collect(),
+        hosts: roster.hosts,
     }
 }
 
 /// What a device is told, as a frame.
-pub(crate) fn notice(call_id: CallId, notice: core::Notice, names: &Names) -> ServerFrame {
+pub(crate) fn notice(
+    call_id: CallId,
+    notice: core::Notice,
+    names: &Names,
+    group: Option<&wire::CallGroup>,
+) -> ServerFrame {
     match notice {
-        core::Notice::Incoming { from, media, expires_at } => ServerFrame::CallIncoming(wire::CallIncoming {
-            call_id,
-            from: names.person(&from),
-            media: media_kind(media),
-            expires_at,
-        }),
+        core::Notice::Incoming { from, media, expires_at, kind } => {
+            let (conference, group) = sort(kind, group);
+            ServerFrame::CallIncoming(wire::CallIncoming {
+                call_id,
+                from: names.person(&from),
+                media: media_kind(media),
+                expires_at,
+                conference,
+                group,
+            })
+        }
+        core::Notice::Reaction { from, reaction } => {
+            ServerFrame::CallReaction(wire::CallReaction { call_id, from: participant(&from), reaction })
+        }
         core::Notice::State { phase: now, answered_at } => {
             ServerFrame::CallState(wire::CallState { call_id, phase: phase(now), answered_at })
         }
@@ -111,7 +138,12 @@ pub(crate) fn notice(call_id: CallId, notice: core::Notice, names: &Names) -> Se
 }
 
 /// A call of a device that has just connected: for its welcome, and the roster that goes with it.
-pub(crate) fn snapshot(call: core::Snapshot, names: &Names) -> (wire::CallSnapshot, Option<ServerFrame>) {
+pub(crate) fn snapshot(
+    call: core::Snapshot,
+    names: &Names,
+    group: Option<&wire::CallGroup>,
+) -> (wire::CallSnapshot, Option<ServerFrame>) {
+    let (conference, group) = sort(call.kind, group);
     let who = call.roster.map(|who| ServerFrame::CallRoster(roster(call.call, who, names)));
     let snapshot = wire::CallSnapshot {
         call_id: call.call,
@@ -121,12 +153,15 @@ pub(crate) fn snapshot(call: core::Snapshot, names: &Names) -> (wire::CallSnapsh
         phase: phase(call.phase),
         answered_at: call.answered_at,
         held: call.held,
+        conference,
+        group,
     };
     (snapshot, who)
 }
 
 /// A running call, as the other devices of one of its users see it. Devices have names in the list of devices only.
-pub(crate) fn elsewhere(call: core::Running, names: &Names) -> wire::CallElsewhere {
+pub(crate) fn elsewhere(call: core::Running, names: &Names, group: Option<&wire::CallGroup>) -> wire::CallElsewhere {
+    let (conference, group) = sort(call.kind, group);
     wire::CallElsewhere {
         call_id: call.call,
         peer: names.person(&call.peer),
@@ -134,6 +169,43 @@ pub(crate) fn elsewhere(call: core::Running, names: &Names) -> wire::CallElsewhe
         answered_at: call.answered_at,
         device_id: call.device,
         device_name: None,
+        conference,
+        group,
+    }
+}
+
+/// A group's call, as those see it who might join.
+pub(crate) fn group_call(group: core::GroupKey, call: &core::GroupCall, names: &Names) -> wire::GroupCall {
+    wire::GroupCall {
+        group_id: group_id(group),
+        call_id: call.call,
+        media: media_kind(call.media),
+        started_by: names.person(&call.started_by),
+        started_at: call.started_at,
+        participants: u32::try_from(call.participants.len()).unwrap_or(u32::MAX),
+    }
+}
+
+/// Who is in a call, before one joins it.
+pub(crate) fn peek(call: &core::GroupCall, names: &Names) -> wire::CallPeek {
+    wire::CallPeek {
+        call_id: call.call,
+        media: media_kind(call.media),
+        started_at: call.started_at,
+        participants: call.participants.iter().map(|device| names.person(&device.user)).collect(),
+    }
+}
+
+/// A group, as the wire names it.
+pub(crate) fn group_id(group: core::GroupKey) -> String {
+    ConversationId(group.0).to_string()
+}
+
+pub(crate) fn source_from_wire(source: wire::Source) -> tertulia_sfu::Source {
+    match source {
+        wire::Source::Mic => tertulia_sfu::Source::Mic,
+        wire::Source::Camera => tertulia_sfu::Source::Camera,
+        wire::Source::Screen => tertulia_sfu::Source::Screen,
     }
 }
 
@@ -148,6 +220,8 @@ pub(crate) fn call_error(error: core::CallError) -> ErrorBody {
         CallError::StateMismatch | CallError::AnswerFirst => ErrorCode::CallStateMismatch,
         CallError::Over(_) => ErrorCode::CallOver,
         CallError::AnsweredElsewhere => ErrorCode::CallAnsweredElsewhere,
+        CallError::NotAllowed => ErrorCode::Forbidden,
+        CallError::Full { limit: core::Limit::Participants, max } => return too_many(ErrorCode::CallFull, max),
         CallError::Full { max, .. } => return too_many(ErrorCode::ServerFull, max),
         CallError::ShuttingDown => ErrorCode::Draining,
     };

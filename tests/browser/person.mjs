@@ -6,15 +6,15 @@ import { GEOMETRY, install, lateness, longestGap } from "./probe.mjs";
 import { pause, until } from "./until.mjs";
 
 /** How far a tone may be off: the analyser's own step is 6 Hz. */
-const HZ_OFF = 10;
+export const HZ_OFF = 10;
 /** Below this a microphone is silent; a voice here is thirty times as loud. */
-const SILENCE = 0.003;
+export const SILENCE = 0.003;
 const LISTEN_MS = 1_500;
 /** Sound or picture flows when this long nothing was missing for longer than that. */
 const FLOWS_MS = 1_500;
 const GAP_MS = 500;
 /** What a microphone sounds like: files in Chromium, Firefox's own stand-in. */
-const TONES_HZ = { left: PEOPLE.left.toneHz, right: PEOPLE.right.toneHz, firefox: 1_000 };
+export const TONES_HZ = { left: PEOPLE.left.toneHz, right: PEOPLE.right.toneHz, firefox: 1_000 };
 
 export class Person {
   /** What the page wrote to its console, and what it threw. */
@@ -342,7 +342,10 @@ export class Person {
       const pc = call?.pc;
       return JSON.stringify({
         client: client?.state, call: call?.state, connection: call?.connection, ended: call?.ended,
+        members: call?.conference?.members.map(({ entry }) => `${entry.name} ${entry.mic} ${entry.camera}`), lines: pc?.getTransceivers().length,
         ice: pc?.iceConnectionState, dtls: pc?.connectionState, roster: call?.roster, slots: call?.slots, flows,
+        people: client?.people?.map((person) => `${person.name}${person.online ? "" : " (away)"}`).slice(0, 12),
+        dialog: document.querySelector("dialog[open]")?.innerText.slice(0, 300),
       }, undefined, 1);
     });
   }

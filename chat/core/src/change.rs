@@ -362,9 +362,21 @@ impl Relay {
         self.view(at, user)
     }
 
+    /// A group that goes on, whoever asks: for the server's own use.
+    #[must_use]
+    pub fn group_there(&self, id: ConversationId) -> Option<GroupView> {
+        let at = *self.by_id.get(&id)?;
+        let group = self.conversations[at.0 as usize].group.as_ref()?;
+        if group.ended { None } else { self.view_of(at) }
+    }
+
     fn view(&self, at: ConvRef, user: UserRef) -> Option<GroupView> {
+        self.conversations[at.0 as usize].member(user).filter(|member| member.is_in())?;
+        self.view_of(at)
+    }
+
+    fn view_of(&self, at: ConvRef) -> Option<GroupView> {
         let of = &self.conversations[at.0 as usize];
-        of.member(user).filter(|member| member.is_in())?;
         let group = of.group.as_ref()?;
         let mut there: Vec<&Member> = of.members.iter().filter(|member| member.is_in()).collect();
         there.sort_by_key(|member| member.from);

@@ -63,6 +63,11 @@ impl Engine {
         users.into_iter().map(|user| relay.is_in_group(user, group)).collect()
     }
 
+    /// A group that goes on, whoever asks: as it is decided, perhaps not durable yet.
+    pub fn group_there(&self, group: ConversationId) -> Option<GroupView> {
+        self.shared.relay.lock().group_there(group)
+    }
+
     /// The groups that somebody is in, at most so many after one.
     pub fn groups(
         &self,

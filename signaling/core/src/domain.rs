@@ -78,11 +78,13 @@ pub enum EndReason {
     Lost,
     /// Another device of this user has taken the call over. Of a device, never of a call.
     HandedOver,
+    /// Somebody who may has taken this user out of a conference, or they belong to its group no longer. Of a device, never of a call.
+    Removed,
 }
 
 impl EndReason {
     /// Every reason.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Hangup,
         Self::Declined,
         Self::Busy,
@@ -93,6 +95,7 @@ impl EndReason {
         Self::Failed,
         Self::Lost,
         Self::HandedOver,
+        Self::Removed,
     ];
 }
 
@@ -115,13 +118,52 @@ pub enum Admission {
     Later,
 }
 
+/// A group of people who write to each other, as the chat names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct GroupKey(pub u128);
+
+// As text: no number of JSON holds it.
+impl From<GroupKey> for String {
+    fn from(key: GroupKey) -> Self {
+        format!("{:032x}", key.0)
+    }
+}
+
+impl TryFrom<String> for GroupKey {
+    type Error = std::num::ParseIntError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        u128::from_str_radix(&text, 16).map(Self)
+    }
+}
+
+/// What sort of call it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CallKind {
+    /// Between two people.
+    #[default]
+    Pair,
+    /// One that any number can be in.
+    Conference {
+        /// Whose members may join; none: those who were asked in.
+        group: Option<GroupKey>,
+    },
+}
+
 /// Who is in an answered call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Roster {
     /// Starts at 1 with the answer and rises with every change.
     pub version: u32,
-    /// The caller's device, then the callee's.
-    pub participants: [RosterEntry; 2],
+    /// Of a call of two the caller's device, then the callee's; of a conference those who are in, in the order of their coming.
+    pub participants: Vec<RosterEntry>,
+    /// What sort of call it is.
+    pub kind: CallKind,
+    /// Of a conference: who was asked in and has not answered.
+    pub ringing: Vec<UserId>,
+    /// Of a conference: who may take others out, beside those whom their group allows it.
+    pub hosts: Vec<UserId>,
 }
 
 /// One participant.
@@ -133,6 +175,8 @@ pub struct RosterEntry {
     pub media: MediaFlags,
     /// They have put the call on hold.
     pub held: bool,
+    /// Since when their hand is up.
+    pub hand: Option<Timestamp>,
 }
 
 /// How a call, or one device's part in it, ended.
@@ -203,6 +247,46 @@ pub struct Running {
     pub answered_at: Timestamp,
     /// The user's device that is in it.
     pub device: DeviceId,
+    /// What sort of call it is.
+    pub kind: CallKind,
+}
+
+/// A group's call, as those see it who might join.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupCall {
+    /// Which call.
+    pub call: CallId,
+    /// What it was started as.
+    pub media: MediaKind,
+    /// Who started it.
+    pub started_by: UserId,
+    /// When.
+    pub started_at: Timestamp,
+    /// Who is in it, in the order of their coming.
+    pub participants: Vec<Endpoint>,
+}
+
+/// A group's call that is over. Exactly one comes out for each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupRecord {
+    /// Which call.
+    pub call: CallId,
+    /// Whose.
+    pub group: GroupKey,
+    /// Who started it.
+    pub started_by: UserId,
+    /// What it was started as.
+    pub media: MediaKind,
+    /// When it was started.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// Why it ended.
+    pub reason: EndReason,
+    /// From start to end.
+    pub duration: Duration,
+    /// Everybody who was in it.
+    pub people: Vec<UserId>,
 }
 
 /// A call as a device that has just connected must see it.
@@ -210,7 +294,7 @@ pub struct Running {
 pub struct Snapshot {
     /// Which call.
     pub call: CallId,
-    /// The other side.
+    /// The other side; of a conference who asked this user in, or who started it.
     pub peer: UserId,
     /// Whether this device placed it.
     pub outgoing: bool,
@@ -228,6 +312,8 @@ pub struct Snapshot {
     pub roster: Option<Roster>,
     /// This device has put it on hold.
     pub held: bool,
+    /// What sort of call it is.
+    pub kind: CallKind,
 }
 
 /// How many calls there are.

@@ -37,6 +37,9 @@ pub enum CallError {
         /// How many there may be.
         max: usize,
     },
+    /// This user may not do that in this call.
+    #[error("not allowed in this call")]
+    NotAllowed,
     /// The server takes no new calls.
     #[error("shutting down")]
     ShuttingDown,

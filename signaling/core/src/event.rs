@@ -1,6 +1,9 @@
 //! What goes into the switchboard and what comes out.
 
-use crate::{DeclineReason, Ended, Endpoint, Limit, MediaFlags, MediaKind, Phase, Reach, Record, Roster};
+use crate::{
+    CallKind, DeclineReason, Ended, Endpoint, GroupKey, GroupRecord, Limit, MediaFlags, MediaKind, Phase, Reach,
+    Record, Roster,
+};
 use std::time::Duration;
 use tertulia_common::{CallId, DeviceId, Timestamp, UserId};
 
@@ -57,10 +60,59 @@ pub enum Request {
         on: bool,
     },
     /// Take an answered call over from the device of this user that is in it. That one stays in until the media of this one
-    /// is up ([`Event::MediaUp`]); if it never is, nothing changes.
+    /// is up ([`Event::MediaUp`]); if it never is, nothing changes. Of a conference: go in.
     Join {
         /// Which call.
         call: CallId,
+        /// Whether this user is a member of the group whose call it is.
+        member: bool,
+    },
+    /// Start the call of a group, or go into the one that goes on there. The caller has seen to it that this user is a member.
+    Start {
+        /// A new id, made for this request.
+        call: CallId,
+        /// Which group.
+        group: GroupKey,
+        /// By voice or by video.
+        media: MediaKind,
+        /// Who is to ring.
+        ring: Vec<Callee>,
+    },
+    /// Leave a conference. Of a call of two it is a [`Request::Hangup`].
+    Leave {
+        /// Which call.
+        call: CallId,
+    },
+    /// Have more people ring. An answered call of two becomes a conference by it. The caller has seen to it that of a group's call they
+    /// are members.
+    Add {
+        /// Which call.
+        call: CallId,
+        /// Who is to ring.
+        ring: Vec<Callee>,
+    },
+    /// Take somebody out of a conference.
+    Remove {
+        /// Which call.
+        call: CallId,
+        /// Whom.
+        user: UserId,
+        /// Whether this user may, beside who started the call.
+        admin: bool,
+    },
+    /// Raise a hand in a conference, or take it down.
+    Hand {
+        /// Which call.
+        call: CallId,
+        /// Up, or not.
+        up: bool,
+    },
+    /// Show the others in a conference how one feels.
+    React {
+        /// Which call.
+        call: CallId,
+        /// What they see.
+        reaction: String,
     },
     /// What this device sends now. The roster's version rises if it is different and the call is answered.
     Media {
@@ -69,6 +121,28 @@ pub enum Request {
         /// What is on.
         flags: MediaFlags,
     },
+}
+
+impl Request {
+    /// The call that it is about, if there is one already.
+    pub(crate) fn about(&self) -> Option<CallId> {
+        match self {
+            Self::Invite { .. } | Self::Start { .. } => None,
+            Self::Ringing { call }
+            | Self::Accept { call }
+            | Self::Decline { call, .. }
+            | Self::Cancel { call }
+            | Self::Hangup { call }
+            | Self::Hold { call, .. }
+            | Self::Join { call, .. }
+            | Self::Leave { call }
+            | Self::Add { call, .. }
+            | Self::Remove { call, .. }
+            | Self::Hand { call, .. }
+            | Self::React { call, .. }
+            | Self::Media { call, .. } => Some(*call),
+        }
+    }
 }
 
 /// Whom a call is for.
@@ -122,6 +196,13 @@ pub enum Event {
         /// Which device.
         device: Endpoint,
     },
+    /// Somebody is a member of a group no longer: they are taken out of its call.
+    LeftGroup {
+        /// Which group.
+        group: GroupKey,
+        /// Who.
+        user: UserId,
+    },
     /// The server can't go on with a call (its room's shard has stopped). It ends as failed.
     Fail {
         /// Which call.
@@ -143,6 +224,23 @@ pub enum Output {
         /// What.
         notice: Notice,
     },
+    /// Tell several devices the same.
+    Announce {
+        /// Which devices.
+        to: Vec<Endpoint>,
+        /// About which call.
+        call: CallId,
+        /// What.
+        notice: Notice,
+    },
+    /// The call of a group has begun, has other people in it, or is over
+    /// ([`Switchboard::group_call`](crate::Switchboard::group_call)).
+    GroupCall {
+        /// Which group.
+        group: GroupKey,
+    },
+    /// Keep a group's call that is over.
+    GroupRecord(GroupRecord),
     /// What has to outlive the process has changed: keep [`Switchboard::image`](crate::Switchboard::image), in the order of
     /// these. It is superseded by the image at the call's [`Output::Record`].
     Save {
@@ -212,6 +310,8 @@ pub enum Notice {
         media: MediaKind,
         /// When it stops ringing.
         expires_at: Timestamp,
+        /// What sort of call it is.
+        kind: CallKind,
     },
     /// The call has moved on. To the caller, and to the one who answered.
     State {
@@ -220,8 +320,15 @@ pub enum Notice {
         /// When it was answered.
         answered_at: Option<Timestamp>,
     },
-    /// Who is in the call. To the two who are.
+    /// Who is in the call. To those who are.
     Roster(Roster),
+    /// Somebody in the conference shows how they feel.
+    Reaction {
+        /// Who.
+        from: Endpoint,
+        /// What the others see.
+        reaction: String,
+    },
     /// The call is over for this device. Every device that placed, was offered or accepted a call hears it once.
     Ended(Ended),
 }

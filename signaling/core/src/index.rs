@@ -2,6 +2,7 @@
 //! after each step, so that no step can forget to.
 
 use crate::call::{Call, Part};
+use crate::conference::Change;
 use crate::{Endpoint, Gauges, Phase, Reach};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::Hash;
@@ -132,6 +133,57 @@ impl Index {
         Changed { image, seats: before.seats() != after.seats(), freed }
     }
 
+    /// A conference has taken a step.
+    pub(crate) fn update_conference(&mut self, id: CallId, change: &Change) {
+        match change {
+            Change::Sat(device) => {
+                enter(&mut self.seats, device.clone(), id);
+                enter(&mut self.running, device.user.clone(), id);
+            }
+            Change::Rose(device) => {
+                leave(&mut self.seats, device, id);
+                leave_once(&mut self.running, &device.user, id);
+            }
+            Change::Rings(user) => enter(&mut self.open, user.clone(), id),
+            Change::RingsNot(user) => leave(&mut self.open, user, id),
+        }
+    }
+
+    /// A conference wants to be woken at another moment.
+    pub(crate) fn wake_conference(&mut self, id: CallId, before: Option<Timestamp>, after: Option<Timestamp>) {
+        self.move_deadline(id, before, after);
+    }
+
+    /// A conference has begun.
+    pub(crate) fn conference_began(&mut self) {
+        self.count(None, Some(Phase::Active));
+    }
+
+    /// A conference is over, and kept for late requests.
+    pub(crate) fn conference_over(&mut self, id: CallId) {
+        self.count(Some(Phase::Active), None);
+        self.ended.push_back(id);
+    }
+
+    /// A conference that is over is no longer kept.
+    pub(crate) fn forget_conference(&mut self, id: CallId, wake_at: Option<Timestamp>) {
+        self.move_deadline(id, wake_at, None);
+        if let Some(at) = self.ended.iter().position(|ended| *ended == id) {
+            self.ended.remove(at);
+        }
+    }
+
+    /// A call of two that goes on as a conference: nothing is left of it here.
+    pub(crate) fn grown(&mut self, call: &Call) {
+        let (id, before) = (call.id(), Footprint::of(call));
+        self.move_deadline(id, before.wake_at, None);
+        self.count(before.phase, None);
+        for user in [&call.caller().user, call.callee()] {
+            leave(&mut self.running, user, id);
+        }
+        before.taken.into_iter().flatten().for_each(|part| leave(&mut self.seats, &call.endpoint(part), id));
+    }
+
     /// A call that has ended is no longer kept.
     pub(crate) fn forget(&mut self, call: &Call) {
         self.move_deadline(call.id(), call.wake_at(), None);
@@ -172,6 +224,18 @@ impl Index {
 /// Adds a call to those of someone.
 fn enter<K: Eq + Hash>(calls: &mut HashMap<K, Vec<CallId>>, of: K, id: CallId) {
     calls.entry(of).or_default().push(id);
+}
+
+/// Takes it away once: a user may be in it with two devices while one hands over to the other.
+fn leave_once<K: Eq + Hash>(calls: &mut HashMap<K, Vec<CallId>>, of: &K, id: CallId) {
+    if let Some(known) = calls.get_mut(of) {
+        if let Some(at) = known.iter().position(|call| *call == id) {
+            known.remove(at);
+        }
+        if known.is_empty() {
+            calls.remove(of);
+        }
+    }
 }
 
 /// Takes it away.

@@ -17,26 +17,32 @@
 //! devices ring. A device is *in* a call that it placed, accepted or took over. It is in one at a time, or in two of which
 //! at most one is not on hold.
 //!
+//! **Conferences.** Calls of groups, and calls of two to which somebody was added, have no sides: people come and go. Every device that
+//! is in one hears the newest [`Roster`]. The same requests serve both sorts, where they make sense.
+//!
 //! **Restarts.** What has to outlive the process comes out as [`Image`]s, by [`Output::Save`] and with each
 //! [`Output::Record`], and goes in by [`Switchboard::restore`].
 
 mod call;
+mod conference;
 mod domain;
 mod error;
 mod event;
+mod image;
 mod index;
 mod limits;
 mod switchboard;
 mod timer;
 
-pub use call::Image;
 pub use domain::{
-    Admission, DeclineReason, EndReason, Ended, Endpoint, Gauges, MediaFlags, MediaKind, Phase, Reach, Record, Roster,
-    RosterEntry, Running, Snapshot,
+    Admission, CallKind, DeclineReason, EndReason, Ended, Endpoint, Gauges, GroupCall, GroupKey, GroupRecord,
+    MediaFlags, MediaKind, Phase, Reach, Record, Roster, RosterEntry, Running, Snapshot,
 };
 pub use error::CallError;
 pub use event::{Callee, Event, Measure, Notice, Output, Request, Ringer};
+pub use image::Image;
 pub use limits::{
-    CALLS_MAX, CALLS_PER_CALLEE_MAX, EARLY_MEDIA_LEGS_MAX, LEGS_PER_CALL_MAX, Limit, Limits, TOMBSTONES_MAX, Timeouts,
+    CALLS_MAX, CALLS_PER_CALLEE_MAX, EARLY_MEDIA_LEGS_MAX, LEGS_PER_CALL_MAX, Limit, Limits, PARTICIPANTS_MAX,
+    TOMBSTONES_MAX, Timeouts,
 };
 pub use switchboard::{Restored, Switchboard};

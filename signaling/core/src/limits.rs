@@ -50,6 +50,9 @@ pub const EARLY_MEDIA_LEGS_MAX: usize = 8;
 /// late requests hear "no such call" earlier than [`Timeouts::tombstone`].
 pub const TOMBSTONES_MAX: usize = 20_000;
 
+/// Devices in one conference. Raising it makes rosters longer and more of them: each names everyone and goes to everyone.
+pub const PARTICIPANTS_MAX: usize = 128;
+
 /// How much there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -63,6 +66,8 @@ pub struct Limits {
     pub early_media_legs: usize,
     /// See [`TOMBSTONES_MAX`].
     pub tombstones: usize,
+    /// See [`PARTICIPANTS_MAX`].
+    pub participants: usize,
 }
 
 impl Default for Limits {
@@ -73,6 +78,7 @@ impl Default for Limits {
             legs_per_call: LEGS_PER_CALL_MAX,
             early_media_legs: EARLY_MEDIA_LEGS_MAX,
             tombstones: TOMBSTONES_MAX,
+            participants: PARTICIPANTS_MAX,
         }
     }
 }
@@ -90,4 +96,6 @@ pub enum Limit {
     EarlyMediaLegs,
     /// [`Limits::tombstones`]: the oldest finished call is forgotten.
     Tombstones,
+    /// [`Limits::participants`]: a device may not join.
+    Participants,
 }

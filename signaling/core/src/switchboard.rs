@@ -3,15 +3,19 @@
 //! Invariant: a device is in at most two calls, and in at most one that is not on hold. Everything due before `now` happens before what is
 //! asked at `now`, however late the shell wakes: an accept after the ring time is too late even if no timer has run.
 
-use crate::call::{Call, Context, Image, Part, is_busy};
+use crate::call::{Call, Context, Part, is_busy};
+use crate::conference::Conference;
+use crate::image::Sort;
 use crate::index::{Footprint, Index};
 use crate::{
-    Admission, CallError, Callee, EndReason, Endpoint, Event, Gauges, Limit, Limits, Measure, MediaKind, Output, Phase,
-    Reach, Request, Ringer, Running, Snapshot, Timeouts,
+    Admission, CallError, Callee, EndReason, Endpoint, Event, Gauges, GroupKey, Image, Limit, Limits, Measure,
+    MediaKind, Output, Phase, Reach, Request, Ringer, Running, Snapshot, Timeouts,
 };
+use conferences::Asked;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use tertulia_common::{CallId, Timestamp, UserId};
 
+mod conferences;
 mod restore;
 
 pub use restore::Restored;
@@ -22,6 +26,9 @@ pub struct Switchboard {
     timeouts: Timeouts,
     limits: Limits,
     calls: BTreeMap<CallId, Call>,
+    conferences: BTreeMap<CallId, Conference>,
+    /// The calls of groups that go on.
+    groups: HashMap<GroupKey, CallId>,
     /// Invites that have merged into another call, to that call.
     merged: HashMap<CallId, CallId>,
     index: Index,
@@ -37,6 +44,8 @@ impl Switchboard {
             timeouts,
             limits,
             calls: BTreeMap::new(),
+            conferences: BTreeMap::new(),
+            groups: HashMap::new(),
             merged: HashMap::new(),
             index: Index::default(),
             out: VecDeque::new(),
@@ -50,6 +59,10 @@ impl Switchboard {
     /// Why it is refused; a refused request has changed nothing.
     pub fn request(&mut self, now: Timestamp, from: &Endpoint, request: Request) -> Result<CallId, CallError> {
         self.handle_timeout(now);
+        let request = match self.request_conference(now, from, request) {
+            Asked::Done(done) => return done,
+            Asked::Other(request) => request,
+        };
         match request {
             Request::Invite { call, callee, media } => self.invite(now, from, call, callee, media),
             Request::Accept { call } => self.accept(now, from, call),
@@ -58,9 +71,15 @@ impl Switchboard {
                 self.with_part(now, from, call, |call, cx, part| call.decline(cx, part, reason))
             }
             Request::Cancel { call } => self.with_part(now, from, call, Call::cancel),
-            Request::Hangup { call } => self.with_part(now, from, call, Call::hangup),
+            Request::Hangup { call } | Request::Leave { call } => self.with_part(now, from, call, Call::hangup),
             Request::Hold { call, on } => self.hold(now, from, call, on),
-            Request::Join { call } => self.join(now, from, call),
+            Request::Join { call, .. } => self.join(now, from, call),
+            Request::Add { call, ring } => self.grow(now, from, call, ring),
+            // Of a conference only: a call of two has none of it.
+            Request::Start { call, .. }
+            | Request::Remove { call, .. }
+            | Request::Hand { call, .. }
+            | Request::React { call, .. } => self.part_of(call, from).and(Err(CallError::StateMismatch)),
             Request::Media { call, flags } => {
                 self.with_part(now, from, call, |call, cx, part| call.set_flags(cx, part, flags))
             }
@@ -74,6 +93,9 @@ impl Switchboard {
     /// request: the call is unknown, or over.
     pub fn admit_media(&mut self, now: Timestamp, call: CallId, from: &Endpoint) -> Result<Admission, CallError> {
         self.handle_timeout(now);
+        if let Some(admission) = self.admit_conference(now, call, from) {
+            return admission;
+        }
         let part = self.part_of(call, from)?;
         self.step(now, call, |call, cx| call.admit_media(cx, part)).unwrap_or(Err(CallError::UnknownCall))
     }
@@ -81,7 +103,9 @@ impl Switchboard {
     /// Something has happened.
     pub fn handle(&mut self, now: Timestamp, event: Event) {
         self.handle_timeout(now);
+        self.handle_conferences(now, &event);
         match event {
+            Event::LeftGroup { .. } => {}
             Event::DeviceConnected { device, call_waiting } => self.device_connected(now, &device, call_waiting),
             Event::DeviceGone { device } => self.device_gone(now, &device),
             Event::MediaUp { call, device } => {
@@ -123,9 +147,9 @@ impl Switchboard {
         while let Some((at, id)) = self.index.next_deadline()
             && at <= now
         {
-            match self.step(at, id, Call::on_timer) {
-                Some(false) => {}
-                Some(true) | None => self.forget(id),
+            let over = self.step(at, id, Call::on_timer).or_else(|| self.step_conference(at, id, Conference::on_timer));
+            if over.unwrap_or(true) {
+                self.forget(id);
             }
         }
     }
@@ -136,10 +160,11 @@ impl Switchboard {
         let mut ids: Vec<CallId> = self.index.open_for(&device.user).to_vec();
         ids.extend(self.index.seats(device));
         ids.sort_unstable();
+        ids.dedup();
         ids.into_iter()
-            .filter_map(|id| {
-                let call = self.calls.get(&id)?;
-                call.snapshot(call.part_of(device)?)
+            .filter_map(|id| match self.calls.get(&id) {
+                Some(call) => call.snapshot(call.part_of(device)?),
+                None => self.conferences.get(&id)?.snapshot(device),
             })
             .collect()
     }
@@ -147,8 +172,13 @@ impl Switchboard {
     /// The answered calls of a user, on whichever device, oldest answer first.
     #[must_use]
     pub fn running_for(&self, user: &UserId) -> Vec<Running> {
-        let calls = self.index.running_for(user).iter();
-        calls.filter_map(|id| self.calls.get(id)?.running(user)).collect()
+        let mut ids = self.index.running_for(user).to_vec();
+        ids.dedup();
+        let running = |id: &CallId| match self.calls.get(id) {
+            Some(call) => call.running(user),
+            None => self.conferences.get(id)?.running(user),
+        };
+        ids.iter().filter_map(running).collect()
     }
 
     /// Which side of an answered call a device is in: true for the caller's. None if it is not.
@@ -162,7 +192,8 @@ impl Switchboard {
     /// What of a call has to outlive the process; of a call that has ended too, for as long as it is remembered.
     #[must_use]
     pub fn image(&self, call: CallId) -> Option<Image> {
-        self.calls.get(&call).map(Call::image)
+        let of_two = || Some(Image(Sort::Pair(self.calls.get(&call)?.image())));
+        of_two().or_else(|| self.conference_image(call))
     }
 
     /// How many calls there are.
@@ -316,6 +347,9 @@ impl Switchboard {
     fn put_on_hold(&mut self, now: Timestamp, id: CallId, device: &Endpoint) {
         if let Ok(part) = self.part_of(id, device) {
             self.step(now, id, |call, cx| call.set_held(cx, part, true));
+        } else {
+            // What can't be held is not gone on with either: it is over.
+            self.step_conference(now, id, |call, cx| call.set_held(cx, device, true).ok());
         }
     }
 
@@ -336,17 +370,22 @@ impl Switchboard {
     fn is_seated(&self, id: CallId, device: &Endpoint) -> bool {
         let call = self.calls.get(&id);
         call.is_some_and(|call| call.part_of(device).is_some_and(|part| call.is_seated(part)))
+            || self.conferences.get(&id).is_some_and(|call| call.is_in(device))
     }
 
     /// The two devices of an answered call ring for no other, unless they can have a second one.
     fn settle_busy(&mut self, now: Timestamp, answered: CallId) {
         let Some(call) = self.calls.get(&answered) else { return };
         let devices: Vec<_> = call.taken().into_iter().flatten().map(|part| call.endpoint(part)).collect();
-        for device in devices {
-            let answered = self.answered(&device);
-            for id in self.index.open_for(&device.user).to_vec() {
-                self.step(now, id, |call, cx| call.device_busy(cx, &device.device, answered));
-            }
+        devices.iter().for_each(|device| self.busy_now(now, device));
+    }
+
+    /// The device is in another call more: what it can't have beside that rings no longer.
+    fn busy_now(&mut self, now: Timestamp, device: &Endpoint) {
+        let answered = self.answered(device);
+        for id in self.index.open_for(&device.user).to_vec() {
+            self.step(now, id, |call, cx| call.device_busy(cx, &device.device, answered));
+            self.step_conference(now, id, |call, cx| call.device_answered(cx, device, answered));
         }
     }
 
@@ -372,9 +411,12 @@ impl Switchboard {
 
     /// In how many answered calls a device is. One that dials still rings for others.
     fn answered(&self, device: &Endpoint) -> usize {
-        let phase = |id| self.calls.get(id).and_then(Call::phase);
         let answered = |phase| matches!(phase, Some(Phase::Connecting | Phase::Active | Phase::Reconnecting));
-        self.index.seats(device).iter().filter(|id| answered(phase(id))).count()
+        let is_in = |id: &&CallId| match self.calls.get(id) {
+            Some(call) => answered(call.phase()),
+            None => self.conferences.contains_key(id),
+        };
+        self.index.seats(device).iter().filter(is_in).count()
     }
 
     fn part_of(&self, id: CallId, device: &Endpoint) -> Result<Part, CallError> {
@@ -421,11 +463,12 @@ impl Switchboard {
         let answered = self.answered(device);
         for id in self.index.open_for(&device.user).to_vec() {
             self.step(now, id, |call, cx| call.device_free(cx, &device.device, answered));
+            self.step_conference(now, id, |call, cx| call.device_answered(cx, device, answered));
         }
     }
 
     fn forget(&mut self, id: CallId) {
-        let Some(call) = self.calls.remove(&id) else { return };
+        let Some(call) = self.calls.remove(&id) else { return self.forget_conference(id) };
         self.index.forget(&call);
         if let Some(invite) = call.merged() {
             self.merged.remove(&invite);

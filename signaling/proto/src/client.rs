@@ -1,6 +1,7 @@
 //! What a client sends.
 
 use crate::chat::{MailboxAck, MessageRead, MessageSend};
+use crate::conference::{CallAdd, CallHand, CallReact, CallRemove, CallView};
 use crate::presence::{PresenceSet, PresenceWatch, TypingSend};
 use crate::types::{DeclineReason, MediaFlags, MediaKind, RequestId, Target};
 use schemars::JsonSchema;
@@ -21,7 +22,8 @@ pub enum ClientFrame {
     /// How much has been received, so that the server need not keep it for a resume.
     #[serde(rename = "ack")]
     Ack(Ack),
-    /// Call someone. Answer: `ok {call_id}`. If they are calling us at this moment, this answers their call.
+    /// Call someone, or start the call of a group, or join the one that goes on there. Answer: `ok {call_id}`. If they are calling us at
+    /// this moment, this answers their call.
     #[serde(rename = "call.invite")]
     CallInvite(CallInvite),
     /// This device rings for the call.
@@ -50,9 +52,30 @@ pub enum ClientFrame {
     #[serde(rename = "call.hold")]
     CallHold(CallHold),
     /// Take over a running call of this user from another device (`calls_elsewhere`): after `ok`, `call.connect`. The earlier
-    /// device stays in until this one's media is up; then it hears `call.ended {handed_over}`.
+    /// device stays in until this one's media is up; then it hears `call.ended {handed_over}`. Of a group call: go in, late or again.
     #[serde(rename = "call.join")]
     CallJoin(CallRequest),
+    /// Leave a group call; it goes on for the others. Of a call of two it is `call.hangup`.
+    #[serde(rename = "call.leave")]
+    CallLeave(CallRequest),
+    /// Who is in a group call that this user may join. Answer: `ok {peek}`.
+    #[serde(rename = "call.peek")]
+    CallPeek(CallRequest),
+    /// Have more people ring.
+    #[serde(rename = "call.add")]
+    CallAdd(CallAdd),
+    /// Take somebody out of a group call: who started it may, and admins of its group.
+    #[serde(rename = "call.remove")]
+    CallRemove(CallRemove),
+    /// Raise one's hand in a group call, or take it down; the others see it in `call.roster`.
+    #[serde(rename = "call.hand")]
+    CallHand(CallHand),
+    /// Show the others how one feels.
+    #[serde(rename = "call.react")]
+    CallReact(CallReact),
+    /// What this device shows of a group call. Until it says so, its slots carry what fits, in the order of coming.
+    #[serde(rename = "call.view")]
+    CallView(CallView),
     /// Send a message. Answer: `ok {message}`, once it is durable.
     #[serde(rename = "message.send")]
     MessageSend(MessageSend),
@@ -94,7 +117,14 @@ impl ClientFrame {
             | Self::CallAccept(r)
             | Self::CallCancel(r)
             | Self::CallHangup(r)
-            | Self::CallJoin(r) => Some(r.id),
+            | Self::CallJoin(r)
+            | Self::CallLeave(r)
+            | Self::CallPeek(r) => Some(r.id),
+            Self::CallAdd(r) => Some(r.id),
+            Self::CallRemove(r) => Some(r.id),
+            Self::CallHand(r) => Some(r.id),
+            Self::CallReact(r) => Some(r.id),
+            Self::CallView(r) => Some(r.id),
             Self::CallHold(r) => Some(r.id),
             Self::Probe(r) => Some(r.id),
             Self::CallDecline(r) => Some(r.id),

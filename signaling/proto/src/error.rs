@@ -111,6 +111,8 @@ error_codes! {
     TooLarge = Limit, "This is too large.";
     /// Too many calls, rooms or peers on this server.
     ServerFull = Limit, "The server can't take another call now.";
+    /// As many devices are in this call as may be.
+    CallFull = Limit, "This call is full.";
     /// Too many connections of one user or address.
     TooManyConnections = Limit, "Too many connections.";
     /// There are as many of these as one may have (linked devices, blocked people); `limit` says how many.

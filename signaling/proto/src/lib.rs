@@ -15,6 +15,7 @@ mod call_entry;
 mod chat;
 mod client;
 mod codec;
+mod conference;
 mod content;
 mod error;
 mod finite;
@@ -41,6 +42,10 @@ pub use client::{
     Resume,
 };
 pub use codec::{Codec, DecodeError};
+pub use conference::{
+    CallAdd, CallGroup, CallHand, CallPeek, CallPublish, CallReact, CallReaction, CallRemove, CallSpeakers, CallView,
+    GroupCall, GroupCallChanged, PublishWanted, ViewWant,
+};
 pub use content::{MediaContent, SharedFile, VoiceContent};
 pub use error::{CloseCode, ErrorBody, ErrorClass, ErrorCode, WireError};
 pub use group::{Group, GroupEvent, GroupInvite, GroupMember, GroupMemberPut, GroupNew, GroupPatch, GroupRole, Groups};

@@ -2,6 +2,7 @@
 
 use crate::account::{Devices, Settings};
 use crate::chat::{Drained, Gap, Message, MessageSent, Receipts};
+use crate::conference::{CallGroup, CallPeek, CallPublish, CallReaction, CallSpeakers, GroupCall, GroupCallChanged};
 use crate::error::ErrorBody;
 use crate::media::{Media, MediaProgress, MediaRejected, UploadLimits};
 use crate::presence::{Presence, Typing};
@@ -51,6 +52,18 @@ pub enum ServerFrame {
     /// How well the media flows.
     #[serde(rename = "call.quality")]
     CallQuality(CallQuality),
+    /// Who speaks in a group call.
+    #[serde(rename = "call.speakers")]
+    CallSpeakers(CallSpeakers),
+    /// What the others show of what this device sends.
+    #[serde(rename = "call.publish")]
+    CallPublish(CallPublish),
+    /// Somebody in a group call shows how they feel.
+    #[serde(rename = "call.reaction")]
+    CallReaction(CallReaction),
+    /// The call of a group of this user's has begun, has another number of participants, or is over.
+    #[serde(rename = "call.group")]
+    CallGroup(Box<GroupCallChanged>),
     /// The call is over for this device.
     #[serde(rename = "call.ended")]
     CallEnded(CallEnded),
@@ -142,6 +155,10 @@ pub struct Welcome {
     pub missed_calls: Vec<CallMissed>,
     /// The running calls of this user on their other devices.
     pub calls_elsewhere: Vec<CallElsewhere>,
+    /// Calls of this user's groups that go on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[ts(as = "Option<Vec<GroupCall>>", optional)]
+    pub group_calls: Vec<GroupCall>,
     /// STUN and TURN servers to use.
     pub ice_servers: Vec<IceServer>,
     /// When their credentials end, by the server's clock: ask for new ones by `GET /v1/ice-servers` before a call that may
@@ -204,6 +221,10 @@ pub struct OkFrame {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub slots: Option<Vec<Slot>>,
+    /// `call.peek`: who is in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub peek: Option<CallPeek>,
     /// `message.send`: where it stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
@@ -256,6 +277,14 @@ pub struct CallIncoming {
     pub media: MediaKind,
     /// When it stops ringing, by the server's clock (`welcome.now`).
     pub expires_at: Timestamp,
+    /// It is a group call: `call.roster` says who is in, and it goes on when one leaves.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[ts(as = "Option<bool>", optional)]
+    pub conference: bool,
+    /// The group that it is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub group: Option<CallGroup>,
 }
 
 /// A call has moved on.
@@ -278,8 +307,20 @@ pub struct CallRoster {
     pub call_id: CallId,
     /// Rises with every change.
     pub version: u32,
-    /// Everyone who is in.
+    /// Everyone who is in, in the order of their coming.
     pub participants: Vec<RosterEntry>,
+    /// It is a group call; one of two becomes one when somebody adds a third.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[ts(as = "Option<bool>", optional)]
+    pub conference: bool,
+    /// Of a group call: who rings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[ts(as = "Option<Vec<Person>>", optional)]
+    pub ringing: Vec<Person>,
+    /// Of a group call: those of its participants who may remove others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[ts(as = "Option<Vec<UserId>>", optional)]
+    pub hosts: Vec<UserId>,
 }
 
 /// One participant of a roster.
@@ -299,6 +340,10 @@ pub struct RosterEntry {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[ts(as = "Option<bool>", optional)]
     pub held: bool,
+    /// When they raised their hand; absent: it is down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub hand_at: Option<Timestamp>,
 }
 
 /// What this device's receive slots carry.

@@ -1,5 +1,6 @@
 //! What frames and HTTP bodies are made of.
 
+use crate::conference::CallGroup;
 use crate::finite;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,8 @@ pub enum MediaKind {
 pub enum Target {
     /// One person: every device of theirs rings.
     User(UserId),
+    /// A group, by its conversation: its members ring, or the call that goes on there is joined.
+    Group(String),
 }
 
 /// A person as others see them.
@@ -86,6 +89,8 @@ pub enum EndReason {
     Lost,
     /// Another device of this user has taken the call over (told to the one that had it only).
     HandedOver,
+    /// Somebody who may has taken this user out of the group call (told to them only).
+    Removed,
 }
 
 /// Why a device declines.
@@ -150,7 +155,7 @@ pub struct MediaFlags {
 pub struct CallSnapshot {
     /// Which call.
     pub call_id: CallId,
-    /// The other side.
+    /// The other side; of a group call, who started it.
     pub peer: Person,
     /// Whether this user placed the call.
     pub outgoing: bool,
@@ -166,6 +171,14 @@ pub struct CallSnapshot {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[ts(as = "Option<bool>", optional)]
     pub held: bool,
+    /// It is a group call: `call.roster` says who is in, and it goes on when one leaves.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[ts(as = "Option<bool>", optional)]
+    pub conference: bool,
+    /// The group that it is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub group: Option<CallGroup>,
 }
 
 /// A running call of this user on another device of theirs; `call.join` takes it over.
@@ -173,7 +186,7 @@ pub struct CallSnapshot {
 pub struct CallElsewhere {
     /// Which call.
     pub call_id: CallId,
-    /// The other side.
+    /// The other side; of a group call, who started it.
     pub peer: Person,
     /// What it started as.
     pub media: MediaKind,
@@ -185,6 +198,14 @@ pub struct CallElsewhere {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub device_name: Option<String>,
+    /// It is a group call: `call.roster` says who is in, and it goes on when one leaves.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[ts(as = "Option<bool>", optional)]
+    pub conference: bool,
+    /// The group that it is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub group: Option<CallGroup>,
 }
 
 /// A STUN or TURN server for the client's `RTCPeerConnection`.

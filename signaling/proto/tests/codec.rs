@@ -7,12 +7,13 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tertulia_common::{CallId, DeviceId, SessionId, Timestamp, UserId};
 use tertulia_signaling_proto::{
-    Ack, Audience, CallConnect, CallDecline, CallElsewhere, CallEnded, CallHold, CallIncoming, CallInvite, CallMedia,
-    CallMissed, CallQuality, CallRequest, CallRoster, CallSlots, CallSnapshot, CallState, CallsElsewhere, Caps,
-    ClientFrame, CloseCode, Codec, DeclineReason, DemoPeople, Device, Devices, Displaced, Drain, EndReason, ErrorBody,
-    ErrorCode, ErrorFrame, Hello, IceServer, Limits, MediaFlags, MediaKind, OkFrame, Participant, ParticipantQuality,
-    Person, Phase, Ping, Probe, RequestId, Resume, RosterEntry, ServerFrame, Settings, Slot, Source, Target,
-    TrackQuality, Welcome,
+    Ack, Audience, CallAdd, CallConnect, CallDecline, CallElsewhere, CallEnded, CallGroup, CallHand, CallHold,
+    CallIncoming, CallInvite, CallMedia, CallMissed, CallPeek, CallPublish, CallQuality, CallReact, CallReaction,
+    CallRemove, CallRequest, CallRoster, CallSlots, CallSnapshot, CallSpeakers, CallState, CallView, CallsElsewhere,
+    Caps, ClientFrame, CloseCode, Codec, DeclineReason, DemoPeople, Device, Devices, Displaced, Drain, EndReason,
+    ErrorBody, ErrorCode, ErrorFrame, GroupCall, GroupCallChanged, Hello, IceServer, Limits, MediaFlags, MediaKind,
+    OkFrame, Participant, ParticipantQuality, Person, Phase, Ping, Probe, PublishWanted, RequestId, Resume,
+    RosterEntry, ServerFrame, Settings, Slot, Source, Target, TrackQuality, ViewWant, Welcome,
 };
 
 /// Numbers that every client can hold (JavaScript's safe integers).
@@ -127,7 +128,8 @@ fn end_reason() -> impl Strategy<Value = EndReason> {
         Just(EndReason::DeclinedElsewhere),
         Just(EndReason::Failed),
         Just(EndReason::Lost),
-        Just(EndReason::HandedOver)
+        Just(EndReason::HandedOver),
+        Just(EndReason::Removed)
     ]
 }
 
@@ -163,6 +165,25 @@ fn elsewhere() -> impl Strategy<Value = CallElsewhere> {
             answered_at,
             device_id,
             device_name,
+            conference: false,
+            group: None,
+        },
+    )
+}
+
+fn of_group() -> impl Strategy<Value = Option<CallGroup>> {
+    option::of((text(), text()).prop_map(|(group_id, name)| CallGroup { group_id, name }))
+}
+
+fn group_call() -> impl Strategy<Value = GroupCall> {
+    (text(), call_id(), media(), person(), time(), any::<u32>()).prop_map(
+        |(group_id, call_id, media, started_by, started_at, participants)| GroupCall {
+            group_id,
+            call_id,
+            media,
+            started_by,
+            started_at,
+            participants,
         },
     )
 }
@@ -189,6 +210,43 @@ fn listed_device() -> impl Strategy<Value = Device> {
     )
 }
 
+fn conference_frame() -> impl Strategy<Value = ClientFrame> {
+    let want = (user(), device(), source(), any::<u32>())
+        .prop_map(|(user_id, device_id, source, max_height)| ViewWant { user_id, device_id, source, max_height });
+    prop_oneof![
+        (id(), text(), media()).prop_map(|(id, to, media)| ClientFrame::CallInvite(CallInvite {
+            id,
+            to: Target::Group(to),
+            media
+        })),
+        (id(), call_id(), vec(user(), 0..4)).prop_map(|(id, call_id, users)| ClientFrame::CallAdd(CallAdd {
+            id,
+            call_id,
+            users
+        })),
+        (id(), call_id(), user()).prop_map(|(id, call_id, user_id)| ClientFrame::CallRemove(CallRemove {
+            id,
+            call_id,
+            user_id
+        })),
+        (id(), call_id(), any::<bool>()).prop_map(|(id, call_id, raised)| ClientFrame::CallHand(CallHand {
+            id,
+            call_id,
+            raised
+        })),
+        (id(), call_id(), text()).prop_map(|(id, call_id, reaction)| ClientFrame::CallReact(CallReact {
+            id,
+            call_id,
+            reaction
+        })),
+        (id(), call_id(), vec(want, 0..4)).prop_map(|(id, call_id, wants)| ClientFrame::CallView(CallView {
+            id,
+            call_id,
+            wants
+        })),
+    ]
+}
+
 fn client_frame() -> impl Strategy<Value = ClientFrame> {
     let resume =
         (session(), text(), number()).prop_map(|(session, secret, received)| Resume { session, secret, received });
@@ -210,6 +268,9 @@ fn client_frame() -> impl Strategy<Value = ClientFrame> {
         request().prop_map(ClientFrame::CallCancel),
         request().prop_map(ClientFrame::CallHangup),
         request().prop_map(ClientFrame::CallJoin),
+        request().prop_map(ClientFrame::CallLeave),
+        request().prop_map(ClientFrame::CallPeek),
+        conference_frame(),
         (id(), call_id(), any::<bool>()).prop_map(|(id, call_id, on)| ClientFrame::CallHold(CallHold {
             id,
             call_id,
@@ -237,8 +298,8 @@ fn client_frame() -> impl Strategy<Value = ClientFrame> {
 fn welcome() -> impl Strategy<Value = ServerFrame> {
     let ice = (vec(text(), 0..3), option::of(text()), option::of(text()))
         .prop_map(|(urls, username, credential)| IceServer { urls, username, credential });
-    let snapshot = (call_id(), person(), any::<bool>(), media(), phase(), option::of(time()), any::<bool>()).prop_map(
-        |(call_id, peer, outgoing, media, phase, answered_at, held)| CallSnapshot {
+    let snapshot = (call_id(), person(), any::<(bool, bool, bool)>(), media(), phase(), option::of(time()), of_group())
+        .prop_map(|(call_id, peer, (outgoing, held, conference), media, phase, answered_at, group)| CallSnapshot {
             call_id,
             peer,
             outgoing,
@@ -246,14 +307,22 @@ fn welcome() -> impl Strategy<Value = ServerFrame> {
             phase,
             answered_at,
             held,
-        },
-    );
+            conference,
+            group,
+        });
     let who = (user(), text(), device(), session(), text(), any::<bool>(), id());
     let limits = any::<(u32, u32, u32, u32, u32, u32)>();
     let lists = (vec(snapshot, 0..3), vec(missed(), 0..3), vec(ice, 0..2), vec(elsewhere(), 0..2));
-    let late = (option::of(time()), settings(), text());
+    let late = (option::of(time()), settings(), text(), vec(group_call(), 0..2));
     (who, any::<(u32, u32, bool)>(), limits, time(), lists, late).prop_map(
-        |(who, (heartbeat_s, resume_window_s, demo), limits, now, lists, (ice_expires_at, settings, instance))| {
+        |(
+            who,
+            (heartbeat_s, resume_window_s, demo),
+            limits,
+            now,
+            lists,
+            (ice_expires_at, settings, instance, group_calls),
+        )| {
             let (calls, missed_calls, ice_servers, calls_elsewhere) = lists;
             let (user_id, name, device_id, session, secret, resumed, last_request) = who;
             let (
@@ -287,6 +356,7 @@ fn welcome() -> impl Strategy<Value = ServerFrame> {
                 calls,
                 missed_calls,
                 calls_elsewhere,
+                group_calls,
                 ice_servers,
                 ice_expires_at,
                 settings,
@@ -299,18 +369,33 @@ fn welcome() -> impl Strategy<Value = ServerFrame> {
 }
 
 fn call_frame() -> impl Strategy<Value = ServerFrame> {
-    let entry = (participant(), text(), flags(), any::<bool>())
-        .prop_map(|(participant, name, media, held)| RosterEntry { participant, name, media, held });
+    let entry = (participant(), text(), flags(), any::<bool>(), option::of(time()))
+        .prop_map(|(participant, name, media, held, hand_at)| RosterEntry { participant, name, media, held, hand_at });
+    let wanted =
+        (source(), option::of(any::<u32>())).prop_map(|(source, max_height)| PublishWanted { source, max_height });
+    let roster = (any::<bool>(), vec(person(), 0..3), vec(user(), 0..3));
     prop_oneof![
-        (call_id(), person(), media(), time()).prop_map(|(call_id, from, media, expires_at)| {
-            ServerFrame::CallIncoming(CallIncoming { call_id, from, media, expires_at })
-        }),
+        (call_id(), person(), media(), time(), any::<bool>(), of_group()).prop_map(
+            |(call_id, from, media, expires_at, conference, group)| {
+                ServerFrame::CallIncoming(CallIncoming { call_id, from, media, expires_at, conference, group })
+            }
+        ),
+        (call_id(), vec(participant(), 0..4))
+            .prop_map(|(call_id, speakers)| ServerFrame::CallSpeakers(CallSpeakers { call_id, speakers })),
+        (call_id(), vec(wanted, 0..3))
+            .prop_map(|(call_id, wanted)| ServerFrame::CallPublish(CallPublish { call_id, wanted })),
+        (call_id(), participant(), text())
+            .prop_map(|(call_id, from, reaction)| ServerFrame::CallReaction(CallReaction { call_id, from, reaction })),
+        (text(), option::of(group_call()))
+            .prop_map(|(group_id, call)| ServerFrame::CallGroup(Box::new(GroupCallChanged { group_id, call }))),
         (call_id(), phase(), option::of(time())).prop_map(|(call_id, phase, answered_at)| {
             ServerFrame::CallState(CallState { call_id, phase, answered_at })
         }),
-        (call_id(), any::<u32>(), vec(entry, 0..4)).prop_map(|(call_id, version, participants)| {
-            ServerFrame::CallRoster(CallRoster { call_id, version, participants })
-        }),
+        (call_id(), any::<u32>(), vec(entry, 0..4), roster).prop_map(
+            |(call_id, version, participants, (conference, ringing, hosts))| {
+                ServerFrame::CallRoster(CallRoster { call_id, version, participants, conference, ringing, hosts })
+            }
+        ),
         (call_id(), vec(slot(), 0..4))
             .prop_map(|(call_id, slots)| ServerFrame::CallSlots(CallSlots { call_id, slots })),
         (call_id(), vec(participant_quality(), 0..3))
@@ -324,8 +409,12 @@ fn call_frame() -> impl Strategy<Value = ServerFrame> {
 }
 
 fn server_frame() -> impl Strategy<Value = ServerFrame> {
-    let ok = (id(), option::of(call_id()), option::of(text()), option::of(vec(slot(), 0..4)))
-        .prop_map(|(id, call_id, sdp, slots)| ServerFrame::Ok(OkFrame { id, call_id, sdp, slots, message: None }));
+    let peek = (call_id(), media(), time(), vec(person(), 0..3))
+        .prop_map(|(call_id, media, started_at, participants)| CallPeek { call_id, media, started_at, participants });
+    let ok = (id(), option::of(call_id()), option::of(text()), option::of(vec(slot(), 0..4)), option::of(peek))
+        .prop_map(|(id, call_id, sdp, slots, peek)| {
+            ServerFrame::Ok(OkFrame { id, call_id, sdp, slots, peek, message: None })
+        });
     prop_oneof![
         welcome(),
         ok,

@@ -119,6 +119,11 @@ impl Chat {
         answered(told).await?.ok_or_else(|| ErrorCode::UnknownConversation.into())
     }
 
+    /// A group that goes on, whoever asks.
+    pub(crate) fn group_there(&self, group: ConversationId) -> Option<GroupView> {
+        self.engine.group_there(group)
+    }
+
     /// Whether these are in a group, in their order.
     pub(crate) fn are_in_group<'a>(
         &self,

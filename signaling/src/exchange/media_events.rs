@@ -52,8 +52,13 @@ impl Exchange {
                 let slots = CallSlots { call_id: book.call, slots: book.media.slots(slots) };
                 self.hub.tell(endpoint, &ServerFrame::CallSlots(slots));
             }
-            // Calls here are of two.
-            MediaEvent::Speakers { .. } => {}
+            MediaEvent::Speakers { room, speakers } => {
+                let Some(book) = inner.books.get(&room).filter(|book| inner.board.is_conference(book.call)) else {
+                    return;
+                };
+                let (to, frame) = book.media.speakers(book.call, &speakers);
+                self.hub.tell_each_now(&to, &frame);
+            }
             MediaEvent::Quality { room, peers } => {
                 self.tally_figures(&mut inner, room, &peers);
                 let Some(book) = inner.books.get(&room) else { return };

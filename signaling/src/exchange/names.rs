@@ -1,6 +1,6 @@
 //! The names of those in a call.
 //!
-//! They are looked up once, when the call is placed: the call's lock is no place to wait for the directory.
+//! They are looked up when somebody is called, or known of who comes: the call's lock is no place to wait for the directory.
 
 use tertulia_common::UserId;
 use tertulia_signaling_proto::Person;
@@ -16,8 +16,21 @@ impl std::fmt::Debug for Names {
 }
 
 impl Names {
-    pub(crate) fn new(names: [(UserId, String); 2]) -> Self {
-        Self(names.into())
+    pub(crate) fn new(names: impl IntoIterator<Item = (UserId, String)>) -> Self {
+        Self(names.into_iter().collect())
+    }
+
+    /// Adds one, or has them go by another name from now on.
+    pub(crate) fn add(&mut self, user: &UserId, name: String) {
+        match self.0.iter_mut().find(|(known, _)| known == user) {
+            Some((_, known)) => *known = name,
+            None => self.0.push((user.clone(), name)),
+        }
+    }
+
+    /// Each of them.
+    pub(crate) fn each(&self, mut take: impl FnMut(&UserId, &str)) {
+        self.0.iter().for_each(|(user, name)| take(user, name));
     }
 
     /// The name of a user; their id if it is not known.

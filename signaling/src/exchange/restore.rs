@@ -31,7 +31,6 @@ impl Exchange {
             let now = self.clock.now();
             let alive_at = alive_at.unwrap_or(now);
             for Kept { image, quality } in kept.iter().filter(|kept| kept.image.forget_at().is_none()) {
-                let [caller, callee] = image.users();
                 let named =
                     |user: &UserId| (user.clone(), names.get(user).map_or(user.as_str(), String::as_str).to_owned());
                 let mut quality = *quality;
@@ -41,7 +40,8 @@ impl Exchange {
                 }
                 let book = Book {
                     call: image.call(),
-                    names: Names::new([named(caller), named(callee)]),
+                    names: Names::new(image.users().into_iter().map(named)),
+                    group: None,
                     media: CallMedia::default(),
                     quality,
                     quality_kept_at: now,

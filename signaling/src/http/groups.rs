@@ -19,6 +19,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 use tertulia_chat_core::{Ask, Change, ClientId, ConversationId};
 use tertulia_common::{ClientMessageId, UserId};
+use tertulia_signaling_core::GroupKey;
 use tertulia_signaling_proto::{ErrorCode, Group, GroupInvite, GroupMemberPut, GroupNew, GroupPatch, Groups};
 
 /// Groups on one page, if the client does not say.
@@ -60,6 +61,7 @@ impl Asker {
         let chat = chat(shared)?;
         chat.groups.take(&self.who.user, false, shared.clock, &shared.metrics)?;
         let done = chat.change_group(self.ask(Some(group), change)).await?;
+        shared.exchange.group_changed(GroupKey(group.0), |users| chat.are_in_group(group, users));
         Ok(done.view.map(group_to_wire))
     }
 }

@@ -54,6 +54,7 @@ impl From<ErrorBody> for Refusal {
                 StatusCode::TOO_MANY_REQUESTS
             }
             ErrorCode::ServerFull
+            | ErrorCode::CallFull
             | ErrorCode::Draining
             | ErrorCode::PinNotSent
             | ErrorCode::MediaBusy

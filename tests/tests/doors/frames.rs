@@ -21,6 +21,13 @@ const ABOUT_A_CALL: &[(&str, &str)] = &[
     ("call.media", r#"{"mic":true,"camera":false,"screen":false}"#),
     ("call.hold", r#"{"on":true}"#),
     ("call.join", "{}"),
+    ("call.leave", "{}"),
+    ("call.peek", "{}"),
+    ("call.add", r#"{"users":["carol"]}"#),
+    ("call.remove", r#"{"user_id":"bob"}"#),
+    ("call.hand", r#"{"raised":true}"#),
+    ("call.react", r#"{"reaction":"👏"}"#),
+    ("call.view", r#"{"wants":[]}"#),
 ];
 /// The others.
 const OF_ONES_OWN: &[(&str, &str)] = &[

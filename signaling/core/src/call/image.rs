@@ -13,9 +13,9 @@ use tertulia_common::{CallId, DeviceId, Timestamp, UserId};
 /// The version of the format. An image of another one is refused.
 const FORMAT: u32 = 1;
 
-/// A call as it is kept: serialise it, and give it to [`Switchboard::restore`](crate::Switchboard::restore) after a restart.
+/// A call of two as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Image {
+pub(crate) struct CallImage {
     format: u32,
     call: CallId,
     caller: Endpoint,
@@ -51,28 +51,24 @@ struct LegImage {
     unheard: bool,
 }
 
-impl Image {
+impl CallImage {
     /// Which call.
-    #[must_use]
-    pub fn call(&self) -> CallId {
+    pub(crate) fn call(&self) -> CallId {
         self.call
     }
 
     /// The caller and the callee.
-    #[must_use]
-    pub fn users(&self) -> [&UserId; 2] {
+    pub(crate) fn users(&self) -> [&UserId; 2] {
         [&self.caller.user, &self.callee]
     }
 
     /// Whether it is answered and goes on.
-    #[must_use]
-    pub fn is_answered(&self) -> bool {
+    pub(crate) fn is_answered(&self) -> bool {
         matches!(self.stage, Stage::Answered(_))
     }
 
     /// When it need not be kept any longer; none while the call goes on.
-    #[must_use]
-    pub fn forget_at(&self) -> Option<Timestamp> {
+    pub(crate) fn forget_at(&self) -> Option<Timestamp> {
         match self.stage {
             Stage::Ended { forget_at, .. } => Some(forget_at),
             Stage::Open { .. } | Stage::Answered(_) => None,
@@ -107,7 +103,7 @@ impl Image {
 
 impl Call {
     /// What of it outlives the process.
-    pub(crate) fn image(&self) -> Image {
+    pub(crate) fn image(&self) -> CallImage {
         let leg = |leg: &Leg| LegImage {
             device: leg.device.clone(),
             side: leg.side,
@@ -128,7 +124,7 @@ impl Call {
             }
             State::Ended { reason } => Stage::Ended { reason, forget_at: at(Timer::Forget) },
         };
-        Image {
+        CallImage {
             format: FORMAT,
             call: self.id,
             caller: self.caller.clone(),
@@ -143,7 +139,7 @@ impl Call {
     }
 
     /// The call after a restart: its media are down, and have the grace time to come back. None if the image is not sound.
-    pub(crate) fn restore(now: Timestamp, timeouts: &Timeouts, image: Image) -> Option<Self> {
+    pub(crate) fn restore(now: Timestamp, timeouts: &Timeouts, image: CallImage) -> Option<Self> {
         if !image.is_sound() {
             return None;
         }
@@ -173,7 +169,7 @@ impl Call {
                 State::Ended { reason }
             }
         };
-        let Image { call: id, caller, callee, media, reach, started_at, merged, .. } = image;
+        let CallImage { call: id, caller, callee, media, reach, started_at, merged, .. } = image;
         Some(Self { id, caller, callee, media, reach, started_at, legs, state, timers, merged })
     }
 }

@@ -11,12 +11,12 @@ mod request;
 mod seats;
 mod state;
 
-pub use image::Image;
+pub(crate) use image::CallImage;
 
 use crate::timer::{Side, Timer, TimerTable};
 use crate::{
-    EndReason, Ended, Endpoint, Limit, Limits, Measure, MediaKind, Notice, Output, Phase, Reach, Record, Ringer,
-    Roster, RosterEntry, Running, Snapshot, Timeouts,
+    CallKind, EndReason, Ended, Endpoint, Limit, Limits, Measure, MediaKind, Notice, Output, Phase, Reach, Record,
+    Ringer, Roster, RosterEntry, Running, Snapshot, Timeouts,
 };
 use leg::{Leg, LegState, Line};
 use serde::{Deserialize, Serialize};
@@ -176,7 +176,8 @@ impl Call {
         }
         let to = Endpoint { user: self.callee.clone(), device };
         let expires_at = self.timers.get(Timer::Ring).unwrap_or(cx.now);
-        self.notify(cx, to, Notice::Incoming { from: self.caller.user.clone(), media: self.media, expires_at });
+        let from = self.caller.user.clone();
+        self.notify(cx, to, Notice::Incoming { from, media: self.media, expires_at, kind: CallKind::Pair });
     }
 
     /// Ends the call as busy if every device of the callee is. With no device at all it goes on ringing.
@@ -343,9 +344,10 @@ impl Call {
         let answer = self.state.answer()?;
         let participants = answer.seats.map(|part| {
             let Line { flags, held, .. } = self.legs[part].line;
-            RosterEntry { endpoint: self.endpoint(part), media: flags, held }
+            RosterEntry { endpoint: self.endpoint(part), media: flags, held, hand: None }
         });
-        Some(Roster { version: answer.version, participants })
+        let (version, participants) = (answer.version, participants.into());
+        Some(Roster { version, participants, kind: CallKind::Pair, ringing: Vec::new(), hosts: Vec::new() })
     }
 
     /// The call as one of its devices sees it; none once it is over for that device.
@@ -366,6 +368,7 @@ impl Call {
             expires_at: self.timers.get(Timer::Ring),
             roster: self.roster(),
             held: leg.line.held,
+            kind: CallKind::Pair,
         })
     }
 
@@ -374,7 +377,7 @@ impl Call {
         let answer = self.state.answer()?;
         let device = self.legs[answer.seat(self.side_of(user)?)].device.clone();
         let (peer, answered_at) = (self.peer_of(user).clone(), answer.at);
-        Some(Running { call: self.id, peer, media: self.media, answered_at, device })
+        Some(Running { call: self.id, peer, media: self.media, answered_at, device, kind: CallKind::Pair })
     }
 
     fn notify(&self, cx: &mut Context<'_>, to: Endpoint, notice: Notice) {

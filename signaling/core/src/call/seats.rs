@@ -4,6 +4,7 @@
 //! the seat move. At most one device a side is about to; the newest counts.
 
 use super::{Call, Context, Leg, LegState, Line, Part, State};
+use crate::conference::Conference;
 use crate::timer::{Side, Timer};
 use crate::{CallError, EndReason, Ended, Endpoint, Limit, Measure, Notice, Output};
 use std::time::Duration;
@@ -117,6 +118,26 @@ impl Call {
             self.announce_state(cx);
         }
         self.renew_roster(cx);
+    }
+
+    /// Nobody is about to take the call over any longer.
+    pub(crate) fn forget_joins(&mut self, cx: &mut Context<'_>) {
+        for side in [Side::Caller, Side::Callee] {
+            self.give_up_join(cx, side, EndReason::Failed);
+        }
+    }
+
+    /// The answered call goes on as a conference, under the same id and with the same media.
+    pub(crate) fn grow(self, cx: &mut Context<'_>) -> Option<Conference> {
+        let answer = self.state.answer()?;
+        let seat = |part: usize| {
+            let Line { flags, held, media_up, .. } = self.legs[part].line;
+            (self.endpoint(part), flags, held, media_up)
+        };
+        let seats = answer.seats.map(seat).into();
+        let users = (self.caller.user.clone(), self.callee.clone());
+        let times = (self.started_at, answer.at);
+        Some(Conference::grow(cx, (self.id, self.media), users, times, answer.version, seats))
     }
 
     /// Who was about to take this side over does not; they hear why.

@@ -1,9 +1,11 @@
 //! Calls that come back after a restart of the server.
 
 use super::Switchboard;
-use crate::call::{Call, Image};
+use crate::call::Call;
+use crate::conference::Conference;
+use crate::image::Sort;
 use crate::index::Footprint;
-use crate::{EndReason, Endpoint};
+use crate::{EndReason, Endpoint, Image};
 use tertulia_common::{CallId, Timestamp};
 
 /// What has come back.
@@ -29,6 +31,18 @@ impl Switchboard {
         let mut back = Vec::new();
         for image in images {
             let id = image.call();
+            let image = match image.0 {
+                Sort::Conference(image) => {
+                    let call = Conference::restore(now, &self.timeouts, image);
+                    if let Some(group) = call.group() {
+                        self.groups.insert(group, id);
+                    }
+                    self.begin(now, call);
+                    back.push(id);
+                    continue;
+                }
+                Sort::Pair(image) => image,
+            };
             let call = Call::restore(now, &self.timeouts, image).filter(|_| !self.calls.contains_key(&id));
             let Some(call) = call else {
                 restored.refused.push(id);
@@ -47,10 +61,16 @@ impl Switchboard {
             if let Some(answered_at) = answered_at {
                 self.step(alive_at.max(answered_at), *id, |call, cx| call.end(cx, EndReason::Lost));
             }
+            self.step_conference(alive_at, *id, |call, cx| call.end(cx, EndReason::Lost));
         }
         self.handle_timeout(now);
         let live = back.iter().filter_map(|id| self.calls.get(id)).filter(|call| call.phase().is_some());
         for call in live {
+            restored.calls += 1;
+            restored.devices.extend(call.devices());
+        }
+        let conferences = back.iter().filter_map(|id| self.conferences.get(id)).filter(|call| !call.is_over());
+        for call in conferences {
             restored.calls += 1;
             restored.devices.extend(call.devices());
         }

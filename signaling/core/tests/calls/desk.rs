@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use tertulia_common::{CallId, Timestamp};
 use tertulia_signaling_core::{
-    CallError, Callee, DeclineReason, EndReason, Ended, Endpoint, Event, Image, Limits, Measure, MediaFlags, MediaKind,
-    Notice, Output, Phase, Reach, Record, Request, Restored, Ringer, Roster, Switchboard, Timeouts,
+    CallError, Callee, DeclineReason, EndReason, Ended, Endpoint, Event, GroupKey, GroupRecord, Image, Limits, Measure,
+    MediaFlags, MediaKind, Notice, Output, Phase, Reach, Record, Request, Restored, Ringer, Roster, Switchboard,
+    Timeouts,
 };
 
 pub(crate) const START: Timestamp = Timestamp(1_700_000_000_000);
@@ -41,6 +42,9 @@ pub(crate) struct Desk {
     ids: u128,
     heard: HashMap<Endpoint, Vec<(CallId, Notice)>>,
     pub(crate) records: Vec<Record>,
+    pub(crate) group_records: Vec<GroupRecord>,
+    /// Groups whose call has changed.
+    pub(crate) group_calls: Vec<GroupKey>,
     pub(crate) missed: Vec<CallId>,
     pub(crate) measures: Vec<Measure>,
     /// Admit, Hold, RemovePeer and CloseRoom, in words.
@@ -63,6 +67,8 @@ impl Desk {
             ids: 0,
             heard: HashMap::new(),
             records: Vec::new(),
+            group_records: Vec::new(),
+            group_calls: Vec::new(),
             missed: Vec::new(),
             measures: Vec::new(),
             media: Vec::new(),
@@ -95,7 +101,7 @@ impl Desk {
     }
 
     pub(crate) fn join(&mut self, from: &str, call: CallId) -> Result<CallId, CallError> {
-        self.ask(from, Request::Join { call })
+        self.ask(from, Request::Join { call, member: false })
     }
 
     /// A call to someone who is not to be rung.
@@ -258,6 +264,16 @@ impl Desk {
         while let Some(output) = self.board.poll_output() {
             match output {
                 Output::Notify { to, call, notice } => self.heard.entry(to).or_default().push((call, notice)),
+                Output::Announce { to, call, notice } => {
+                    for device in to {
+                        self.heard.entry(device).or_default().push((call, notice.clone()));
+                    }
+                }
+                Output::GroupCall { group } => self.group_calls.push(group),
+                Output::GroupRecord(record) => {
+                    self.keep(record.call);
+                    self.group_records.push(record);
+                }
                 Output::Missed { call, .. } => self.missed.push(call),
                 Output::Record(record) => {
                     self.keep(record.call);

@@ -22,7 +22,10 @@ fn c1_a_call_moves_to_another_device_when_its_media_are_up_and_not_before() {
     let ended = Notice::Ended(Ended { reason: EndReason::HandedOver, duration: seconds(5) });
     assert_eq!(desk.heard("b1"), [ended]);
     let roster = desk.last_roster("a1").unwrap();
-    assert_eq!(roster.participants.map(|entry| entry.endpoint), [endpoint("a1"), endpoint("b2")]);
+    assert_eq!(
+        roster.participants.into_iter().map(|entry| entry.endpoint).collect::<Vec<_>>(),
+        [endpoint("a1"), endpoint("b2")]
+    );
     assert_eq!(desk.phase("b2"), Some(Phase::Active));
     assert!(desk.measures.contains(&Measure::HandedOver));
     assert_eq!(desk.hangup("b1", call), Err(CallError::Over(EndReason::HandedOver)));

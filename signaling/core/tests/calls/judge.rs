@@ -111,7 +111,7 @@ impl Judge {
         | Request::Cancel { call }
         | Request::Hangup { call }
         | Request::Hold { call, .. }
-        | Request::Join { call }
+        | Request::Join { call, .. }
         | Request::Media { call, .. }) = request
         else {
             return;
@@ -194,6 +194,9 @@ impl Judge {
             }
             Output::Save { call } => drop(self.assert_open(*call)),
             Output::Running { .. } => {}
+            Output::Announce { .. } | Output::GroupCall { .. } | Output::GroupRecord(_) => {
+                unreachable!("of conferences only")
+            }
             Output::RemovePeer { call, device } => {
                 assert!(!self.assert_open(*call).seats.contains(device), "{device:?} is in the call");
                 assert!(!self.inside.contains(&(device.clone(), *call)));
@@ -242,6 +245,7 @@ impl Judge {
                 seen.phase = *phase;
             }
             Notice::Roster(roster) => seen.check_roster(to, roster),
+            Notice::Reaction { .. } => unreachable!("of conferences only"),
             Notice::Ended(Ended { reason, .. }) => {
                 seen.told.insert(to.clone(), *reason);
                 seen.joining.remove(to);
@@ -326,7 +330,10 @@ impl Judge {
             EndReason::Lost => seen.phase == Phase::Reconnecting || seen.outage,
             EndReason::Declined | EndReason::Busy | EndReason::Cancelled | EndReason::Missed => !answered,
             EndReason::Failed => seen.failing || (seen.phase == Phase::Connecting && record.duration == seconds(15)),
-            EndReason::AnsweredElsewhere | EndReason::DeclinedElsewhere | EndReason::HandedOver => false,
+            EndReason::AnsweredElsewhere
+            | EndReason::DeclinedElsewhere
+            | EndReason::HandedOver
+            | EndReason::Removed => false,
         };
         assert!(possible, "{record:?}");
         let rang_for = record.answered_at.unwrap_or(record.ended_at).since(record.started_at);

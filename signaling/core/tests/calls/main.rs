@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a script that does not go as written stops there")]
 
 mod answering;
+mod conferences;
 mod desk;
 mod ending;
 mod handover;

@@ -25,7 +25,10 @@ fn c2_voice_becomes_video_and_back_and_both_see_it() {
     desk.flags("b1", call, VOICE).unwrap();
     let roster = desk.last_roster("a1").unwrap();
     assert_eq!(versions(&roster), (4, VOICE, VOICE));
-    assert_eq!(roster.participants.map(|p| p.endpoint), [endpoint("a1"), endpoint("b1")]);
+    assert_eq!(
+        roster.participants.into_iter().map(|p| p.endpoint).collect::<Vec<_>>(),
+        [endpoint("a1"), endpoint("b1")]
+    );
     assert_eq!(desk.last_roster("b1").map(|r| r.version), Some(4));
 }
 

@@ -1,7 +1,7 @@
 //! Whom a call rings, for how long, and who may call whom.
 
 use crate::desk::{Desk, START, callee, seconds};
-use tertulia_signaling_core::{CallError, EndReason, Measure, MediaKind, Notice, Phase, Request};
+use tertulia_signaling_core::{CallError, CallKind, EndReason, Measure, MediaKind, Notice, Phase, Request};
 
 #[test]
 fn c1_every_device_of_the_callee_rings() {
@@ -10,8 +10,12 @@ fn c1_every_device_of_the_callee_rings() {
     let callee = Some(callee("b", &["b1", "b2"]));
     assert_eq!(desk.ask("a1", Request::Invite { call, callee, media: MediaKind::Video }), Ok(call));
     assert_eq!(desk.phase("a1"), Some(Phase::Offered));
-    let incoming =
-        Notice::Incoming { from: "a".parse().unwrap(), media: MediaKind::Video, expires_at: START + seconds(60) };
+    let incoming = Notice::Incoming {
+        from: "a".parse().unwrap(),
+        media: MediaKind::Video,
+        expires_at: START + seconds(60),
+        kind: CallKind::Pair,
+    };
     let rung = [incoming];
     assert_eq!(desk.heard("b1"), rung);
     assert_eq!(desk.heard("b2"), rung);

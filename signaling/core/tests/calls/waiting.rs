@@ -16,7 +16,7 @@ fn second_call(desk: &mut Desk) -> (CallId, CallId) {
 }
 
 fn held(roster: Option<Roster>) -> Option<[bool; 2]> {
-    roster.map(|roster| roster.participants.map(|entry| entry.held))
+    roster.and_then(|roster| roster.participants.iter().map(|entry| entry.held).collect::<Vec<_>>().try_into().ok())
 }
 
 fn is_held(desk: &Desk, device: &str, call: CallId) -> bool {

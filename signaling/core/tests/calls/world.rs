@@ -118,7 +118,7 @@ pub(crate) fn waits(device: &Endpoint) -> bool {
 
 /// Limits so low that people meet them.
 pub(crate) fn tight() -> Limits {
-    Limits { calls: 3, calls_per_callee: 2, legs_per_call: 2, early_media_legs: 1, tombstones: 3 }
+    Limits { calls: 3, calls_per_callee: 2, legs_per_call: 2, early_media_legs: 1, tombstones: 3, participants: 3 }
 }
 
 pub(crate) struct World {
@@ -438,7 +438,7 @@ impl Wish {
             Self::Hangup => Request::Hangup { call },
             Self::Media(camera) => Request::Media { call, flags: MediaFlags { mic: true, camera, screen: false } },
             Self::Hold(on) => Request::Hold { call, on },
-            Self::Join => Request::Join { call },
+            Self::Join => Request::Join { call, member: false },
             Self::Connect => return None,
         })
     }

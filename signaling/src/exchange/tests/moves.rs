@@ -28,7 +28,7 @@ async fn c1_a_call_moves_when_the_media_of_the_new_device_are_up() {
         _ => None,
     });
     assert_eq!(shown.unwrap()[0].device_id.as_str(), "phone");
-    world.ask(&laptop, Request::Join { call });
+    world.ask(&laptop, Request::Join { call, member: false });
     let of_laptop = world.begin(&laptop, call);
     world.end(&laptop, of_laptop, vec![]).unwrap();
     phone.heard();
@@ -52,7 +52,7 @@ async fn c10_an_interruption_ends_when_another_device_takes_over() {
     world.exchange.media_event(up(of_phone));
     world.exchange.media_event(MediaEvent::Quality { room: of_phone.room, peers: vec![figures(of_phone, 10.0)] });
     world.exchange.media_event(MediaEvent::Down { room: of_phone.room, peer: of_phone.peer });
-    world.ask(&laptop, Request::Join { call });
+    world.ask(&laptop, Request::Join { call, member: false });
     let of_laptop = world.begin(&laptop, call);
     world.end(&laptop, of_laptop, vec![]).unwrap();
     world.exchange.media_event(up(of_laptop));

@@ -1,6 +1,6 @@
 //! One example of every frame and HTTP body, as typed values: an example that the types do not allow does not compile.
 
-use crate::{groups, messages, presence, push, uploads};
+use crate::{conferences, groups, messages, presence, push, uploads};
 use serde_json::Value;
 use std::str::FromStr;
 use tertulia_common::{CallId, DeviceId, SessionId, Timestamp, UserId};
@@ -16,7 +16,7 @@ use tertulia_signaling_proto::{
 };
 
 /// When the examples' call was placed.
-const AT: u64 = 1_790_000_000_000;
+pub(crate) const AT: u64 = 1_790_000_000_000;
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiIsImtpZCI6ImFwcCJ9.eyJpc3MiOiJhcHAiLCJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl";
 const DEVICE_TOKEN: &str = "tdt_6Qm1…";
 const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n…";
@@ -26,7 +26,7 @@ fn parse<T: FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
     text.parse().expect("an id")
 }
 
-fn call_id() -> CallId {
+pub(crate) fn call_id() -> CallId {
     CallId::new(Timestamp(AT), 0x0003_1415_9265_3589_7932_3846)
 }
 
@@ -34,23 +34,23 @@ fn session() -> SessionId {
     SessionId::new(Timestamp(AT - 5_000), 0x0002_7182_8182_8459_0452_3536)
 }
 
-fn device(id: &str) -> DeviceId {
+pub(crate) fn device(id: &str) -> DeviceId {
     parse(id)
 }
 
-fn user(id: &str) -> UserId {
+pub(crate) fn user(id: &str) -> UserId {
     parse(id)
 }
 
-fn person(id: &str, name: &str, online: Option<bool>) -> Person {
+pub(crate) fn person(id: &str, name: &str, online: Option<bool>) -> Person {
     Person { user_id: user(id), name: name.to_owned(), online, deleted: false }
 }
 
-fn bob() -> Participant {
+pub(crate) fn bob() -> Participant {
     Participant { user_id: user("bob"), device_id: device("bob-phone") }
 }
 
-fn request(id: u64) -> CallRequest {
+pub(crate) fn request(id: u64) -> CallRequest {
     CallRequest { id: RequestId(id), call_id: call_id() }
 }
 
@@ -85,6 +85,7 @@ pub(crate) fn client() -> Vec<ClientFrame> {
         ClientFrame::CallJoin(request(8)),
         ClientFrame::Probe(Probe { id: RequestId(9) }),
     ];
+    frames.extend(conferences::client());
     frames.extend(messages::client());
     frames.extend(presence::client());
     frames
@@ -131,8 +132,11 @@ fn welcome() -> Welcome {
             phase: Phase::Active,
             answered_at: Some(Timestamp(AT + 6_500)),
             held: false,
+            conference: false,
+            group: None,
         }],
         calls_elsewhere: vec![elsewhere()],
+        group_calls: vec![conferences::going()],
         missed_calls: vec![missed()],
         ice_servers: vec![IceServer {
             urls: vec!["turn:turn.example.org:3478".to_owned()],
@@ -154,6 +158,8 @@ fn elsewhere() -> CallElsewhere {
         answered_at: Timestamp(AT - 55_000),
         device_id: device("alice-phone"),
         device_name: Some("Alice's phone".to_owned()),
+        conference: false,
+        group: None,
     }
 }
 
@@ -203,6 +209,7 @@ pub(crate) fn server() -> Vec<ServerFrame> {
             call_id: None,
             sdp: Some(OFFER.to_owned()),
             slots: Some(slots()),
+            peek: None,
             message: None,
         }),
         ServerFrame::Error(ErrorFrame { id: Some(RequestId(7)), error: rate_limited() }),
@@ -214,6 +221,8 @@ pub(crate) fn server() -> Vec<ServerFrame> {
             from: person("alice", "Alice", None),
             media: MediaKind::Video,
             expires_at: Timestamp(AT + 60_000),
+            conference: false,
+            group: None,
         }),
         ServerFrame::CallState(CallState { call_id, phase: Phase::Active, answered_at: Some(Timestamp(AT + 6_500)) }),
         ServerFrame::CallRoster(CallRoster {
@@ -224,7 +233,11 @@ pub(crate) fn server() -> Vec<ServerFrame> {
                 name: "Bob".to_owned(),
                 media: MediaFlags { mic: true, camera: true, screen: false },
                 held: false,
+                hand_at: None,
             }],
+            conference: false,
+            ringing: Vec::new(),
+            hosts: Vec::new(),
         }),
         ServerFrame::CallSlots(CallSlots { call_id, slots: slots() }),
         ServerFrame::CallQuality(CallQuality {
@@ -246,6 +259,7 @@ pub(crate) fn server() -> Vec<ServerFrame> {
         ServerFrame::Settings(settings()),
         ServerFrame::DemoPeople(people()),
     ];
+    frames.extend(conferences::server());
     frames.extend(uploads::frames());
     frames.extend(messages::server());
     frames.extend(groups::server());

@@ -3,6 +3,7 @@
 //! `cargo run -p tertulia-signaling-proto --bin reference` writes them; with `--check` it writes nothing and fails if a
 //! file on disk differs. A test does the latter, so a change to the protocol without its reference does not pass.
 
+mod conferences;
 mod examples;
 mod groups;
 mod markdown;

@@ -1,0 +1,158 @@
+//! Requests about group calls.
+//!
+//! Who is in a group, and what they may do there, is looked up in memory first; what people want to be rung with, in the directory.
+
+use super::{Pending, defer, dialled};
+use crate::exchange::{AskedIn, Dialled};
+use crate::gateway::Shared;
+use crate::session::Session;
+use crate::translate;
+use std::sync::Arc;
+use tertulia_chat_core::{ConversationId, GroupView, Role};
+use tertulia_common::{CallId, UserId};
+use tertulia_signaling_core::{GroupKey, Request};
+use tertulia_signaling_proto::{
+    CallAdd, CallReact, CallRemove, CallRequest, ErrorBody, ErrorCode, MediaKind, OkFrame, RequestId,
+};
+
+/// People in one `call.add`. Raising it makes one request ring more.
+const ADD_MAX: usize = 32;
+/// Bytes of a reaction: the longest emoji has 35, most have 4.
+const REACTION_BYTES_MAX: usize = 40;
+
+/// A group, as somebody who is in it knows it.
+fn group_of(shared: &Shared, user: &UserId, group: GroupKey) -> Option<GroupView> {
+    let there = shared.chat.as_ref()?.group_there(ConversationId(group.0))?;
+    there.members.iter().any(|(member, _)| member == user).then_some(there)
+}
+
+/// Whether somebody is in the group of a call.
+fn is_member(shared: &Shared, user: &UserId, call: CallId) -> bool {
+    let group = shared.exchange.group_of(call);
+    group.is_some_and(|group| {
+        let chat = shared.chat.as_ref();
+        chat.is_some_and(|chat| chat.are_in_group(ConversationId(group.0), [user]) == [true])
+    })
+}
+
+/// Starts the call of a group, or goes into the one that goes on there.
+pub(super) fn start(
+    shared: &Arc<Shared>,
+    session: &Arc<Session>,
+    id: RequestId,
+    group: &str,
+    media: MediaKind,
+) -> Result<(), ErrorBody> {
+    let me = session.who.endpoint.user.clone();
+    let group: ConversationId = group.parse().map_err(|_| ErrorCode::UnknownConversation)?;
+    let there = group_of(shared, &me, GroupKey(group.0)).ok_or(ErrorCode::UnknownConversation)?;
+    shared.exchange.take_group_invite(&me)?;
+    let pending = defer(shared, session, id)?;
+    let others: Vec<UserId> = there.members.into_iter().map(|(user, _)| user).filter(|user| *user != me).collect();
+    // Into a call that goes on nobody is rung.
+    let others = if shared.exchange.group_call(GroupKey(group.0)).is_some() { Vec::new() } else { others };
+    let (shared, session) = (Arc::clone(shared), Arc::clone(session));
+    let name = there.about.name;
+    tokio::spawn(async move {
+        let Some(people) = facts(&shared, &session, others, pending).await else { return };
+        let (people, pending) = people;
+        let media = translate::media_kind_from_wire(media);
+        let group = (GroupKey(group.0), name);
+        shared.exchange.start_group(&session, group, media, AskedIn { people }, |answer| pending.answer(answer));
+    });
+    Ok(())
+}
+
+/// Has more people ring: of a group's call members only, else whoever does not block who asks.
+pub(super) fn add(shared: &Arc<Shared>, session: &Arc<Session>, add: CallAdd) -> Result<(), ErrorBody> {
+    let CallAdd { id, call_id, mut users } = add;
+    if users.len() > ADD_MAX {
+        return Err(translate::limit(ErrorCode::TooMany, ADD_MAX as u64, users.len() as u64));
+    }
+    let me = session.who.endpoint.user.clone();
+    if let Some(group) = shared.exchange.group_of(call_id) {
+        let there = group_of(shared, &me, group).ok_or(ErrorCode::UnknownCall)?;
+        let is_member = |user: &UserId| there.members.iter().any(|(member, _)| member == user);
+        if !users.iter().all(is_member) {
+            return Err(ErrorCode::NotAddable.into());
+        }
+    }
+    users.sort_unstable();
+    users.dedup();
+    shared.exchange.take_group_invite(&me)?;
+    let pending = defer(shared, session, id)?;
+    let (shared, session) = (Arc::clone(shared), Arc::clone(session));
+    tokio::spawn(async move {
+        let wanted = users.len();
+        let Some((people, pending)) = facts(&shared, &session, users, pending).await else { return };
+        if people.len() < wanted {
+            return pending.answer(Err(ErrorCode::UnknownUser.into()));
+        }
+        shared.exchange.add(&session, call_id, AskedIn { people }, |answer| pending.answer(answer));
+    });
+    Ok(())
+}
+
+/// What the directory knows of these; those whom it does not know are left out. None: it could not say, and that was answered.
+async fn facts(
+    shared: &Shared,
+    session: &Session,
+    users: Vec<UserId>,
+    pending: Pending,
+) -> Option<(Vec<Dialled>, Pending)> {
+    let mut people = Vec::with_capacity(users.len());
+    for user in users {
+        match shared.directory.callee(&user, &session.who.endpoint.user).await {
+            Ok(known) => people.extend(known.map(dialled)),
+            Err(error) => {
+                tracing::error!(%error, "the directory did not say who is called");
+                pending.answer(Err(ErrorCode::Internal.into()));
+                return None;
+            }
+        }
+    }
+    Some((people, pending))
+}
+
+pub(super) fn join(shared: &Shared, session: &Session, join: CallRequest) {
+    let member = is_member(shared, &session.who.endpoint.user, join.call_id);
+    shared.exchange.join(session, join.id, join.call_id, member);
+}
+
+pub(super) fn peek(shared: &Shared, session: &Session, peek: CallRequest) {
+    let user = &session.who.endpoint.user;
+    let seen = shared.exchange.peek(user, peek.call_id, is_member(shared, user, peek.call_id));
+    shared.hub.answer(session, peek.id, seen.map(|peek| OkFrame { peek: Some(peek), ..OkFrame::default() }));
+}
+
+/// Takes somebody out: who started the call may, and who may remove them from its group.
+pub(super) fn remove(shared: &Shared, session: &Session, remove: CallRemove) -> Result<(), ErrorBody> {
+    let CallRemove { id, call_id, user_id: user } = remove;
+    let me = &session.who.endpoint.user;
+    let group = shared.exchange.group_of(call_id).and_then(|group| group_of(shared, me, group));
+    let role = |of: &UserId| {
+        let members = group.as_ref().map(|there| there.members.as_slice()).unwrap_or_default();
+        members.iter().find(|(member, _)| member == of).map(|(_, role)| *role)
+    };
+    let admin = match (role(me), role(&user)) {
+        (Some(Role::Owner), _) => true,
+        (Some(Role::Admin), theirs) => theirs.is_none_or(|role| role == Role::Member),
+        (Some(Role::Member) | None, _) => false,
+    };
+    shared.exchange.request(session, id, Request::Remove { call: call_id, user, admin });
+    Ok(())
+}
+
+/// Shows the others how one feels: with a picture, not in words.
+pub(super) fn react(shared: &Shared, session: &Session, react: CallReact) -> Result<(), ErrorBody> {
+    let CallReact { id, call_id, reaction } = react;
+    let is_sign =
+        |char: char| !char.is_ascii() && !char.is_alphanumeric() && !char.is_control() && !char.is_whitespace();
+    // The keycaps begin with a digit, and nothing else does.
+    let is_keycap = reaction.ends_with('\u{20e3}');
+    if reaction.is_empty() || reaction.len() > REACTION_BYTES_MAX || !(is_keycap || reaction.chars().all(is_sign)) {
+        return Err(ErrorCode::BadRequest.into());
+    }
+    shared.exchange.request(session, id, Request::React { call: call_id, reaction });
+    Ok(())
+}
