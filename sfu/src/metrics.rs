@@ -176,6 +176,9 @@ const FIGURES: &[Figure] = &[
     ("tertulia_sfu_nacks_received", "NACKs from subscribers", C, |s| s.counters.nacks_received),
     ("tertulia_sfu_nacks_sent", "NACKs to publishers", C, |s| s.counters.nacks_sent),
     ("tertulia_sfu_sources_without_slot", "Pictures that found no free slot", C, |s| s.counters.sources_without_slot),
+    ("tertulia_sfu_pictures_paused", "Times a picture was paused for want of bandwidth", C, |s| {
+        s.counters.pictures_paused
+    }),
     ("tertulia_sfu_wants_over_limit", "Pictures wanted beyond what a client may", C, |s| s.counters.wants_over_limit),
     ("tertulia_sfu_views_refused", "Views that found too many others waiting", C, |s| s.views_refused),
     ("tertulia_sfu_addresses_changed", "Peers that came from a new address", C, |s| s.counters.addresses_changed),

@@ -33,6 +33,7 @@ mod peer;
 mod quality;
 mod room;
 mod shard;
+mod share;
 mod speakers;
 mod sync;
 mod timer;

@@ -9,6 +9,7 @@ use crate::event::{PeerQuality, SlotState, Source};
 use crate::forward::{Packet, Skip, Slot, height_of_keyframe, starts_keyframe};
 use crate::offer::{self, Line, Offer};
 use crate::quality::{self, Added, StreamFigures};
+use crate::share::Share;
 use crate::sync::PublisherClock;
 use crate::view::View;
 use std::sync::Arc;
@@ -78,6 +79,8 @@ pub(crate) enum Signal {
     KeyframeWanted {
         slot: usize,
     },
+    /// It can't receive what its pictures were granted.
+    Short,
     /// Of a simulcast track a layer has come or gone, or has another size.
     Layers {
         track: usize,
@@ -121,6 +124,11 @@ pub(crate) struct Peer {
     pub(crate) wake_at: Instant,
     /// What it can receive, bits a second.
     pub(crate) estimate_bps: Option<u64>,
+    /// The estimate is of sound and pictures together. Transport-wide feedback is of pictures alone, and of what sound leaves
+    /// them.
+    pub(crate) estimate_has_sound: bool,
+    /// How that is shared among its pictures.
+    pub(crate) share: Share,
     /// Packets of it that were authentic and new.
     pub(crate) authentic: u64,
     pub(crate) remotes: Remotes,
@@ -168,6 +176,8 @@ impl Peer {
             dirty: false,
             wake_at: now,
             estimate_bps: None,
+            estimate_has_sound: false,
+            share: Share::default(),
             authentic: 0,
             remotes: Remotes::new(new.limits, now),
             heartbeat: Heartbeat::new(now),
@@ -295,7 +305,8 @@ impl Peer {
     pub(crate) fn measure_tracks(&mut self, interval: Duration) {
         for layer in self.tracks.iter_mut().flat_map(|track| &mut track.layers) {
             let micros = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX).max(1);
-            layer.bitrate_bps = std::mem::take(&mut layer.bytes).saturating_mul(8_000_000) / micros;
+            let bytes = std::mem::take(&mut layer.bytes);
+            layer.measured(bytes.saturating_mul(8_000_000) / micros);
         }
     }
 
@@ -457,9 +468,15 @@ impl Peer {
                 let slot = self.slots.iter().position(|slot| slot.mid == request.mid);
                 drained.signals.extend(slot.map(|slot| Signal::KeyframeWanted { slot }));
             }
-            Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => self.estimate_bps = Some(estimate.as_u64()),
-            // Only where there is no transport-wide feedback: the slot's REMB is then all that is known.
-            Event::EgressBitrateEstimate(BweKind::Remb { estimate, .. }) => self.estimate_bps = Some(estimate.as_u64()),
+            // REMB only where there is no transport-wide feedback: the slot's is then all that is known.
+            Event::EgressBitrateEstimate(kind @ (BweKind::Twcc { estimate, .. } | BweKind::Remb { estimate, .. })) => {
+                self.estimate_has_sound = matches!(kind, BweKind::Remb { .. });
+                let before = self.estimate_bps.replace(estimate.as_u64());
+                self.share.estimated(now, before, estimate.as_u64());
+                if estimate.as_u64() < self.share.granted_bps {
+                    drained.signals.push(Signal::Short);
+                }
+            }
             Event::MediaIngressStats(stats) => {
                 if let Some(track) = self.tracks.iter_mut().find(|track| track.mid == stats.mid) {
                     let hz = clock_hz(track.kind);

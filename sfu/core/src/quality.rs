@@ -83,6 +83,8 @@ pub struct Counters {
     pub packets_lost: u64,
     /// Pictures that found no free slot, summed over the receivers.
     pub sources_without_slot: u64,
+    /// Times that a picture was paused, since its receiver had not the bandwidth.
+    pub pictures_paused: u64,
     /// Pictures that a client wanted beyond what it may.
     pub wants_over_limit: u64,
     /// Peers that came from a new address.

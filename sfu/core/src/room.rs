@@ -177,6 +177,7 @@ impl Room {
             for slot in &mut peers[subscriber].slots {
                 let at = wanted.iter().position(|carried| slot.carries == Some(*carried));
                 slot.max_height = at.map_or(FULL_HEIGHT, |at| heights[at]);
+                slot.importance = at.unwrap_or_default();
             }
             return changed;
         }

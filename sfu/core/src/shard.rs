@@ -422,6 +422,7 @@ impl Shard {
                 }
             }
             Signal::Layers { .. } => {} // seen to before
+            Signal::Short => self.aim_slots(now, place),
             Signal::Closed => self.gone(now, place, GoneReason::Closed),
             Signal::KeyframeWanted { slot } => {
                 self.counters.keyframes_wanted += 1;

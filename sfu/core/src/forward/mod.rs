@@ -79,6 +79,10 @@ pub(crate) struct Slot {
     pub(crate) listed: [Option<Listing>; 2],
     /// How high its picture is drawn.
     pub(crate) max_height: u32,
+    /// Where it stands among what the client shows, the most important first.
+    pub(crate) importance: usize,
+    /// There is not enough bandwidth for it: nothing is forwarded.
+    pub(crate) paused: bool,
     /// The publisher's payload types and ours; `None` where the subscriber has no such codec.
     payload_types: Vec<(Pt, Option<Mapped>)>,
     layers: Layers,
@@ -101,6 +105,8 @@ impl Slot {
             carries: None,
             listed: [None; 2],
             max_height: FULL_HEIGHT,
+            importance: 0,
+            paused: false,
             payload_types: Vec::new(),
             layers: Layers::of(1),
             rewriter: Rewriter::default(),
@@ -115,6 +121,7 @@ impl Slot {
         ours_pts: &[Pt],
     ) {
         self.carries = carried.as_ref().map(|(carried, ..)| *carried);
+        self.paused = false;
         self.layers = Layers::of(carried.as_ref().map_or(1, |(.., layers)| *layers));
         self.rewriter.switch_source();
         self.payload_types.clear();

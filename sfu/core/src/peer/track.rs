@@ -14,9 +14,9 @@ use str0m::media::{MediaKind, Mid, Rid};
 pub(crate) const LAYERS_MAX: usize = 3;
 /// How high a picture is taken to be in its largest layer while nobody says so.
 const HEIGHT_ASSUMED: u32 = 720;
-/// What a layer is taken to need before it has been measured, at [`HEIGHT_ASSUMED`] and in proportion to its area: pictures of
-/// 720 lines take one and a half Mbit/s.
-const BITRATE_ASSUMED_BPS: u64 = 1_500_000;
+/// What pictures take before they have been measured, by their height: what browsers send. Lower grants at first what has to
+/// be taken back, higher holds back what would fit.
+const BITRATES_ASSUMED_BPS: [(u32, u64); 4] = [(200, 150_000), (400, 500_000), (800, 1_700_000), (u32::MAX, 3_500_000)];
 
 /// A source that the peer publishes.
 #[derive(Debug)]
@@ -51,7 +51,22 @@ pub(crate) struct Layer {
     pub(crate) bytes: u64,
     /// Over the last tick, bits a second.
     pub(crate) bitrate_bps: u64,
+    /// Over the last few, while it came.
+    usual_bps: u64,
     pub(crate) figures: StreamFigures,
+}
+
+impl Layer {
+    /// A tick is over.
+    pub(crate) fn measured(&mut self, bps: u64) {
+        self.bitrate_bps = bps;
+        // A tick in which it began or ended says little.
+        if bps > 0 && self.usual_bps > 0 {
+            self.usual_bps = (self.usual_bps * 3 + bps) / 4;
+        } else if bps > 0 {
+            self.usual_bps = bps;
+        }
+    }
 }
 
 impl Track {
@@ -91,10 +106,11 @@ impl Track {
 
     /// What a layer takes, bits a second: measured, or what its size usually takes.
     pub(crate) fn needs_bps(&self, layer: usize) -> u64 {
-        match self.layers.get(layer).map_or(0, |layer| layer.bitrate_bps) {
+        match self.layers.get(layer).map_or(0, |layer| layer.usual_bps) {
             0 => {
-                let height = u64::from(self.height(layer).min(2_160));
-                BITRATE_ASSUMED_BPS * height * height / u64::from(HEIGHT_ASSUMED * HEIGHT_ASSUMED)
+                let height = self.height(layer);
+                let assumed = BITRATES_ASSUMED_BPS.iter().find(|(up_to, _)| height <= *up_to);
+                assumed.map_or(0, |(_, bps)| *bps)
             }
             measured => measured,
         }
@@ -162,8 +178,8 @@ mod tests {
     #[test]
     fn c7_what_a_layer_takes_is_measured_or_assumed() {
         let mut track = track(&["q", "h", "f"]);
-        assert_eq!([0, 1, 2].map(|layer| track.needs_bps(layer)), [93_750, 375_000, 1_500_000]);
-        track.layers[1].bitrate_bps = 500_000;
+        assert_eq!([0, 1, 2].map(|layer| track.needs_bps(layer)), [150_000, 500_000, 1_700_000]);
+        track.layers[1].measured(500_000);
         assert_eq!(track.needs_bps(1), 500_000);
     }
 }

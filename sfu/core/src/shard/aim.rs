@@ -1,21 +1,69 @@
-//! Which layer each slot takes: what its picture is drawn at, of what comes.
+//! Which layer each slot takes: what its picture is drawn at, of what comes, as far as the receiver's bandwidth goes.
 
 use super::Shard;
+use crate::event::Source;
+use crate::forward::{Carried, Slot};
 use crate::room;
+use crate::share::Ask;
 use std::time::Instant;
 use str0m::media::MediaKind;
+
+/// What is kept back for each slot that carries sound: Opus at its usual rate, and the headers.
+const SOUND_BPS: u64 = 50_000;
+
+/// A slot for pictures, and the layers that it may take, the smallest first.
+struct Candidate {
+    slot: usize,
+    ladder: Vec<usize>,
+    ask: Ask,
+}
 
 impl Shard {
     /// Aims a peer's slots for pictures, and asks for the key frames that they then wait for.
     pub(super) fn aim_slots(&mut self, now: Instant, place: usize) {
-        for slot in 0..self.peers.get(place).map_or(0, |peer| peer.slots.len()) {
-            let of = &self.peers[place].slots[slot];
-            let (MediaKind::Video, Some(carried), max_height) = (of.kind, of.carries, of.max_height) else { continue };
-            let track = self.peers.get(carried.place).and_then(|peer| peer.tracks.get(carried.track));
-            let layer = track.and_then(|track| track.ladder(max_height).last().copied());
-            room::aim(&mut self.peers, place, slot, layer);
+        let candidates = self.candidates(place);
+        let budget = self.budget(place);
+        let Some(peer) = self.peers.get_mut(place) else { return };
+        let asks: Vec<Ask> = candidates.iter().map(|candidate| candidate.ask.clone()).collect();
+        let granted = peer.share.grant(now, budget, &asks);
+        for (candidate, granted) in candidates.into_iter().zip(granted) {
+            let paused = granted.is_none() && !candidate.ladder.is_empty();
+            if std::mem::replace(&mut self.peers[place].slots[candidate.slot].paused, paused) != paused {
+                self.counters.pictures_paused += u64::from(paused);
+            }
+            let layer = granted.and_then(|size| candidate.ladder.get(size).copied());
+            room::aim(&mut self.peers, place, candidate.slot, layer);
         }
         self.want_awaited_keyframes(now, place);
+    }
+
+    /// A peer's pictures, the most important first: screens, then as its view says.
+    fn candidates(&self, place: usize) -> Vec<Candidate> {
+        let slots = self.peers.get(place).map_or(&[][..], |peer| &peer.slots);
+        let pictures = slots.iter().enumerate().filter(|(_, slot)| slot.kind == MediaKind::Video);
+        let mut pictures: Vec<_> = pictures.filter_map(|(index, slot)| Some((index, slot, slot.carries?))).collect();
+        pictures.sort_by_key(|(index, slot, carried)| (carried.source != Source::Screen, slot.importance, *index));
+        let candidate = |(index, slot, carried): (usize, &Slot, Carried)| {
+            let track = self.peers.get(carried.place)?.tracks.get(carried.track)?;
+            let ladder = track.ladder(slot.max_height);
+            let [flows, awaited] = slot.layers();
+            let had = awaited.or(flows);
+            // One that is no longer among them was too large or has gone: what it had is then the nearest there is.
+            let before = had.map(|had| ladder.iter().position(|layer| *layer == had).unwrap_or(ladder.len()));
+            let sizes_bps = ladder.iter().map(|layer| track.needs_bps(*layer)).collect();
+            Some(Candidate { slot: index, ladder, ask: Ask { sizes_bps, before, paused: slot.paused } })
+        };
+        pictures.into_iter().filter_map(candidate).collect()
+    }
+
+    /// What a peer can take in pictures, if that is known and matters: in a call of two with one size each it is the publisher
+    /// who adapts.
+    fn budget(&self, place: usize) -> Option<u64> {
+        let peer = self.peers.get(place).filter(|_| !self.is_plain_pair(place))?;
+        let is_sound = |slot: &&Slot| slot.kind == MediaKind::Audio && slot.carries.is_some();
+        let sounds = peer.slots.iter().filter(is_sound).count() as u64 * u64::from(peer.estimate_has_sound);
+        // Headers and what is sent again take their part.
+        Some((peer.estimate_bps? * 19 / 20).saturating_sub(sounds * SOUND_BPS))
     }
 
     /// A layer of a track has come or gone: whoever gets the track may get another one.

@@ -21,7 +21,7 @@ impl Shard {
             self.peers[place].measure_tracks(TICK);
             self.check_liveness(now, place);
         }
-        self.share_estimates();
+        self.share_estimates(now);
         if self.ticks.is_multiple_of(QUALITY_TICKS) {
             self.report_quality();
         }
@@ -45,7 +45,7 @@ impl Shard {
     }
 
     /// Tells each stack how much there is to send, and a publisher what its only receiver can take.
-    fn share_estimates(&mut self) {
+    fn share_estimates(&mut self, now: Instant) {
         (self.counters.estimate_bps, self.counters.estimates) = (0, 0);
         let places: Vec<usize> = self.peers.iter().map(|(place, _)| place).collect();
         for place in places {
@@ -57,8 +57,8 @@ impl Shard {
             if self.is_plain_pair(place) {
                 self.share_of_pair(place);
             } else {
-                let desired = self.wanted_bps(place);
-                self.peers[place].set_desired_bitrate(desired);
+                self.aim_slots(now, place);
+                self.try_more(now, place);
                 if self.peers[place].lift_caps(self.limits.publish_bitrate_max_bps) {
                     self.mark_dirty(place);
                 }
@@ -90,14 +90,14 @@ impl Shard {
         room.is_some_and(|room| room.is_pair() && room.admitted(&self.peers).all(is_plain))
     }
 
-    /// What a receiver's pictures take in the sizes in which it shows them, with some room, as far as they come.
-    fn wanted_bps(&self, place: usize) -> u64 {
-        let tracks = self.peers[place].slots.iter().filter_map(|slot| {
-            let carried = slot.carries.filter(|of| self.video_bitrate_bps(of.place, of.track) > 0)?;
-            let track = self.peers.get(carried.place)?.tracks.get(carried.track)?;
-            track.ladder(slot.max_height).last().map(|layer| track.needs_bps(*layer))
-        });
-        tracks.sum::<u64>() * 5 / 4
+    /// Has the estimate tried for the next larger size that a receiver may get, and no further: what a thin link can't take
+    /// would cost it sound.
+    fn try_more(&mut self, now: Instant, place: usize) {
+        let slots = self.peers[place].slots.iter().filter_map(|slot| slot.carries);
+        let comes = slots.map(|of| self.video_bitrate_bps(of.place, of.track)).sum::<u64>() > 0;
+        let peer = &mut self.peers[place];
+        let desired = if comes { peer.share.try_bps(now) } else { 0 };
+        peer.set_desired_bitrate(desired);
     }
 
     fn video_bitrate_bps(&self, place: usize, track: usize) -> u64 {

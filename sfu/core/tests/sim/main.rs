@@ -1,5 +1,6 @@
 //! Calls through the core in virtual time, over good and bad networks. Every seed that failed stays here.
 
+mod bandwidth;
 mod groups;
 mod networks;
 mod simulcast;

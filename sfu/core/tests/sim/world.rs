@@ -81,7 +81,8 @@ pub(crate) struct Heard {
     pub(crate) picture: u16,
 }
 
-/// The sizes of a simulcast camera: id, height, packets a picture of a thousand bytes each, thirty times a second.
+/// The sizes of a simulcast camera: id, height, and packets a picture, thirty times a second: 120, 480
+/// and 1,440 kbit/s.
 pub(crate) const LAYERS: [(&str, u16, u8); 3] = [("q", 180, 1), ("h", 360, 2), ("f", 720, 6)];
 /// Of a picture's packets: VP8's descriptor with a picture id, and the header of a key frame.
 const PICTURE_HEAD: usize = 14;
@@ -520,12 +521,21 @@ impl Client {
         let (mid, kind) = self.sends[stream.min(1)];
         let rid = (self.simulcast && stream > 0).then(|| Rid::from(LAYERS[stream - 1].0));
         self.numbers[stream] += 1;
+        let codec_is_audio = kind == MediaKind::Audio;
         let mut payload = head.to_vec();
         payload.extend_from_slice(&self.numbers[stream].to_be_bytes());
         payload.extend_from_slice(&self.id.0.to_be_bytes());
         payload.push(stream.saturating_sub(1) as u8);
-        payload.resize(if kind == MediaKind::Video { 1_000 } else { 80 }, 0);
-        let codec_is_audio = kind == MediaKind::Audio;
+        payload.resize(
+            if codec_is_audio {
+                80
+            } else if rid.is_some() && stream == 1 {
+                500
+            } else {
+                1_000
+            },
+            0,
+        );
         let params = self.rtc.codec_config().find(|params| params.spec().codec.is_audio() == codec_is_audio).unwrap();
         let pt = params.pt();
         let seq = self.seqs[stream];
@@ -570,7 +580,7 @@ impl Client {
                     self.keyframes_wanted[LAYERS.iter().position(of).unwrap_or(0)] = true;
                 }
                 Output::Event(Event::RtpPacket(packet)) => {
-                    let video = packet.payload.len() > 500;
+                    let video = packet.payload.len() > 100;
                     let at = if video { PICTURE_HEAD } else { 0 };
                     let word = |at: usize| u64::from_be_bytes(packet.payload[at..at + 8].try_into().unwrap());
                     let (number, from) = (word(at), PeerId(word(at + 8)));

@@ -1,0 +1,270 @@
+//! How what a receiver can take is shared among the pictures that it shows.
+//!
+//! Sound has gone first. Then every picture gets its smallest size, before any gets a larger one; what is left raises them in
+//! the order of their importance. Sizes go down at once when there is not enough, and up only with room to spare and some time
+//! after they went down: longer each time that it did not last. Where not even the smallest sizes fit, the last are paused; but
+//! only where there is congestion, since an estimate that never had to carry more is low for want of something to carry.
+
+use std::time::{Duration, Instant};
+
+/// What sizes wait after they went down before they go up. Lower shows a sharp picture sooner, and flaps where the link does.
+const RAISE_AFTER: Duration = Duration::from_secs(3);
+/// The longest that they wait, where going up did not last.
+const RAISE_AFTER_MAX: Duration = Duration::from_secs(30);
+/// What has to fit for sizes to go up, as a part of what they take: 15 % more. Less flaps, more leaves bandwidth unused.
+const SPARE: (u64, u64) = (23, 20);
+/// Going up that is undone within this time did not last.
+const LASTS: Duration = Duration::from_secs(10);
+/// How often the next size is tried, at first and at most. A try sends a few packets at its rate: often costs thin links sound.
+const TRY_AFTER: Duration = Duration::from_secs(1);
+/// See [`TRY_AFTER`].
+const TRY_AFTER_MAX: Duration = Duration::from_secs(8);
+/// A fall of the estimate is congestion for so long.
+const CONGESTED: Duration = Duration::from_secs(4);
+/// How long the smallest sizes go on where they hardly fit, and where they don't by half: estimates of thin streams dip.
+/// Longer costs sound where there is nothing to be had for pictures.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// See [`PATIENCE`].
+const PATIENCE_HALF: Duration = Duration::from_secs(1);
+
+/// A picture that is shown, and the sizes in which it may be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ask {
+    /// What each size takes, the smallest first, bits a second.
+    pub(crate) sizes_bps: Vec<u64>,
+    /// The size that it had.
+    pub(crate) before: Option<usize>,
+    /// It had none, since there was not enough.
+    pub(crate) paused: bool,
+}
+
+/// Where one receiver stands.
+#[derive(Debug, Default)]
+pub(crate) struct Share {
+    /// What was granted last, bits a second.
+    pub(crate) granted_bps: u64,
+    /// What the next larger size of the first picture that may have one would make of it, with room to spare; none where there
+    /// is nothing more to be had.
+    pub(crate) next_bps: Option<u64>,
+    may_rise: bool,
+    try_at: Option<Instant>,
+    try_after: Duration,
+    budget_bps: u64,
+    lowered: Option<Instant>,
+    raised: Option<Instant>,
+    raise_after: Duration,
+    congested: Option<Instant>,
+    /// Since when not even the smallest sizes fit.
+    short: Option<Instant>,
+}
+
+impl Share {
+    /// The estimate has become another.
+    pub(crate) fn estimated(&mut self, now: Instant, before_bps: Option<u64>, bps: u64) {
+        if before_bps.is_some_and(|before| bps < before - before / 20) {
+            self.congested = Some(now);
+        }
+    }
+
+    /// Grants each picture, the most important first, one of its sizes or none. Without a budget each gets its largest.
+    pub(crate) fn grant(&mut self, now: Instant, budget_bps: Option<u64>, asks: &[Ask]) -> Vec<Option<usize>> {
+        let since = |moment: Option<Instant>| moment.map(|moment| now.saturating_duration_since(moment));
+        let Some(budget_bps) = budget_bps else {
+            (self.granted_bps, self.next_bps) = (0, None);
+            return asks.iter().map(|ask| ask.sizes_bps.len().checked_sub(1)).collect();
+        };
+        let may_rise = since(self.lowered).is_none_or(|since| since >= self.raise_after);
+        let congested = since(self.congested).is_some_and(|since| since < CONGESTED);
+        let smallest: u64 = asks.iter().filter(|ask| !ask.paused).filter_map(|ask| ask.sizes_bps.first()).sum();
+        self.short = (smallest > budget_bps).then(|| self.short.unwrap_or(now));
+        let patience = if smallest > budget_bps * 3 / 2 { PATIENCE_HALF } else { PATIENCE };
+        let may_pause = congested && since(self.short).is_some_and(|since| since >= patience);
+        let (granted, bps) = share(asks, budget_bps, may_rise, may_pause);
+        (self.granted_bps, self.may_rise) = (bps, may_rise);
+        self.next_bps = next(asks, &granted).map(|more| (bps + more) * SPARE.0 / SPARE.1);
+        let before = |ask: &Ask| ask.before.map(|before| before.min(ask.sizes_bps.len().saturating_sub(1)));
+        let both = || asks.iter().zip(&granted).filter(|(ask, _)| !ask.sizes_bps.is_empty());
+        // Not where others have come, or show more: then there is as much as before, for more.
+        let less = budget_bps < std::mem::replace(&mut self.budget_bps, budget_bps);
+        if less && both().any(|(ask, granted)| before(ask) > *granted) {
+            let lasted = since(self.raised.take()).is_none_or(|since| since >= LASTS);
+            self.raise_after =
+                if lasted { RAISE_AFTER } else { (self.raise_after * 2).clamp(RAISE_AFTER, RAISE_AFTER_MAX) };
+            self.lowered = Some(now);
+        }
+        if both().any(|(ask, granted)| (ask.paused || ask.before.is_some()) && *granted > before(ask)) {
+            (self.raised, self.try_after, self.try_at) = (Some(now), TRY_AFTER, None);
+        }
+        granted
+    }
+
+    /// How much the link should be tried with now: the next size where it is time for that, else what was granted.
+    pub(crate) fn try_bps(&mut self, now: Instant) -> u64 {
+        let granted = self.granted_bps;
+        let Some(next) = self.next_bps.filter(|_| self.may_rise) else { return granted };
+        if self.try_at.is_some_and(|at| now < at) {
+            return granted;
+        }
+        self.try_after = self.try_after.max(TRY_AFTER);
+        self.try_at = Some(now + self.try_after);
+        self.try_after = (self.try_after * 2).min(TRY_AFTER_MAX);
+        next
+    }
+}
+
+/// What the next size would take more: of the first that has none, else of the first that may have a larger one.
+fn next(asks: &[Ask], granted: &[Option<usize>]) -> Option<u64> {
+    let both = || asks.iter().zip(granted);
+    let first = both().filter(|(_, granted)| granted.is_none()).find_map(|(ask, _)| ask.sizes_bps.first().copied());
+    let larger = |(ask, granted): (&Ask, &Option<usize>)| {
+        let size = (*granted)?;
+        Some(ask.sizes_bps.get(size + 1)?.saturating_sub(*ask.sizes_bps.get(size)?))
+    };
+    first.or_else(|| both().find_map(larger))
+}
+
+/// What each gets, and what that takes.
+fn share(asks: &[Ask], budget_bps: u64, may_rise: bool, may_pause: bool) -> (Vec<Option<usize>>, u64) {
+    let mut spent = 0;
+    let fits = |bps: u64, more: bool| if more { bps * SPARE.0 / SPARE.1 <= budget_bps } else { bps <= budget_bps };
+    let mut granted: Vec<Option<usize>> = Vec::with_capacity(asks.len());
+    for ask in asks {
+        let smallest = ask.sizes_bps.first().filter(|bps| {
+            let goes_on = !ask.paused && !may_pause;
+            goes_on || (!ask.paused || may_rise) && fits(spent + **bps, ask.paused)
+        });
+        spent += smallest.copied().unwrap_or(0);
+        granted.push(smallest.map(|_| 0));
+    }
+    for (ask, granted) in asks.iter().zip(&mut granted) {
+        while let Some(size) = *granted {
+            let Some(bps) = ask.sizes_bps.get(size + 1) else { break };
+            let total = (spent - ask.sizes_bps[size]).saturating_add(*bps);
+            let more = ask.before.is_none_or(|before| size + 1 > before);
+            let may = !more || may_rise || ask.before.is_none() && !ask.paused;
+            if !may || !fits(total, more) {
+                break;
+            }
+            spent = total;
+            *granted = Some(size + 1);
+        }
+    }
+    (granted, spent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shard::tests::epoch;
+
+    const SIZES: [u64; 3] = [100_000, 400_000, 1_500_000];
+
+    fn asks(before: &[Option<usize>]) -> Vec<Ask> {
+        before.iter().map(|before| Ask { sizes_bps: SIZES.to_vec(), before: *before, paused: false }).collect()
+    }
+
+    fn at(ms: u64) -> Instant {
+        epoch() + Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn c7_everyone_small_before_anyone_large_and_then_by_importance() {
+        let new = asks(&[None; 4]);
+        for (budget, expected) in [
+            (400_000, [0, 0, 0, 0]),
+            (700_000, [0, 0, 0, 0]), // 15 % to spare
+            (805_000, [1, 0, 0, 0]),
+            (1_200_000, [1, 1, 0, 0]),
+            (2_100_000, [2, 0, 0, 0]),
+            (2_500_000, [2, 1, 0, 0]),
+            (9_000_000, [2, 2, 2, 2]),
+        ] {
+            let granted = Share::default().grant(at(0), Some(budget), &new);
+            assert_eq!(granted, expected.map(Some), "{budget}");
+        }
+        assert_eq!(Share::default().grant(at(0), None, &new), [Some(2); 4], "nobody knows what fits");
+    }
+
+    #[test]
+    fn c7_what_fits_stays_without_room_to_spare_and_goes_down_at_once() {
+        let mut share = Share::default();
+        let had = asks(&[Some(2), Some(1)]);
+        assert_eq!(share.grant(at(0), Some(1_900_000), &had), [Some(2), Some(1)]);
+        assert_eq!(share.granted_bps, 1_900_000);
+        assert_eq!(share.grant(at(0), Some(1_899_999), &had), [Some(2), Some(0)]);
+    }
+
+    #[test]
+    fn c7_sizes_go_up_after_a_time_that_grows_where_it_does_not_last() {
+        let mut share = Share::default();
+        let (low, high) = (asks(&[Some(0)]), asks(&[Some(1)]));
+        let mut waited = Vec::new();
+        let mut ms = 0;
+        for _ in 0..5 {
+            share.grant(at(ms), Some(600_000), &high);
+            assert_eq!(share.grant(at(ms), Some(300_000), &high), [Some(0)]);
+            let lowered = ms;
+            while share.grant(at(ms), Some(600_000), &low) == [Some(0)] {
+                ms += 500;
+            }
+            waited.push((ms - lowered) / 1_000);
+            ms += 1_000;
+        }
+        assert_eq!(waited, [3, 6, 12, 24, 30]);
+        ms += 20_000;
+        share.grant(at(ms), Some(600_000), &high);
+        share.grant(at(ms), Some(300_000), &high);
+        assert_eq!(share.grant(at(ms + 3_000), Some(600_000), &low), [Some(1)], "it had lasted");
+    }
+
+    #[test]
+    fn c7_the_last_are_paused_where_there_is_congestion_only() {
+        let mut share = Share::default();
+        let had = asks(&[Some(0); 3]);
+        for ms in [0, 5_000] {
+            assert_eq!(share.grant(at(ms), Some(250_000), &had), [Some(0); 3], "it never had to carry more");
+        }
+        share.estimated(at(6_000), Some(1_000_000), 960_000);
+        assert_eq!(share.grant(at(6_000), Some(250_000), &had), [Some(0); 3], "hardly a fall");
+        share.estimated(at(6_000), Some(1_000_000), 250_000);
+        assert_eq!(share.grant(at(6_000), Some(250_000), &had), [Some(0), Some(0), None]);
+        assert_eq!(share.grant(at(6_020), Some(40_000), &had), [None; 3], "sound alone");
+        share.grant(at(6_500), Some(900_000), &had);
+        assert_eq!(share.grant(at(7_000), Some(40_000), &had), [Some(0); 3], "a dip");
+        assert_eq!(share.grant(at(8_000), Some(40_000), &had), [None; 3], "that lasts");
+        let mut paused = asks(&[Some(0), None]);
+        paused[1].paused = true;
+        assert_eq!(share.grant(at(19_000), Some(220_000), &paused), [Some(0), None], "not without room to spare");
+        assert_eq!(share.grant(at(19_000), Some(240_000), &paused), [Some(0); 2]);
+    }
+
+    #[test]
+    fn c7_what_is_tried_is_one_step_and_not_before_its_time() {
+        let mut share = Share::default();
+        share.grant(at(0), Some(600_000), &asks(&[Some(1), Some(0)]));
+        let next = 1_600_000 * 23 / 20;
+        let tried: Vec<u64> = (0..20).filter(|s| share.try_bps(at(s * 1_000)) == next).collect();
+        assert_eq!(tried, [0, 1, 3, 7, 15]);
+        assert_eq!(share.try_bps(at(20_000)), 500_000, "else what there is");
+        share.grant(at(20_000), Some(300_000), &asks(&[Some(1), Some(0)]));
+        assert_eq!(share.try_bps(at(60_000)), 500_000 * 23 / 20);
+        share.grant(at(60_000), Some(250_000), &asks(&[Some(1), Some(0)]));
+        share.grant(at(60_100), Some(250_000), &asks(&[Some(0), Some(0)]));
+        assert_eq!(share.try_bps(at(60_100)), 200_000, "it has just gone down");
+        let mut paused = asks(&[Some(0), None]);
+        paused[1].paused = true;
+        share.grant(at(90_000), Some(110_000), &paused);
+        assert_eq!(share.try_bps(at(90_000)), 200_000 * 23 / 20, "the one that has nothing");
+        share.grant(at(99_000), Some(9_000_000), &asks(&[Some(1), Some(0)]));
+        assert_eq!(share.try_bps(at(99_000)), 3_000_000, "all that is wanted");
+    }
+
+    #[test]
+    fn c7_a_smaller_window_is_no_congestion() {
+        let mut share = Share::default();
+        let mut small = asks(&[Some(2)]);
+        small[0].sizes_bps.truncate(1);
+        assert_eq!(share.grant(at(0), Some(5_000_000), &small), [Some(0)]);
+        assert_eq!(share.grant(at(100), Some(5_000_000), &asks(&[Some(0)])), [Some(2)], "up again at once");
+    }
+}
