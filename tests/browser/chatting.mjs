@@ -70,3 +70,12 @@ export async function opensGroup(person, name) {
   }, name);
   await person.until("is there", (title) => document.querySelector('[data-testid="chat-name"]')?.textContent === title, name);
 }
+
+/** Makes a group, from the list of people. */
+export async function makesGroup(person, name, others) {
+  await person.click("new-group");
+  await person.types("new-group-name", name);
+  for (const other of others) await person.click("choose", `[data-testid="choose-${other.userId}"]`);
+  await person.click("new-group-make");
+  await person.until("is in the new group", (title) => document.querySelector('[data-testid="chat-name"]')?.textContent === title, name);
+}

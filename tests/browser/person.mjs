@@ -16,6 +16,9 @@ const GAP_MS = 500;
 /** What a microphone sounds like: files in Chromium, Firefox's own stand-in. */
 export const TONES_HZ = { left: PEOPLE.left.toneHz, right: PEOPLE.right.toneHz, firefox: 1_000 };
 
+/** Firefox says so of a spare socket that the page has closed before it was open, as if the page had thrown it. */
+const FIREFOX_SOCKETS = /^Error: (Firefox can’t establish a connection|The connection to wss?:\S+ was interrupted)/;
+
 export class Person {
   /** What the page wrote to its console, and what it threw. */
   said = [];
@@ -26,7 +29,10 @@ export class Person {
     this.page = page;
     this.url = url;
     page.on("console", (message) => this.said.push(`${message.type()}: ${message.text()}`));
-    page.on("pageerror", (error) => this.errors.push(String(error?.stack ?? error)));
+    page.on("pageerror", (error) => {
+      const text = String(error?.stack ?? error);
+      if (!FIREFOX_SOCKETS.test(text)) this.errors.push(text);
+    });
   }
 
   // ── the page ──

@@ -1,20 +1,11 @@
 // m2: groups as people meet them: making one, writing in it, who comes and goes, and how it looks.
 
 import assert from "node:assert/strict";
-import { opensGroup, opensListed, says, seesMessages, shown } from "../chatting.mjs";
+import { makesGroup, opensGroup, opensListed, says, seesMessages, shown } from "../chatting.mjs";
 import { films } from "../films.mjs";
 import { looksGood, SIZES } from "../good.mjs";
 import { scenario } from "../harness.mjs";
 import { until } from "../until.mjs";
-
-/** Makes a group, from the list of people. */
-async function makesGroup(person, name, others) {
-  await person.click("new-group");
-  await person.types("new-group-name", name);
-  for (const other of others) await person.click("choose", `[data-testid="choose-${other.userId}"]`);
-  await person.click("new-group-make");
-  await person.until("is in the new group", (title) => document.querySelector('[data-testid="chat-name"]')?.textContent === title, name);
-}
 
 const events = (person) =>
   person.page.evaluate(() => [...document.querySelectorAll('[data-testid="event"]')].map((it) => it.textContent));
