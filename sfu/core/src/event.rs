@@ -114,6 +114,17 @@ pub enum Event {
         /// Those who speak, the dominant speaker first, eight at most. Empty when all have fallen silent.
         speakers: Vec<PeerId>,
     },
+    /// How large a peer's pictures are wanted by the others has changed. Until it is told otherwise a peer takes it that all of
+    /// them are wanted, as large as they can be had.
+    Publish {
+        /// Where.
+        room: RoomId,
+        /// Whose pictures.
+        peer: PeerId,
+        /// Each of its sources of pictures, and the most pixels high that anyone shows it: 180, 360, 720, or
+        /// [`FULL_HEIGHT`](crate::FULL_HEIGHT). `None`: nobody does, it need not be sent.
+        wanted: Vec<(Source, Option<u32>)>,
+    },
     /// How well the media of a room flows; about every two seconds.
     Quality {
         /// Where.

@@ -29,9 +29,11 @@ mod arrive;
 mod keyframes;
 mod listen;
 mod membership;
+mod publish;
 mod tick;
 
 use keyframes::LayerOf;
+pub(crate) use publish::Wanted;
 
 /// Random bits for the ICE credentials of one offer, from a cryptographic source.
 pub type Randomness = [u8; 24];

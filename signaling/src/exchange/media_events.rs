@@ -59,6 +59,8 @@ impl Exchange {
                 let (to, frame) = book.media.speakers(book.call, &speakers);
                 self.hub.tell_each_now(&to, &frame);
             }
+            // Clients are not told yet how large their pictures are wanted: they send all sizes.
+            MediaEvent::Publish { .. } => {}
             MediaEvent::Quality { room, peers } => {
                 self.tally_figures(&mut inner, room, &peers);
                 let Some(book) = inner.books.get(&room) else { return };

@@ -7,6 +7,7 @@ use crate::event::Source;
 use crate::forward::Ahead;
 use crate::keyframe::KeyframeGate;
 use crate::quality::StreamFigures;
+use crate::shard::Wanted;
 use crate::speakers::Voice;
 use str0m::media::{MediaKind, Mid, Rid};
 
@@ -28,6 +29,8 @@ pub(crate) struct Track {
     pub(crate) listed: bool,
     /// How loud it is, where it is a microphone.
     pub(crate) voice: Voice,
+    /// How large the others want it.
+    pub(crate) wanted: Wanted,
     /// One where it is not simulcast.
     pub(crate) layers: Vec<Layer>,
     /// It was told by REMB to send no more than its only receiver can take.
@@ -77,7 +80,8 @@ impl Track {
         } else {
             rids.iter().take(LAYERS_MAX).map(|rid| layer(Some(*rid))).collect()
         };
-        Self { mid, kind, source, listed: false, voice: Voice::default(), layers, capped: false }
+        let (voice, wanted) = (Voice::default(), Wanted::default());
+        Self { mid, kind, source, listed: false, voice, wanted, layers, capped: false }
     }
 
     pub(crate) fn is_simulcast(&self) -> bool {

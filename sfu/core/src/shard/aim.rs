@@ -35,6 +35,7 @@ impl Shard {
             room::aim(&mut self.peers, place, candidate.slot, layer);
         }
         self.want_awaited_keyframes(now, place);
+        self.want_more(now, place);
     }
 
     /// A peer's pictures, the most important first: screens, then as its view says.

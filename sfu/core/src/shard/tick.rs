@@ -22,6 +22,10 @@ impl Shard {
             self.check_liveness(now, place);
         }
         self.share_estimates(now);
+        let rooms: Vec<_> = self.rooms.keys().copied().collect();
+        for room in rooms {
+            self.want_less(now, room);
+        }
         if self.ticks.is_multiple_of(QUALITY_TICKS) {
             self.report_quality();
         }

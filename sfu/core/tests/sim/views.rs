@@ -5,7 +5,7 @@ use crate::world::{Link, ROOM, World};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use str0m::media::MediaKind;
-use tertulia_sfu_core::{FULL_HEIGHT, Limits, Source, Want};
+use tertulia_sfu_core::{Event, FULL_HEIGHT, Limits, Source, Want};
 
 /// Says which of the others' cameras a client shows.
 pub(crate) fn show(world: &mut World, who: usize, cameras: &[usize]) {
@@ -138,4 +138,69 @@ fn c3_a_view_is_bounded_and_a_stranger_has_none() {
     world.shard.view(world.now, elsewhere, world.clients[1].id, &[]);
     world.run(300);
     assert_eq!(seen(&world, 1, world.ms() - 200).len(), 4, "a view of another room's is not this one's");
+}
+
+/// How a client was last told that its camera is wanted; the outer one is none where it was told nothing.
+fn told(world: &World, who: usize) -> Option<Option<u32>> {
+    let id = world.clients[who].id;
+    world.events.iter().rev().find_map(|event| match event {
+        Event::Publish { peer, wanted, .. } if *peer == id => {
+            wanted.iter().find(|(source, _)| *source == Source::Camera).map(|(_, height)| *height)
+        }
+        _ => None,
+    })
+}
+
+#[test]
+fn c7_a_publisher_is_told_how_large_its_picture_is_wanted() {
+    let mut world = room(55, Link::CLEAN, 4, |_, client| client.slots = (1, 3));
+    world.run(4_000);
+    assert!((0..4).all(|who| told(&world, who).is_none()), "all is wanted, as it is taken to be");
+    let say = |world: &mut World, who: usize, cameras: &[(usize, u32)]| {
+        let want = |(of, max_height): &(usize, u32)| Want {
+            publisher: world.clients[*of].id,
+            source: Source::Camera,
+            max_height: *max_height,
+        };
+        let wants: Vec<Want> = cameras.iter().map(want).collect();
+        let id = world.clients[who].id;
+        world.shard.view(world.now, ROOM, id, &wants);
+    };
+    for who in 1..4 {
+        say(&mut world, who, &[(0, 180)]);
+    }
+    say(&mut world, 0, &[(1, 720), (2, 200)]);
+    world.run(5_000);
+    assert_eq!(told(&world, 0), Some(Some(180)));
+    assert_eq!(told(&world, 1), Some(Some(720)));
+    assert_eq!(told(&world, 2), Some(Some(180)));
+    assert_eq!(told(&world, 3), Some(None), "nobody shows it");
+    let events = world.events.len();
+    for _ in 0..10 {
+        say(&mut world, 0, &[(1, 700), (2, 190)]);
+        world.run(100);
+        say(&mut world, 0, &[(2, 170)]);
+        world.run(100);
+    }
+    say(&mut world, 0, &[(1, 700), (2, 190)]);
+    world.run(5_000);
+    let news = world.events[events..].iter().filter(|event| matches!(event, Event::Publish { .. })).count();
+    assert_eq!(news, 0, "back and forth, and a little larger or smaller, is no news");
+    say(&mut world, 0, &[(3, 360), (1, 720)]);
+    world.run(1);
+    assert_eq!(told(&world, 3), Some(Some(360)), "more at once");
+    // Two are left, one of whom has said what it shows.
+    for who in [1, 2] {
+        world.shard.remove(world.now, world.clients[who].id);
+        world.clients[who].silent = true;
+    }
+    world.run(5_000);
+    assert_eq!((told(&world, 3), told(&world, 0)), (Some(Some(360)), Some(Some(180))));
+}
+
+#[test]
+fn c7_a_call_of_two_that_says_nothing_is_told_nothing() {
+    let mut world = room(56, Link::CLEAN, 2, |_, _| {});
+    world.run(6_000);
+    assert!(!world.events.iter().any(|event| matches!(event, Event::Publish { .. })));
 }

@@ -373,7 +373,7 @@ impl World {
 /// An event without what a stack drew at random.
 fn traced(event: &ShardEvent) -> Option<String> {
     match event {
-        ShardEvent::Quality { .. } | ShardEvent::Speakers { .. } => None,
+        ShardEvent::Quality { .. } | ShardEvent::Speakers { .. } | ShardEvent::Publish { .. } => None,
         ShardEvent::Slots { peer, slots, .. } => {
             let carried: Vec<_> = slots.iter().map(|slot| slot.carries).collect();
             Some(format!("Slots {peer:?} {carried:?}"))
