@@ -258,11 +258,20 @@ export class Calls {
     const saying = call.conference ? sayConferenceEnded(this.titleOf(call), call, ended) : sayEnded(call, ended);
     if (!saying) return;
     this.#host.announce(saying.text);
-    if (call.conference) return this.#host.toast(saying.text, saying.tone);
+    if (call.conference) return this.#host.toast(saying.text, saying.tone, this.#wayBack(call));
     if (call.direction === "incoming" && ended.reason === "hangup" && this.#offerBlock(call, saying.text)) return;
     const { peer, kind } = call;
     const retry = { label: "Call again", run: () => this.place(peer, kind === "video") };
     this.#host.toast(saying.text, saying.tone, saying.again && !this.current ? retry : undefined);
+  }
+
+  /** A group's call is joined where its group is; one of no group here, as long as others are in it. */
+  #wayBack(call: Call): { label: string; run: () => void } | undefined {
+    const { id, peer, kind, group, conference, answeredAt } = call;
+    if (id === undefined || group || !conference || conference.others.length === 0 || this.current) return undefined;
+    if (call.ended?.reason !== "hangup" && call.ended?.reason !== "lost") return undefined;
+    const left = { call_id: id, peer, media: kind, answered_at: answeredAt ?? Date.now(), conference: true, device_id: "" };
+    return { label: "Join again", run: () => this.join(left) };
   }
 
   /** Whoever calls for the first time may be somebody one does not want to hear from again. */

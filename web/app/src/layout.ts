@@ -29,8 +29,8 @@ const TILE_MIN: Box = { width: 150, height: 112 };
 /** Tiles keep to between these shapes, so that no heads are cut: on an upright window they may be upright, too. */
 const WIDEST = 16 / 9;
 const TALLEST = { upright: 3 / 4, lying: 6 / 5 };
-/** Of a tile that is longer than that the rest shows no more of a face. */
-const FACE = 4 / 3;
+/** What counts of a tile: on a lying window what it shows of a camera's picture, on an upright one what it shows of a face. */
+const COUNTS = { upright: 4 / 3, lying: 16 / 9 };
 
 /** How many tiles fit on one page of this size; never less than two. */
 export function capacityOf(box: Box, gap: number): number {
@@ -43,14 +43,15 @@ export function capacityOf(box: Box, gap: number): number {
 export function gridOf(count: number, box: Box, gap: number): Grid {
   let best: Grid = { columns: 1, rows: 1, width: 0, height: 0 };
   let bestArea = -1;
-  const tallest = TALLEST[box.width < box.height ? "upright" : "lying"];
+  const way = box.width < box.height ? "upright" : "lying";
+  const [tallest, counts] = [TALLEST[way], COUNTS[way]];
   for (let columns = 1; columns <= Math.max(1, count); columns += 1) {
     const rows = Math.max(1, Math.ceil(count / columns));
     const cell = { width: (box.width - gap * (columns - 1)) / columns, height: (box.height - gap * (rows - 1)) / rows };
     if (cell.width <= 0 || cell.height <= 0) continue;
     const width = Math.floor(Math.min(cell.width, cell.height * WIDEST));
     const height = Math.floor(Math.min(cell.height, cell.width / tallest));
-    const area = Math.min(width, height * FACE) * Math.min(height, width * FACE);
+    const area = Math.min(width, height * counts) * Math.min(height, way === "upright" ? width * counts : width / counts);
     // Of two that show as much, the one with fewer empty places.
     if (area > bestArea * 1.001) [best, bestArea] = [{ columns, rows, width, height }, area];
   }
