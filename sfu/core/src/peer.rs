@@ -473,7 +473,7 @@ impl Peer {
                 self.estimate_has_sound = matches!(kind, BweKind::Remb { .. });
                 let before = self.estimate_bps.replace(estimate.as_u64());
                 self.share.estimated(now, before, estimate.as_u64());
-                if estimate.as_u64() < self.share.granted_bps {
+                if estimate.as_u64() < self.share.granted_bps.min(before.unwrap_or(u64::MAX)) {
                     drained.signals.push(Signal::Short);
                 }
             }
