@@ -98,6 +98,9 @@ pub struct Limits {
     pub sessions_max: u32,
     /// Devices of one user that have a session. Raising it multiplies what one call makes ring.
     pub devices_per_user_max: u32,
+    /// Devices in one group call; a room for media has to hold as many (`media.room_peers_max`). Raising it makes its rosters longer, and
+    /// each goes to everyone.
+    pub call_participants_max: u32,
     /// People that one session may watch the presence of. Raising it makes a change of one person's cost more, where many watch many.
     pub watched_users_max: u32,
     /// Groups of which one session may want to know who types.
@@ -135,6 +138,7 @@ impl Default for Limits {
             http_requests_burst: 300,
             sessions_max: 60_000,
             devices_per_user_max: 16,
+            call_participants_max: 100,
             watched_users_max: 200,
             watched_groups_max: 50,
             sign_ins_per_minute: 60,
@@ -173,6 +177,7 @@ impl Limits {
             ("http_requests_burst", self.http_requests_burst),
             ("sessions_max", self.sessions_max),
             ("devices_per_user_max", self.devices_per_user_max),
+            ("call_participants_max", self.call_participants_max),
             ("sign_ins_per_minute", self.sign_ins_per_minute),
         ];
         if let Some((name, _)) = positive.into_iter().find(|(_, value)| *value == 0) {

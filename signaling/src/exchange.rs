@@ -135,10 +135,11 @@ impl Exchange {
         // A finished call is remembered for longer than a session without a socket.
         let tombstone = timeouts.tombstone.max(limits.resume_window() * 2);
         let legs_per_call = CallLimits::default().legs_per_call.max(limits.devices_per_user_max as usize);
+        let participants = limits.call_participants_max as usize;
         let inner = Inner {
             board: Switchboard::new(
                 Timeouts { tombstone, ..timeouts },
-                CallLimits { legs_per_call, ..CallLimits::default() },
+                CallLimits { legs_per_call, participants, ..CallLimits::default() },
             ),
             books: FxHashMap::default(),
             media: Media::new(sfu),

@@ -4,11 +4,11 @@
 //! unit says of a peer that is not in the book any longer is ignored: it was removed meanwhile.
 
 use crate::quality::score;
-use crate::translate::participant;
+use crate::translate::{participant, source_to_wire};
 use std::time::Duration;
 use tertulia_common::{CallId, PeerId, RoomId, ShardId};
 use tertulia_registry::Placement;
-use tertulia_sfu::{ConnectError, Connected, PeerQuality, Sfu, SlotState, Source, TrackQuality, Want};
+use tertulia_sfu::{ConnectError, Connected, PeerQuality, Sfu, SlotState, TrackQuality, Want};
 use tertulia_signaling_core::Endpoint;
 use tertulia_signaling_proto as wire;
 use tertulia_signaling_proto::{ErrorBody, ErrorCode};
@@ -172,9 +172,11 @@ impl CallMedia {
     fn slot(&self, slot: SlotState) -> wire::Slot {
         let carries = slot.carries.and_then(|(peer, source)| Some((self.endpoint_of(peer)?, source)));
         match carries {
-            Some((endpoint, carried)) => {
-                wire::Slot { mid: slot.mid, participant: Some(participant(endpoint)), source: Some(source(carried)) }
-            }
+            Some((endpoint, carried)) => wire::Slot {
+                mid: slot.mid,
+                participant: Some(participant(endpoint)),
+                source: Some(source_to_wire(carried)),
+            },
             None => wire::Slot { mid: slot.mid, participant: None, source: None },
         }
     }
@@ -201,14 +203,6 @@ impl CallMedia {
             })
         };
         peers.iter().filter_map(of_peer).collect()
-    }
-}
-
-fn source(source: Source) -> wire::Source {
-    match source {
-        Source::Mic => wire::Source::Mic,
-        Source::Camera => wire::Source::Camera,
-        Source::Screen => wire::Source::Screen,
     }
 }
 

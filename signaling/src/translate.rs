@@ -201,6 +201,19 @@ pub(crate) fn group_id(group: core::GroupKey) -> String {
     ConversationId(group.0).to_string()
 }
 
+/// How large one of a device's pictures is wanted.
+pub(crate) fn publish_wanted((source, max_height): (tertulia_sfu::Source, Option<u32>)) -> wire::PublishWanted {
+    wire::PublishWanted { source: source_to_wire(source), max_height }
+}
+
+pub(crate) fn source_to_wire(source: tertulia_sfu::Source) -> wire::Source {
+    match source {
+        tertulia_sfu::Source::Mic => wire::Source::Mic,
+        tertulia_sfu::Source::Camera => wire::Source::Camera,
+        tertulia_sfu::Source::Screen => wire::Source::Screen,
+    }
+}
+
 pub(crate) fn source_from_wire(source: wire::Source) -> tertulia_sfu::Source {
     match source {
         wire::Source::Mic => tertulia_sfu::Source::Mic,

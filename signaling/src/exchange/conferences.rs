@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tertulia_common::{CallId, UserId};
 use tertulia_sfu::Want;
-use tertulia_signaling_core::{CallError, Callee, Endpoint, Event, GroupCall, GroupKey, MediaKind, Request};
+use tertulia_signaling_core::{CallError, Callee, Endpoint, Event, GroupCall, GroupKey, MediaKind, Reach, Request};
 use tertulia_signaling_proto::{CallGroup, CallPeek, CallView, ErrorBody, ErrorCode, OkFrame, RequestId, ServerFrame};
 
 /// Pictures in a `call.view`. Raising it makes each view cost more; no screen shows as many.
@@ -68,6 +68,7 @@ impl Exchange {
         let now = self.clock.now();
         let call = CallId::new(now, random());
         let (names, ring) = self.ringers(&mut inner, session, asked);
+        let (away, kind) = (away(&ring), media);
         let request = Request::Start { call, group, media, ring };
         // Its notices name the group and its people.
         let group = Some(CallGroup { group_id: translate::group_id(group), name });
@@ -76,6 +77,9 @@ impl Exchange {
         let started = inner.board.request(now, &session.who.endpoint, request);
         if started == Ok(call) {
             self.hub.metrics.calls_placed.inc();
+            for callee in away {
+                inner.rouser.asks_in(call, callee, session.name(), kind);
+            }
         } else {
             inner.books.remove(&call.into());
             if let Ok(going) = started {
@@ -100,11 +104,17 @@ impl Exchange {
             return answer(Err(ErrorCode::TokenInvalid.into()));
         }
         let (names, ring) = self.ringers(&mut inner, session, asked);
+        let away = away(&ring);
         let added = inner.board.request(self.clock.now(), &session.who.endpoint, Request::Add { call, ring });
         if added.is_ok()
             && let Some(book) = inner.books.get_mut(&call.into())
         {
             names.each(|user, name| book.names.add(user, name.to_owned()));
+            let going = inner.board.peek(call, &session.who.endpoint.user, true);
+            let kind = going.map_or(MediaKind::Voice, |going| going.media);
+            for callee in away {
+                inner.rouser.asks_in(call, callee, session.name(), kind);
+            }
         }
         answer(added.map(|_| OkFrame::default()).map_err(translate::call_error));
         self.carry_out(&mut inner);
@@ -230,6 +240,12 @@ impl Exchange {
     pub(super) fn showing_devices(&self, user: &UserId) -> Vec<Endpoint> {
         self.hub.ringing_sessions(user).iter().map(|session| session.who.endpoint.clone()).collect()
     }
+}
+
+/// Those who have no device here, and may be woken.
+fn away(ring: &[Callee]) -> Vec<UserId> {
+    let away = ring.iter().filter(|callee| callee.devices.is_empty() && callee.reach == Reach::Rings);
+    away.map(|callee| callee.user.clone()).collect()
 }
 
 /// The call knows this device's person by name from now on.

@@ -2,11 +2,12 @@
 
 use super::{Book, Exchange, Inner};
 use crate::quality::Tally;
+use crate::translate;
 use std::time::Duration;
 use tertulia_common::{PeerId, RoomId, Timestamp};
 use tertulia_sfu::{Event as MediaEvent, PeerQuality};
 use tertulia_signaling_core::{Endpoint, Event};
-use tertulia_signaling_proto::{CallQuality, CallSlots, ServerFrame};
+use tertulia_signaling_proto::{CallPublish, CallQuality, CallSlots, ServerFrame};
 use tokio::sync::mpsc::Receiver;
 
 /// How often the figures of a call are written while it goes on. Raising it makes a restart forget more of them.
@@ -59,8 +60,15 @@ impl Exchange {
                 let (to, frame) = book.media.speakers(book.call, &speakers);
                 self.hub.tell_each_now(&to, &frame);
             }
-            // Clients are not told yet how large their pictures are wanted: they send all sizes.
-            MediaEvent::Publish { .. } => {}
+            MediaEvent::Publish { room, peer, wanted } => {
+                let Some(book) = inner.books.get(&room).filter(|book| inner.board.is_conference(book.call)) else {
+                    return;
+                };
+                let Some(endpoint) = book.media.endpoint_of(peer) else { return };
+                let wanted = wanted.into_iter().map(translate::publish_wanted).collect();
+                let frame = CallPublish { call_id: book.call, wanted };
+                self.hub.tell(endpoint, &ServerFrame::CallPublish(frame));
+            }
             MediaEvent::Quality { room, peers } => {
                 self.tally_figures(&mut inner, room, &peers);
                 let Some(book) = inner.books.get(&room) else { return };

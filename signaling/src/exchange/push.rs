@@ -50,6 +50,14 @@ impl Rouser {
         }
     }
 
+    /// Somebody is asked into a group call who has no device here.
+    pub(super) fn asks_in(&self, call: CallId, callee: UserId, from: String, media: MediaKind) {
+        if let Some(pusher) = &self.pusher {
+            let (video, expires_at) = (media == MediaKind::Video, self.clock.now() + self.ring);
+            pusher.tell(callee, Notice::Call { call, from, video, expires_at });
+        }
+    }
+
     /// A call has moved on.
     pub(super) fn moved(&mut self, call: CallId, phase: Phase) {
         match phase {

@@ -5,8 +5,8 @@ use crate::call::{Call, Context};
 use crate::conference::{Change, Conference};
 use crate::image::Sort;
 use crate::{
-    Admission, CallError, Callee, EndReason, Endpoint, Event, GroupCall, GroupKey, Image, Limit,
-    Measure, MediaKind, Output, Request, Ringer,
+    Admission, CallError, Callee, EndReason, Endpoint, Event, GroupCall, GroupKey, Image, Limit, Measure, MediaKind,
+    Output, Request, Ringer,
 };
 use tertulia_common::{CallId, Timestamp, UserId};
 

@@ -4,6 +4,7 @@
 
 mod answering;
 mod conferences;
+mod crowd;
 mod desk;
 mod ending;
 mod handover;
