@@ -8,6 +8,11 @@ import { scenario } from "../harness.mjs";
 import { pause, until } from "../until.mjs";
 
 const LONG_MS = 240_000;
+/**
+ * A shard answers an offer of a dozen lines before it forwards on: a program that is not optimised takes half a second for that on busy
+ * cores. A connection made anew would take longer, and is looked for besides.
+ */
+const CUT_MAX_MS = 1_000;
 
 scenario("c3_c4_four_people_in_three_browsers_see_and_hear_one_another_and_one_comes_late", async (world) => {
   const [alice, bob, carol, dan] = await world.signedIn(["Alice", "left"], ["Bob", "right"], ["Carol", "firefox"], ["Dan", "right"]);
@@ -57,8 +62,12 @@ scenario("c3_a_call_of_two_takes_a_third_in_and_its_voice_is_not_cut", async (wo
   await Promise.all([alice.isInCall(), bob.isInCall()]);
   await Promise.all([alice.seesCameraOf(bob), alice.hears(bob)]);
   const id = await alice.page.evaluate(() => window.tertulia.call.id);
-  await alice.watches();
-  const since = Date.now();
+  const concealed = async (person) => {
+    const reports = (await person.stats("inbound-rtp", "audio")).filter(({ packetsReceived }) => packetsReceived > 0);
+    return Math.max(...reports.map(({ concealedSamples }) => concealedSamples)) / 48;
+  };
+  await bob.page.evaluate(() => (window.before = window.tertulia.call.pc));
+  const before = [await concealed(alice), await concealed(bob)];
   await alice.click("add-people");
   await alice.click("choose", `[data-testid="choose-${carol.userId}"]`);
   await alice.click("close-dialog");
@@ -69,9 +78,11 @@ scenario("c3_a_call_of_two_takes_a_third_in_and_its_voice_is_not_cut", async (wo
   await Promise.all([seesTileOf(alice, carol), seesTileOf(bob, carol), seesTileOf(carol, bob)]);
   await Promise.all([hearsVoiceOf(alice, bob), hearsVoiceOf(carol, alice)]);
   assert.equal(await bob.page.evaluate(() => window.tertulia.call.id), id);
-  const { gap } = await alice.interruption(since);
-  console.log(`# growing: a gap of ${gap} ms`);
-  assert.ok(gap < 500, `Alice did not hear Bob for ${gap} ms`);
+  assert.ok(await bob.page.evaluate(() => window.tertulia.call.pc === window.before), "it was connected anew");
+  // What a browser had to make up because nothing had come: the page itself may be too busy to look.
+  const cut = [(await concealed(alice)) - before[0], (await concealed(bob)) - before[1]].map(Math.round);
+  console.log(`# growing: ${cut.join(" and ")} ms of voice were made up`);
+  assert.ok(Math.max(...cut) < CUT_MAX_MS, `a voice was cut for ${Math.max(...cut)} ms`);
   // What it costs to have grown: one more offer, of the lines that were missing.
   assert.equal(await alice.page.evaluate(() => window.tertulia.call.pc.getTransceivers().length), 15);
   await carol.hangsUp();

@@ -3,17 +3,15 @@
 import { useEffect, useState } from "preact/hooks";
 import { devices, type Call } from "@tertulia/sdk";
 import type { Store } from "../store.js";
-import { AddPeople } from "./conference/AddPeople.js";
 import { DeviceMenu } from "./DeviceMenu.js";
 import { Icon, type IconName } from "./Icon.js";
 
 export const CAN_SHARE = typeof navigator.mediaDevices?.getDisplayMedia === "function";
 const IS_TOUCH = matchMedia("(pointer: coarse)").matches;
 
-export function Controls({ store, call }: { store: Store; call: Call }) {
+export function Controls({ store, call, add }: { store: Store; call: Call; add: () => void }) {
   const { mic, camera, screen } = call.media;
   const [menu, setMenu] = useState(false);
-  const [adding, setAdding] = useState(false);
   const canFlip = useCanFlip(camera);
   return (
     <div class="controls" role="toolbar" aria-label="Call controls">
@@ -58,14 +56,13 @@ export function Controls({ store, call }: { store: Store; call: Call }) {
         />
       )}
       {call.answeredAt !== undefined && (
-        <Control icon="addPerson" label="Add" name="Add people" testId="add-people" onClick={() => setAdding(true)} />
+        <Control icon="addPerson" label="Add" name="Add people" testId="add-people" onClick={add} />
       )}
       <div class="menu-anchor">
         <Control icon="tune" label="Devices" testId="devices" expanded={menu} onClick={() => setMenu(!menu)} />
         {menu && <DeviceMenu store={store} call={call} close={() => setMenu(false)} />}
       </div>
       <Control icon="hangup" label="Hang up" testId="hangup" class="end" onClick={() => call.hangup()} />
-      {adding && <AddPeople store={store} close={() => setAdding(false)} />}
     </div>
   );
 }

@@ -2,12 +2,13 @@
 //
 // Invariant: voices are played by the same elements before and after a call of two has become a group call, so that none is cut.
 
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Call } from "@tertulia/sdk";
 import type { Store } from "../store.js";
 import { clock, sayState } from "../words.js";
 import { sayConferenceState } from "../words-conference.js";
 import { Avatar } from "./Avatar.js";
+import { AddPeople } from "./conference/AddPeople.js";
 import { InConference } from "./conference/InConference.js";
 import { Controls } from "./Controls.js";
 import { useShortcuts, useWakeLock } from "./in-call.js";
@@ -27,6 +28,8 @@ export function InCall({ store, call }: { store: Store; call: Call }) {
   }, []);
   useConference(call.conference);
   const sound = useSound();
+  // It stays open while the call of two becomes a group call: one may want to add some more.
+  const [adding, setAdding] = useState(false);
   const quality = useQuality(call);
   useWakeLock();
   const state = call.conference ? sayConferenceState(call) : sayState(call);
@@ -37,14 +40,12 @@ export function InCall({ store, call }: { store: Store; call: Call }) {
   const gone = call.answeredAt !== undefined && (broken || store.connection !== "online");
   const trouble = gone ? sayTrouble(broken, state, store.draining) : undefined;
   const { conference } = call;
+  const props = { store, call, quality, state, trouble, sound, add: () => setAdding(true) };
   return (
     <section class={kindOf(call)} ref={view} tabIndex={-1} aria-label={nameOf(call, title)} data-testid="in-call">
       <Voices store={store} call={call} sound={sound} />
-      {conference ? (
-        <InConference store={store} call={call} conference={conference} quality={quality} state={state} trouble={trouble} sound={sound} />
-      ) : (
-        <OfTwo store={store} call={call} quality={quality} state={state} trouble={trouble} sound={sound} />
-      )}
+      {conference ? <InConference {...props} conference={conference} /> : <OfTwo {...props} />}
+      {adding && <AddPeople store={store} close={() => setAdding(false)} />}
     </section>
   );
 }
@@ -74,9 +75,11 @@ export interface CallViewProps {
   /** What is wrong now, in words. */
   trouble: string | undefined;
   sound: ReturnType<typeof useSound>;
+  /** Asks whom to add. */
+  add: () => void;
 }
 
-function OfTwo({ store, call, quality, state, trouble, sound }: CallViewProps) {
+function OfTwo({ store, call, quality, state, trouble, sound, add }: CallViewProps) {
   const { incoming, aside } = store.calls;
   useShortcuts(store, call);
   const { paused, screen, camera } = flowing(call);
@@ -117,7 +120,7 @@ function OfTwo({ store, call, quality, state, trouble, sound }: CallViewProps) {
         )}
         <SoundButton sound={sound} />
       </div>
-      <Controls store={store} call={call} />
+      <Controls store={store} call={call} add={add} />
     </>
   );
 }

@@ -22,7 +22,7 @@ interface Props extends CallViewProps {
   conference: Conference;
 }
 
-export function InConference({ store, call, conference, quality, state, trouble, sound }: Props) {
+export function InConference({ store, call, conference, quality, state, trouble, sound, add }: Props) {
   const { incoming, aside } = store.calls;
   const [mode, setMode] = useState<"grid" | "speaker">("grid");
   const [pinned, setPinned] = useState<string | undefined>();
@@ -93,7 +93,15 @@ export function InConference({ store, call, conference, quality, state, trouble,
         </div>
       </div>
       {people && (
-        <Roster store={store} conference={conference} quality={quality} pinned={pinned} pin={setPinned} close={() => setPeople(false)} />
+        <Roster
+          store={store}
+          conference={conference}
+          quality={quality}
+          pinned={pinned}
+          pin={setPinned}
+          add={add}
+          close={() => setPeople(false)}
+        />
       )}
       <ConferenceControls
         store={store}

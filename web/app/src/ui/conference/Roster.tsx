@@ -1,6 +1,6 @@
 // Who is in a group call and who rings, beside the pictures: how loud each is here, who may be taken out, whom one adds.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import type { Conference, Member, Person } from "@tertulia/sdk";
 import { sayGrade } from "../../figures.js";
 import type { Store } from "../../store.js";
@@ -8,7 +8,6 @@ import { Avatar } from "../Avatar.js";
 import { Bars, Icon } from "../Icon.js";
 import { Menu, type MenuItem } from "../Menu.js";
 import type { Quality } from "../hooks.js";
-import { AddPeople } from "./AddPeople.js";
 import { gradeFor } from "./Stage.js";
 import { cameraKey } from "./tiles.js";
 
@@ -18,12 +17,13 @@ interface Props {
   quality: Quality | undefined;
   pinned: string | undefined;
   pin: (key: string | undefined) => void;
+  /** Asks whom to add. */
+  add: () => void;
   close: () => void;
 }
 
-export function Roster({ store, conference, quality, pinned, pin, close }: Props) {
+export function Roster({ store, conference, quality, pinned, pin, add, close }: Props) {
   const box = useRef<HTMLElement>(null);
-  const [adding, setAdding] = useState(false);
   const { members, ringing } = conference;
   const host = conference.isHost(store.userId);
   useEffect(() => {
@@ -92,11 +92,10 @@ export function Roster({ store, conference, quality, pinned, pin, close }: Props
         )}
       </div>
       <footer class="roster-foot">
-        <button type="button" class="primary wide" data-testid="add-people" onClick={() => setAdding(true)}>
+        <button type="button" class="primary wide" data-testid="add-people" onClick={add}>
           <Icon name="addPerson" size={20} /> Add people
         </button>
       </footer>
-      {adding && <AddPeople store={store} close={() => setAdding(false)} />}
     </aside>
   );
 }
