@@ -90,7 +90,7 @@ impl Carrier {
             "tries_per_address_per_hour",
             "links_per_address_per_hour",
         ];
-        limits.into_iter().fold(builder, |builder, limit| builder.set(&format!("accounts.limits.{limit}"), 100_000))
+        limits.into_iter().fold(builder, |builder, limit| builder.set(&format!("accounts.limits.{limit}"), 10_000_000))
     }
 
     /// The next calls are answered with these statuses.
