@@ -523,7 +523,7 @@ impl Peer {
         let captured = self.clock.captured(&packet, now);
         let starts_keyframe = starts_keyframe(codec, &packet.payload);
         if starts_keyframe && let Some(height) = height_of_keyframe(codec, &packet.payload) {
-            news |= self.tracks[track].layers[layer].height.replace(height) != Some(height);
+            news |= self.tracks[track].layers[layer].shows(height, now);
         }
         if news && self.tracks[track].is_simulcast() {
             drained.signals.push(Signal::Layers { track });

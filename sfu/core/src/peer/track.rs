@@ -9,12 +9,15 @@ use crate::keyframe::KeyframeGate;
 use crate::quality::StreamFigures;
 use crate::shard::Wanted;
 use crate::speakers::Voice;
+use std::time::{Duration, Instant};
 use str0m::media::{MediaKind, Mid, Rid};
 
 /// Layers of one source. Browsers send three; each costs its bits at the publisher's uplink.
 pub(crate) const LAYERS_MAX: usize = 3;
 /// How high a picture is taken to be in its largest layer while nobody says so.
 const HEIGHT_ASSUMED: u32 = 720;
+/// A layer's height changes no more often: each change is a look at the slots of all who get it.
+const HEIGHT_HOLDS: Duration = Duration::from_secs(1);
 /// What pictures take before they have been measured, by their height: what browsers send. Lower grants at first what has to
 /// be taken back, higher holds back what would fit.
 const BITRATES_ASSUMED_BPS: [(u32, u64); 4] = [(200, 150_000), (400, 500_000), (800, 1_700_000), (u32::MAX, 3_500_000)];
@@ -48,8 +51,8 @@ pub(crate) struct Layer {
     pub(crate) ahead: Ahead,
     /// Packets of it come.
     pub(crate) alive: bool,
-    /// How high its pictures are, as its key frames say.
-    pub(crate) height: Option<u32>,
+    /// How high its pictures are, as its key frames say, and since when.
+    height: Option<(u32, Instant)>,
     /// Payload bytes since the last tick.
     pub(crate) bytes: u64,
     /// Over the last tick, bits a second.
@@ -60,6 +63,17 @@ pub(crate) struct Layer {
 }
 
 impl Layer {
+    /// A key frame says how high its picture is. Whether that is news: for everyone who gets it, so not as often as a publisher
+    /// likes.
+    pub(crate) fn shows(&mut self, height: u32, now: Instant) -> bool {
+        let fresh = |(_, since): (u32, Instant)| now.saturating_duration_since(since) < HEIGHT_HOLDS;
+        let news = self.height.is_none_or(|(known, _)| known != height) && !self.height.is_some_and(fresh);
+        if news {
+            self.height = Some((height, now));
+        }
+        news
+    }
+
     /// A tick is over.
     pub(crate) fn measured(&mut self, bps: u64) {
         self.bitrate_bps = bps;
@@ -101,10 +115,10 @@ impl Track {
     /// How high the pictures of a layer are, as far as that is known.
     pub(crate) fn height(&self, layer: usize) -> u32 {
         let steps_up = |layer: usize| u32::try_from(self.layers.len().saturating_sub(layer + 1)).unwrap_or(0).min(8);
-        if let Some(height) = self.layers.get(layer).and_then(|layer| layer.height) {
+        if let Some((height, _)) = self.layers.get(layer).and_then(|layer| layer.height) {
             return height;
         }
-        let known = self.layers.iter().enumerate().find_map(|(at, layer)| Some(layer.height? << steps_up(at)));
+        let known = self.layers.iter().enumerate().find_map(|(at, layer)| Some(layer.height?.0 << steps_up(at)));
         (known.unwrap_or(HEIGHT_ASSUMED) >> steps_up(layer)).max(1)
     }
 
@@ -138,6 +152,7 @@ impl Track {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shard::tests::epoch;
 
     fn track(rids: &[&str]) -> Track {
         let rids: Vec<Rid> = rids.iter().map(|rid| Rid::from(*rid)).collect();
@@ -158,12 +173,15 @@ mod tests {
     fn c7_heights_are_taken_from_what_is_known() {
         let mut track = track(&["q", "h", "f"]);
         assert_eq!([0, 1, 2].map(|layer| track.height(layer)), [180, 360, 720]);
-        track.layers[0].height = Some(270);
+        assert!(track.layers[0].shows(270, epoch()));
         assert_eq!([0, 1, 2].map(|layer| track.height(layer)), [270, 540, 1_080]);
         // The other way round, as the key frames show.
-        track.layers[2].height = Some(180);
-        track.layers[1].height = Some(360);
-        track.layers[0].height = Some(720);
+        assert!(!track.layers[0].shows(720, epoch()), "not at once again");
+        let later = epoch() + HEIGHT_HOLDS;
+        for (layer, height) in [(2, 180), (1, 360), (0, 720)] {
+            assert!(track.layers[layer].shows(height, later));
+            assert!(!track.layers[layer].shows(height, later + HEIGHT_HOLDS), "no news");
+        }
         assert_eq!(track.ladder(u32::MAX), [2, 1, 0]);
         assert_eq!(track.ladder(180), [2]);
     }

@@ -60,6 +60,9 @@ impl Shard {
             }
             if self.is_plain_pair(place) {
                 self.share_of_pair(place);
+                if self.peers[place].slots.iter().any(|slot| slot.paused) {
+                    self.aim_slots(now, place); // it was in a larger room
+                }
             } else {
                 self.aim_slots(now, place);
                 self.try_more(now, place);

@@ -204,3 +204,25 @@ fn c7_a_call_of_two_that_says_nothing_is_told_nothing() {
     world.run(6_000);
     assert!(!world.events.iter().any(|event| matches!(event, Event::Publish { .. })));
 }
+
+#[test]
+fn c3_whoever_comes_late_sees_and_hears_within_moments_in_rooms_of_three_eight_and_twenty() {
+    for (seed, count) in [(57, 3), (58, 8), (59, 20)] {
+        let link = Link { delay: Duration::from_millis(25), jitter: Duration::from_millis(5), ..Link::CLEAN };
+        let mut world = room(seed, link, count - 1, |_, client| client.slots = (3, 4));
+        world.run(2_000);
+        let late = world.join_as(|client| client.slots = (3, 4));
+        assert!(world.run_until(5_000, |world| world.clients[late].connected > 0));
+        let admitted = world.ms();
+        world.shard.admit(world.now, world.clients[late].id);
+        world.clients[late].sending = true;
+        let shown = (count - 1).min(4);
+        let sees = |world: &World| seen(world, late, 0).len() == shown;
+        assert!(world.run_until(300, sees), "{count}: {shown} pictures in {} ms", world.ms() - admitted);
+        let hears = |world: &World| !heard_from(world, late, MediaKind::Audio, 0).is_empty();
+        assert!(hears(&world), "{count}");
+        let is_seen = |world: &World| seen(world, 0, admitted).contains(&late);
+        show(&mut world, 0, &[late]);
+        assert!(world.run_until(300, is_seen), "{count}: and is seen in {} ms", world.ms() - admitted);
+    }
+}
