@@ -170,6 +170,60 @@ scenario("c4_who_speaks_is_marked_hands_and_reactions_are_seen", async (world) =
   await alice.seesNo("reaction");
 }, { patience: LONG_MS });
 
+scenario("c3_a_shared_screen_is_large_and_the_cameras_stay_beside_it", async (world) => {
+  const [alice, bob, carol] = await world.signedIn(["Alice", "left"], ["Bob", "right"], ["Carol", "left"]);
+  await makesGroup(alice, "Slides", [bob, carol]);
+  await callsGroup(alice, "Slides");
+  await Promise.all([bob.accepts(), carol.accepts()]);
+  await Promise.all([alice, bob, carol].map((person) => isInCallOf(person, 3)));
+  await alice.click("screen");
+  const screen = `screen-${alice.userId}`;
+  for (const person of [bob, carol]) {
+    await person.until("sees the screen large", (id) => !!document.querySelector(`.spot [data-testid="${id}"]`)?.checkVisibility(), screen);
+    // Chromium's stand-in for a screen is green.
+    await until(`${person.name}: the screen is green`, async () => {
+      const [red, green, blue] = (await person.look(screen))?.swatch ?? [0, 0, 0];
+      return green > red + 60 && green > blue + 60;
+    });
+  }
+  await Promise.all([seesTileOf(bob, carol), seesTileOf(bob, alice)]);
+  // A pin comes before it, and is taken out again.
+  await bob.click(`pin-${carol.userId}`);
+  await bob.until("sees Carol large", (id) => !!document.querySelector(`.spot [data-testid="tile-${id}"]`), carol.userId);
+  await bob.click(`pin-${carol.userId}`);
+  await bob.sees(screen);
+  await alice.click("screen");
+  await Promise.all([bob.seesNo(screen), carol.seesNo(screen)]);
+  // How loud somebody is here is this device's own affair.
+  await bob.click("people");
+  await bob.page.evaluate((id) => {
+    const slider = document.querySelector(`[data-testid="volume-${id}"]`);
+    slider.value = "20";
+    slider.dispatchEvent(new Event("input", { bubbles: true }));
+  }, alice.userId);
+  await bob.until("hears Alice more softly", (id) => document.querySelector(`audio[data-user="${id}"]`)?.volume === 0.2, alice.userId);
+  assert.equal(await bob.page.evaluate((id) => document.querySelector(`audio[data-user="${id}"]`).volume, carol.userId), 1);
+  await bob.page.keyboard.press("Escape");
+  await bob.seesNo("roster");
+}, { patience: LONG_MS });
+
+scenario("c3_c6_a_group_call_goes_on_when_the_program_was_killed", async (world) => {
+  const [alice, bob, carol] = await world.signedIn(["Alice", "left"], ["Bob", "right"], ["Carol", "left"]);
+  await makesGroup(alice, "Survivors", [bob, carol]);
+  await callsGroup(alice, "Survivors");
+  await Promise.all([bob.accepts(), carol.accepts()]);
+  await Promise.all([alice, bob, carol].map((person) => isInCallOf(person, 3)));
+  await Promise.all([seesTileOf(alice, bob), seesTileOf(bob, carol)]);
+  const id = await alice.page.evaluate(() => window.tertulia.call.id);
+  const server = await world.server();
+  await server.end("SIGKILL");
+  await server.start();
+  await Promise.all([alice, bob, carol].map((person) => isInCallOf(person, 3)));
+  await Promise.all([seesTileOf(alice, bob), seesTileOf(bob, carol), seesTileOf(carol, alice)]);
+  await Promise.all([hearsVoiceOf(alice, bob), hearsVoiceOf(bob, carol)]);
+  assert.equal(await carol.page.evaluate(() => window.tertulia.call.id), id);
+}, { own: true, patience: LONG_MS });
+
 scenario("c3_c7_what_nobody_shows_is_not_coded_and_is_back_at_once", async (world) => {
   const [alice, bob] = await world.signedIn(["Alice", "left"], ["Bob", "right"]);
   await makesGroup(alice, "Quiet", [bob]);

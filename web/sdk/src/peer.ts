@@ -354,6 +354,8 @@ export class Peer extends Emitter<PeerEvents> {
     this.#addSlots(pc);
     this.#unoffered = false;
     this.#simulcast = false;
+    // To the server it is another one: what of it is shown it says anew.
+    this.#wanted.clear();
     for (const source of SENDS) {
       const track = this.#tracks.get(source);
       if (track) void this.#senders.get(source)?.sender.replaceTrack(track);

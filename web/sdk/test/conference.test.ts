@@ -320,6 +320,20 @@ test("c7_sizes_of_the_camera_that_nobody_shows_are_not_coded_and_come_back", asy
   assert.equal(pc.offers.length, 1);
 });
 
+test("c7_a_connection_made_anew_sends_until_it_is_told_that_nobody_looks", async () => {
+  const { socket, pc } = await inConference(SIMULCAST);
+  publish(socket, { source: "camera" });
+  await until(() => active(pc).join() === "false,false,false");
+  pc.become("failed", "connected");
+  await answer(socket, "call.connect", { sdp: SIMULCAST, slots: EMPTY });
+  const fresh = FakePeerConnection.all.at(-1)!;
+  assert.notEqual(fresh, pc);
+  await until(() => fresh.remoteDescription !== null);
+  assert.equal(active(fresh).join(), "true,true,true");
+  publish(socket, { source: "camera", max_height: 100 });
+  await until(() => active(fresh).join() === "true,false,false");
+});
+
 test("c7_a_server_that_takes_one_size_is_sent_the_whole_picture", async () => {
   const { socket, pc } = await inConference();
   const first = () => pc.transceivers[1]!.encodings[0]!;
