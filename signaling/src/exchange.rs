@@ -394,6 +394,7 @@ impl Exchange {
             Output::GroupRecord(record) => {
                 books.remove(&record.call.into());
                 self.hub.metrics.call_ended(record.reason);
+                rouser.over(record.call, true);
                 self.history.over(record.call);
             }
             // The record that follows says so too: a missed call is told when it is in the history.

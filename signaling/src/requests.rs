@@ -88,7 +88,7 @@ pub(crate) fn run(shared: &Arc<Shared>, session: &Arc<Session>, frame: ClientFra
             shared.hub.answer(session, id, done.map(|()| OkFrame::default()));
         }
         ClientFrame::CallRinging(r) => ask(r.id, Request::Ringing { call: r.call_id }),
-        ClientFrame::CallAccept(r) => shared.exchange.accept(session, r.id, r.call_id),
+        ClientFrame::CallAccept(r) => conferences::accept(shared, session, r),
         ClientFrame::CallDecline(r) => {
             ask(r.id, Request::Decline { call: r.call_id, reason: translate::decline_reason(r.reason) });
         }

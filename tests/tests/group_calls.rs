@@ -304,6 +304,9 @@ async fn c3_who_is_removed_from_the_call_or_the_group_is_out_and_stays_out() -> 
     ensure!(gone.status == 204, "{gone:?}");
     carol.ended(call, EndReason::Removed).await?;
     refused(carol.join(call).await?, ErrorCode::Forbidden)?;
+    refused(carol.accept(call).await?, ErrorCode::Forbidden)?;
+    refused(start(&mut carol, &group).await?, ErrorCode::UnknownConversation)?;
+    ensure!(peek(&mut carol, call).await? == Err(ErrorCode::UnknownCall));
     Ok(())
 }
 

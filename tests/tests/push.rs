@@ -1,11 +1,11 @@
 //! Waking people whose devices are away: by Web Push and by a webhook, for messages and for calls.
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::Sha256;
-use tertulia_signaling_proto::{Codec, EndReason, MediaKind};
+use tertulia_signaling_proto::{CallInvite, ClientFrame, Codec, EndReason, MediaKind, Target};
 use tertulia_tests::accounts::{Account, Carrier};
 use tertulia_tests::metrics::rises;
 use tertulia_tests::push::{Browser, PushService, Pushed};
@@ -120,6 +120,40 @@ async fn m20_a_call_wakes_who_is_away_and_it_is_told_when_it_is_over() -> anyhow
     let call = alice.invite("bob", MediaKind::Voice).await?;
     ensure!(phone.incoming().await?.call_id == call);
     ensure!(browser.open(&service.next().await?, &key)?["call_id"] == json!(call));
+    Ok(())
+}
+
+#[tokio::test]
+async fn m20_a_group_call_wakes_who_is_away_and_it_is_told_when_they_came_or_it_is_over() -> anyhow::Result<()> {
+    let service = PushService::open().await?;
+    let server = with(&service, Server::builder()).start().await?;
+    let (alice, bob) = two(&server).await?;
+    let browser = Browser::new(&service, "bobs")?;
+    subscribes(&bob, &browser).await?;
+    let key = key(&bob).await?;
+    let body = json!({"client_id": "019f5c7a-2e5d-7000-8000-000000000001", "name": "Sunday walks", "members": ["bob"]});
+    let (status, made) = alice.tell(Method::POST, "/v1/groups", body).await?;
+    ensure!(status == 201, "{status}: {made}");
+    let group = made["group_id"].as_str().unwrap_or_default().to_owned();
+    let mut phone = Client::connect_as(&server, "alice", "phone", Codec::Json).await?;
+    let start = |id| {
+        let to = Target::Group(group.clone());
+        ClientFrame::CallInvite(CallInvite { id, to, media: MediaKind::Video })
+    };
+    let call = phone.request(start).await??.call_id.context("a call")?;
+    let told = browser.open(&service.next().await?, &key)?;
+    ensure!(told["type"] == "call" && told["call_id"] == json!(call) && told["video"] == true, "{told}");
+    phone.hangup(call).await??;
+    let over = browser.open(&service.next().await?, &key)?;
+    ensure!(over["type"] == "call_over" && over["call_id"] == json!(call) && over["missed"] == true, "{over}");
+
+    let call = phone.request(start).await??.call_id.context("a call")?;
+    ensure!(browser.open(&service.next().await?, &key)?["call_id"] == json!(call));
+    let mut bobs = Client::connect_as(&server, "bob", "phone", Codec::Json).await?;
+    ensure!(bobs.incoming().await?.call_id == call);
+    bobs.accept(call).await??;
+    let over = browser.open(&service.next().await?, &key)?;
+    ensure!(over["type"] == "call_over" && over["call_id"] == json!(call) && over["missed"] == false, "{over}");
     Ok(())
 }
 

@@ -125,7 +125,7 @@ impl Exchange {
         self.enter(session, id, call, Request::Join { call, member });
     }
 
-    /// Answers a call, of whichever sort.
+    /// Answers a call of two, or one of no group.
     pub(crate) fn accept(&self, session: &Session, id: RequestId, call: CallId) {
         self.enter(session, id, call, Request::Accept { call });
     }
@@ -135,10 +135,12 @@ impl Exchange {
         if !self.hub.is_live(session) {
             return;
         }
-        if inner.board.is_conference(call) {
-            name_of(&mut inner, call, session);
-        }
         let entered = inner.board.request(self.clock.now(), &session.who.endpoint, request);
+        // What is told of it is told below: by then it knows them by name.
+        if entered.is_ok() && inner.board.is_conference(call) {
+            name_of(&mut inner, call, session);
+            inner.rouser.came_in(call, &session.who.endpoint.user);
+        }
         self.hub.answer(session, id, entered.map(|_| OkFrame::default()).map_err(translate::call_error));
         self.carry_out(&mut inner);
     }

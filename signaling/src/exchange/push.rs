@@ -1,6 +1,6 @@
 //! Calls that wake people: nobody's device rings for a while, or nobody has one here.
 //!
-//! Invariant: a call is told of at most once, and if it was, so is that it rings no longer.
+//! Invariant: a call is told of at most once to a person, and if it was, so is that it rings no longer.
 
 use crate::clock::Clock;
 use rustc_hash::FxHashMap;
@@ -28,13 +28,15 @@ pub(super) struct Rouser {
     /// How long a call rings.
     ring: Duration,
     calls: FxHashMap<CallId, Ringing>,
+    /// Who was woken for a group call that goes on: as many as were asked in.
+    asked: FxHashMap<CallId, Vec<Ringing>>,
     /// When a call is looked at. It may have ended since.
     due: VecDeque<(Timestamp, CallId)>,
 }
 
 impl Rouser {
     pub(super) fn new(pusher: Option<Pusher>, clock: Clock, ring: Duration) -> Self {
-        Self { pusher, clock, ring, calls: FxHashMap::default(), due: VecDeque::new() }
+        Self { pusher, clock, ring, calls: FxHashMap::default(), asked: FxHashMap::default(), due: VecDeque::new() }
     }
 
     /// A call was placed that may ring. `here`: a device of the callee is.
@@ -52,9 +54,22 @@ impl Rouser {
 
     /// Somebody is asked into a group call who has no device here.
     pub(super) fn asks_in(&self, call: CallId, callee: UserId, from: String, media: MediaKind) {
+        let Some(pusher) = &self.pusher else { return };
+        let (video, expires_at) = (media == MediaKind::Video, self.clock.now() + self.ring);
+        let asked = self.asked.entry(call).or_default();
+        if asked.iter().all(|known| known.callee != callee) {
+            pusher.tell(callee.clone(), Notice::Call { call, from: from.clone(), video, expires_at });
+            asked.push(Ringing { callee, from, video, expires_at, told: true });
+        }
+    }
+
+    /// Somebody has come into a group call.
+    pub(super) fn came_in(&mut self, call: CallId, user: &UserId) {
+        let Some(asked) = self.asked.get_mut(&call) else { return };
+        let Some(at) = asked.iter().position(|known| known.callee == *user) else { return };
+        let Ringing { callee, from, video, .. } = asked.swap_remove(at);
         if let Some(pusher) = &self.pusher {
-            let (video, expires_at) = (media == MediaKind::Video, self.clock.now() + self.ring);
-            pusher.tell(callee, Notice::Call { call, from, video, expires_at });
+            pusher.tell(callee, Notice::CallOver { call, missed: false, from, video });
         }
     }
 
@@ -74,6 +89,11 @@ impl Rouser {
 
     /// A call rings no longer.
     pub(super) fn over(&mut self, call: CallId, missed: bool) {
+        for Ringing { callee, from, video, .. } in self.asked.remove(&call).unwrap_or_default() {
+            if let Some(pusher) = &self.pusher {
+                pusher.tell(callee, Notice::CallOver { call, missed: true, from, video });
+            }
+        }
         let Some(Ringing { callee, from, video, told: true, .. }) = self.calls.remove(&call) else { return };
         if let Some(pusher) = &self.pusher {
             pusher.tell(callee, Notice::CallOver { call, missed, from, video });

@@ -119,6 +119,15 @@ pub(super) fn join(shared: &Shared, session: &Session, join: CallRequest) {
     shared.exchange.join(session, join.id, join.call_id, member);
 }
 
+/// Answers a call. Of a group's one goes in, as a member, however long it has rung.
+pub(super) fn accept(shared: &Shared, session: &Session, accept: CallRequest) {
+    if shared.exchange.group_of(accept.call_id).is_some() {
+        join(shared, session, accept);
+    } else {
+        shared.exchange.accept(session, accept.id, accept.call_id);
+    }
+}
+
 pub(super) fn peek(shared: &Shared, session: &Session, peek: CallRequest) {
     let user = &session.who.endpoint.user;
     let seen = shared.exchange.peek(user, peek.call_id, is_member(shared, user, peek.call_id));

@@ -62,6 +62,11 @@ impl Conference {
         self.rings.iter().find(of)
     }
 
+    /// Whether this user is asked in.
+    pub(crate) fn rings_for(&self, user: &UserId) -> bool {
+        self.rings.iter().any(|ring| ring.user == *user)
+    }
+
     fn ring_of(&mut self, user: &UserId) -> Option<&mut Ring> {
         self.rings.iter_mut().find(|ring| ring.user == *user)
     }

@@ -37,7 +37,7 @@ impl Conference {
     /// Whether somebody of the user's devices is in it, or it rings for them, or they were in it.
     pub(crate) fn knows(&self, user: &UserId) -> bool {
         let is_in = self.seats.iter().any(|seat| seat.endpoint.user == *user);
-        is_in || self.rings.iter().any(|ring| ring.user == *user) || self.met.contains(user)
+        is_in || self.rings_for(user) || self.met.contains(user)
     }
 
     /// Whether the user may come in: `member`, of its group, or asked in, or in it before; and not taken out.

@@ -83,8 +83,11 @@ impl Switchboard {
         }
         match request {
             Request::Ringing { .. } => Ok(()),
-            // Who rings for it may go in, whatever else they are.
-            Request::Accept { .. } => self.enter(now, from, id, true),
+            // Whom it rings for may go in: who left the group meanwhile rings no longer.
+            Request::Accept { .. } => {
+                let rings = call.rings_for(&from.user);
+                self.enter(now, from, id, rings)
+            }
             Request::Join { member, .. } => self.enter(now, from, id, member),
             Request::Decline { reason, .. } => self.act(now, id, |call, cx| call.decline(cx, from, reason)),
             Request::Leave { .. } | Request::Hangup { .. } | Request::Cancel { .. } => {

@@ -189,6 +189,7 @@ fn c3_who_leaves_the_group_leaves_its_call_and_rings_no_more() {
     desk.tell(Event::LeftGroup { group: GROUP, user: user("b") });
     assert_eq!(desk.ended("b1"), [EndReason::Removed]);
     assert_eq!(desk.ask("b1", Request::Join { call, member: false }), Err(CallError::NotAllowed));
+    assert_eq!(desk.accept("b1", call), Err(CallError::NotAllowed), "nor by answering what rings no longer");
     desk.add("a1", call, vec![callee("d", &["d1"])]).unwrap();
     desk.forget_heard();
     desk.tell(Event::LeftGroup { group: GROUP, user: user("d") });
