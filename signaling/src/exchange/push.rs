@@ -53,7 +53,7 @@ impl Rouser {
     }
 
     /// Somebody is asked into a group call who has no device here.
-    pub(super) fn asks_in(&self, call: CallId, callee: UserId, from: String, media: MediaKind) {
+    pub(super) fn asks_in(&mut self, call: CallId, callee: UserId, from: String, media: MediaKind) {
         let Some(pusher) = &self.pusher else { return };
         let (video, expires_at) = (media == MediaKind::Video, self.clock.now() + self.ring);
         let asked = self.asked.entry(call).or_default();
