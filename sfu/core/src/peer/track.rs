@@ -112,6 +112,11 @@ impl Track {
         self.layers.iter().map(|layer| layer.bitrate_bps).sum()
     }
 
+    /// Whether anything of it comes. Of layers it is known when one ends; of a track of one, what came in the last tick.
+    pub(crate) fn comes(&self) -> bool {
+        self.layers.iter().any(|layer| layer.alive && (layer.rid.is_some() || layer.bitrate_bps > 0))
+    }
+
     /// How high the pictures of a layer are, as far as that is known.
     pub(crate) fn height(&self, layer: usize) -> u32 {
         let steps_up = |layer: usize| u32::try_from(self.layers.len().saturating_sub(layer + 1)).unwrap_or(0).min(8);
@@ -195,6 +200,18 @@ mod tests {
         assert_eq!(track.ladder(180), [1], "larger than wanted is better than nothing");
         track.layers[1].alive = false;
         assert_eq!(track.ladder(180), [0], "none comes yet");
+    }
+
+    #[test]
+    fn c7_a_camera_that_is_off_is_told_from_one_that_is_on() {
+        let mut simulcast = track(&["q", "h", "f"]);
+        assert!(simulcast.comes());
+        simulcast.layers.iter_mut().for_each(|layer| layer.alive = false);
+        assert!(!simulcast.comes());
+        let mut single = track(&[]);
+        assert!(!single.comes(), "nothing came in the last tick");
+        single.layers[0].measured(9);
+        assert!(single.comes());
     }
 
     #[test]

@@ -51,7 +51,9 @@ impl Shard {
             let had = awaited.or(flows);
             // One that is no longer among them was too large or has gone: what it had is then the nearest there is.
             let before = had.map(|had| ladder.iter().position(|layer| *layer == had).unwrap_or(ladder.len()));
-            let sizes_bps = ladder.iter().map(|layer| track.needs_bps(*layer)).collect();
+            // A camera that is off takes nothing from the others.
+            let sizes_bps =
+                ladder.iter().map(|layer| if track.comes() { track.needs_bps(*layer) } else { 0 }).collect();
             Some(Candidate { slot: index, ladder, ask: Ask { sizes_bps, before, paused: slot.paused } })
         };
         pictures.into_iter().filter_map(candidate).collect()

@@ -87,3 +87,19 @@ fn c7_nobody_is_paused_for_an_estimate_that_never_had_to_carry_more() {
     }
     assert_eq!(world.shard.counters().pictures_paused, 0);
 }
+
+#[test]
+fn c7_cameras_that_are_off_take_nothing_from_the_others() {
+    let mut world = room(86, LINK, 4, |index, client| {
+        client.simulcast = true;
+        client.slots = (3, 3);
+        client.layers_off = [index < 2; 3];
+    });
+    show(&mut world, 3, &[(0, 720), (1, 720), (2, 720)]);
+    let began = world.ms();
+    let large = |world: &World| layers(world, 3, 2, began).contains(&2);
+    assert!(world.run_until(1_000, large), "the one that is on, as large as it can be had");
+    world.clients[0].layers_off = [false; 3];
+    let on = world.ms();
+    assert!(world.run_until(500, |world| !pictures(world, 3, 0, on).is_empty()), "and one that is turned on");
+}
