@@ -210,7 +210,14 @@ impl Exchange {
         if !self.hub.is_live(session) {
             return;
         }
+        let heard = match &request {
+            Request::Ringing { call } | Request::Decline { call, .. } => Some(*call),
+            _ => None,
+        };
         let answer = inner.board.request(self.clock.now(), &session.who.endpoint, request);
+        if let Some(call) = heard.filter(|_| answer.is_ok()) {
+            inner.rouser.heard(call, &session.who.endpoint.user);
+        }
         self.hub.answer(session, id, answer.map(|_| OkFrame::default()).map_err(translate::call_error));
         self.carry_out(&mut inner);
     }
@@ -394,7 +401,7 @@ impl Exchange {
             Output::GroupRecord(record) => {
                 books.remove(&record.call.into());
                 self.hub.metrics.call_ended(record.reason);
-                rouser.over(record.call, true);
+                rouser.conference_over(record.call);
                 self.history.over(record.call);
             }
             // The record that follows says so too: a missed call is told when it is in the history.
@@ -404,6 +411,7 @@ impl Exchange {
                 let (names, quality) = book.map(|book| (book.names, book.quality)).unwrap_or_default();
                 self.hub.metrics.call_ended(record.reason);
                 rouser.over(record.call, record.is_missed());
+                rouser.conference_over(record.call);
                 let caller = names.person(&record.caller);
                 self.history.ended(Ended { record, caller, quality, image });
             }

@@ -68,7 +68,7 @@ impl Exchange {
         let now = self.clock.now();
         let call = CallId::new(now, random());
         let (names, ring) = self.ringers(&mut inner, session, asked);
-        let (away, kind) = (away(&ring), media);
+        let (asked, kind) = (who_is_here(&ring), media);
         let request = Request::Start { call, group, media, ring };
         // Its notices name the group and its people.
         let group = Some(CallGroup { group_id: translate::group_id(group), name });
@@ -77,8 +77,8 @@ impl Exchange {
         let started = inner.board.request(now, &session.who.endpoint, request);
         if started == Ok(call) {
             self.hub.metrics.calls_placed.inc();
-            for callee in away {
-                inner.rouser.asks_in(call, callee, session.name(), kind);
+            for (callee, here) in asked {
+                inner.rouser.asks_in(call, callee, session.name(), kind, here);
             }
         } else {
             inner.books.remove(&call.into());
@@ -104,7 +104,7 @@ impl Exchange {
             return answer(Err(ErrorCode::TokenInvalid.into()));
         }
         let (names, ring) = self.ringers(&mut inner, session, asked);
-        let away = away(&ring);
+        let asked = who_is_here(&ring);
         let added = inner.board.request(self.clock.now(), &session.who.endpoint, Request::Add { call, ring });
         if added.is_ok()
             && let Some(book) = inner.books.get_mut(&call.into())
@@ -112,8 +112,8 @@ impl Exchange {
             names.each(|user, name| book.names.add(user, name.to_owned()));
             let going = inner.board.peek(call, &session.who.endpoint.user, true);
             let kind = going.map_or(MediaKind::Voice, |going| going.media);
-            for callee in away {
-                inner.rouser.asks_in(call, callee, session.name(), kind);
+            for (callee, here) in asked {
+                inner.rouser.asks_in(call, callee, session.name(), kind, here);
             }
         }
         answer(added.map(|_| OkFrame::default()).map_err(translate::call_error));
@@ -244,10 +244,10 @@ impl Exchange {
     }
 }
 
-/// Those who have no device here, and may be woken.
-fn away(ring: &[Callee]) -> Vec<UserId> {
-    let away = ring.iter().filter(|callee| callee.devices.is_empty() && callee.reach == Reach::Rings);
-    away.map(|callee| callee.user.clone()).collect()
+/// Those who may be woken, and whether a device of theirs is here.
+fn who_is_here(ring: &[Callee]) -> Vec<(UserId, bool)> {
+    let rings = ring.iter().filter(|callee| callee.reach == Reach::Rings);
+    rings.map(|callee| (callee.user.clone(), !callee.devices.is_empty())).collect()
 }
 
 /// The call knows this device's person by name from now on.

@@ -20,6 +20,14 @@ struct Ringing {
     told: bool,
 }
 
+/// Somebody who is asked into a group call.
+#[derive(Debug)]
+struct Asked {
+    ringing: Ringing,
+    /// When they are told, if none of their devices has said that it rings.
+    at: Timestamp,
+}
+
 /// The calls that may have to wake somebody.
 #[derive(Debug)]
 pub(super) struct Rouser {
@@ -28,8 +36,8 @@ pub(super) struct Rouser {
     /// How long a call rings.
     ring: Duration,
     calls: FxHashMap<CallId, Ringing>,
-    /// Who was woken for a group call that goes on: as many as were asked in.
-    asked: FxHashMap<CallId, Vec<Ringing>>,
+    /// Who may have to be woken for a group call that goes on: as many as were asked in, until they come or do not want to.
+    asked: FxHashMap<CallId, Vec<Asked>>,
     /// When a call is looked at. It may have ended since.
     due: VecDeque<(Timestamp, CallId)>,
 }
@@ -52,24 +60,45 @@ impl Rouser {
         }
     }
 
-    /// Somebody is asked into a group call who has no device here.
-    pub(super) fn asks_in(&mut self, call: CallId, callee: UserId, from: String, media: MediaKind) {
-        let Some(pusher) = &self.pusher else { return };
-        let (video, expires_at) = (media == MediaKind::Video, self.clock.now() + self.ring);
+    /// Somebody is asked into a group call. `here`: a device of theirs is, and has until a while from now to say that it rings.
+    pub(super) fn asks_in(&mut self, call: CallId, callee: UserId, from: String, media: MediaKind, here: bool) {
+        let Some(after) = self.pusher.as_ref().map(Pusher::ring_after) else { return };
+        let now = self.clock.now();
         let asked = self.asked.entry(call).or_default();
-        if asked.iter().all(|known| known.callee != callee) {
-            pusher.tell(callee.clone(), Notice::Call { call, from: from.clone(), video, expires_at });
-            asked.push(Ringing { callee, from, video, expires_at, told: true });
+        if asked.iter().any(|known| known.ringing.callee == callee) {
+            return;
+        }
+        let (video, expires_at) = (media == MediaKind::Video, now + self.ring);
+        let at = if here { now + after } else { now };
+        asked.push(Asked { ringing: Ringing { callee, from, video, expires_at, told: false }, at });
+        if here {
+            self.due.push_back((at, call));
+        } else {
+            self.tell_asked(call);
+        }
+    }
+
+    /// A device of somebody who is asked into a group call rings, or they do not want to.
+    pub(super) fn heard(&mut self, call: CallId, user: &UserId) {
+        if let Some(asked) = self.asked.get_mut(&call) {
+            // Whoever was told keeps being told what comes of it.
+            asked.retain(|known| known.ringing.told || known.ringing.callee != *user);
         }
     }
 
     /// Somebody has come into a group call.
     pub(super) fn came_in(&mut self, call: CallId, user: &UserId) {
         let Some(asked) = self.asked.get_mut(&call) else { return };
-        let Some(at) = asked.iter().position(|known| known.callee == *user) else { return };
-        let Ringing { callee, from, video, .. } = asked.swap_remove(at);
-        if let Some(pusher) = &self.pusher {
-            pusher.tell(callee, Notice::CallOver { call, missed: false, from, video });
+        if let Some(at) = asked.iter().position(|known| known.ringing.callee == *user) {
+            let Asked { ringing, .. } = asked.swap_remove(at);
+            self.tell_over(call, ringing, false);
+        }
+    }
+
+    /// A group call is over.
+    pub(super) fn conference_over(&mut self, call: CallId) {
+        for Asked { ringing, .. } in self.asked.remove(&call).unwrap_or_default() {
+            self.tell_over(call, ringing, true);
         }
     }
 
@@ -89,13 +118,13 @@ impl Rouser {
 
     /// A call rings no longer.
     pub(super) fn over(&mut self, call: CallId, missed: bool) {
-        for Ringing { callee, from, video, .. } in self.asked.remove(&call).unwrap_or_default() {
-            if let Some(pusher) = &self.pusher {
-                pusher.tell(callee, Notice::CallOver { call, missed: true, from, video });
-            }
+        if let Some(ringing) = self.calls.remove(&call) {
+            self.tell_over(call, ringing, missed);
         }
-        let Some(Ringing { callee, from, video, told: true, .. }) = self.calls.remove(&call) else { return };
-        if let Some(pusher) = &self.pusher {
+    }
+
+    fn tell_over(&self, call: CallId, Ringing { callee, from, video, told, .. }: Ringing, missed: bool) {
+        if let Some(pusher) = self.pusher.as_ref().filter(|_| told) {
             pusher.tell(callee, Notice::CallOver { call, missed, from, video });
         }
     }
@@ -110,13 +139,30 @@ impl Rouser {
         let now = self.clock.now();
         while let Some((_, call)) = self.due.pop_front_if(|(at, _)| *at <= now) {
             self.tell(call);
+            self.tell_asked(call);
         }
     }
 
     fn tell(&mut self, call: CallId) {
-        let (Some(pusher), Some(ringing)) = (&self.pusher, self.calls.get_mut(&call)) else { return };
-        ringing.told = true;
-        let Ringing { callee, from, video, expires_at, .. } = &*ringing;
+        if let (Some(pusher), Some(ringing)) = (&self.pusher, self.calls.get_mut(&call)) {
+            ringing.tell(pusher, call);
+        }
+    }
+
+    /// Those asked into a group call whose time has come.
+    fn tell_asked(&mut self, call: CallId) {
+        let now = self.clock.now();
+        let (Some(pusher), Some(asked)) = (&self.pusher, self.asked.get_mut(&call)) else { return };
+        for known in asked.iter_mut().filter(|known| known.at <= now && !known.ringing.told) {
+            known.ringing.tell(pusher, call);
+        }
+    }
+}
+
+impl Ringing {
+    fn tell(&mut self, pusher: &Pusher, call: CallId) {
+        self.told = true;
+        let Self { callee, from, video, expires_at, .. } = &*self;
         let notice = Notice::Call { call, from: from.clone(), video: *video, expires_at: *expires_at };
         pusher.tell(callee.clone(), notice);
     }
