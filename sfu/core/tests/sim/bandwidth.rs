@@ -1,8 +1,9 @@
 //! What a receiver's bandwidth is spent on: sound first, then pictures as far as it goes.
 
 use crate::groups::room;
+use crate::pipe::Pipe;
 use crate::simulcast::{continues, layers, pictures, show};
-use crate::world::{Link, Pipe, World};
+use crate::world::{Link, World};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use str0m::media::MediaKind;

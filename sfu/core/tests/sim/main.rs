@@ -3,6 +3,7 @@
 mod bandwidth;
 mod groups;
 mod networks;
+mod pipe;
 mod simulcast;
 mod views;
 mod world;

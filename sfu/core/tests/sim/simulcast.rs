@@ -1,7 +1,8 @@
 //! Cameras that come in several sizes: who gets which.
 
 use crate::groups::room;
-use crate::world::{Client, Heard, Link, Pipe, ROOM, World};
+use crate::pipe::Pipe;
+use crate::world::{Client, Heard, Link, ROOM, World};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use str0m::media::MediaKind;

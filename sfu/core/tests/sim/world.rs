@@ -1,6 +1,7 @@
 //! Virtual time: clients (full str0m stacks), a bad network from a seed, and the shard between them.
 #![expect(clippy::unwrap_used, reason = "the harness of tests: what can't be is a failed test")]
 
+use crate::pipe::Pipe;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::SocketAddr;
@@ -86,29 +87,6 @@ pub(crate) struct Heard {
 pub(crate) const LAYERS: [(&str, u16, u8); 3] = [("q", 180, 1), ("h", 360, 2), ("f", 720, 6)];
 /// Of a picture's packets: VP8's descriptor with a picture id, and the header of a key frame.
 const PICTURE_HEAD: usize = 14;
-
-/// A way to a client that carries so many bits a second, and drops what would wait too long.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pipe {
-    pub(crate) bps: u64,
-    free_at: Instant,
-}
-
-impl Pipe {
-    pub(crate) fn of(bps: u64) -> Self {
-        Self { bps, free_at: epoch() }
-    }
-
-    /// When a datagram is through.
-    fn pass(&mut self, now: Instant, bytes: usize) -> Option<Instant> {
-        let free_at = self.free_at.max(now);
-        if free_at - now > Duration::from_millis(300) {
-            return None;
-        }
-        self.free_at = free_at + Duration::from_micros(bytes as u64 * 8_000_000 / self.bps);
-        Some(self.free_at)
-    }
-}
 
 pub(crate) struct Client {
     pub(crate) id: PeerId,
