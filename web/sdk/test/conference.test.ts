@@ -77,8 +77,8 @@ test("c3_slots_say_whose_voice_and_picture_a_line_carries", async () => {
   const bobs = conference.others[0]!;
   slots(socket, slot(3, "carol", "mic"), slot(6, "bob"));
   assert.deepEqual(shown(call), ["bob 010", "carol 100"]);
-  assert.equal(conference.others[0], bobs);
-  assert.equal(conference.lines[0]!.stream, call.remote.audio);
+  assert.ok(conference.others[0] === bobs);
+  assert.ok(conference.lines[0]!.stream === call.remote.audio);
 });
 
 test("c3_slots_that_name_somebody_before_the_roster_does_are_not_lost", async () => {
@@ -110,18 +110,18 @@ test("c3_a_call_of_two_grows_by_one_more_offer_with_more_lines_and_its_voice_flo
   await adding;
   version = 10;
   roster(socket, [member("ana"), member("bob")], { ringing: [{ user_id: "carol", name: "Carol" }] });
-  assert.deepEqual(grown, [call.conference]);
-  assert.equal(call.remote.audio.getTracks()[0], voice);
+  assert.ok(grown.length === 1 && grown[0] === call.conference);
+  assert.ok(call.remote.audio.getTracks()[0] === voice);
   await answer(socket, "call.connect", { sdp: "more", slots: [...SLOTS, ...EMPTY.slice(3)] });
   await until(() => pc.remoteDescription?.sdp === "more");
-  assert.equal(call.pc, pc as unknown);
+  assert.ok((call.pc as unknown) === pc);
   assert.deepEqual(pc.offers.map(({ iceRestart }) => iceRestart), [false, false]);
   const kinds = pc.transceivers.slice(3).map(({ kind }) => kind);
   assert.deepEqual(kinds.slice(0, 3), ["audio", "video", "video"]);
   assert.equal(kinds.filter((kind) => kind === "audio").length, 3);
   assert.equal(kinds.filter((kind) => kind === "video").length, 9);
   assert.deepEqual(shown(call), ["bob 110"]);
-  assert.equal(call.remote.audio.getTracks()[0], voice);
+  assert.ok(call.remote.audio.getTracks()[0] === voice);
 });
 
 test("c3_a_call_of_two_that_grows_while_its_first_offer_is_on_the_way_offers_again_after_it", async () => {
@@ -163,6 +163,7 @@ test("c3_a_group_call_that_rings_names_its_group_and_connects_when_it_is_accepte
   const call = incoming[0]!;
   assert.equal(call.group?.name, "Sunday rice");
   await answer(socket, "call.ringing");
+  await pause(20);
   assert.equal(socket.of("call.connect").length, 0);
   void call.accept();
   await answer(socket, "call.accept");
@@ -180,7 +181,7 @@ test("c3_to_call_a_group_whose_call_rings_here_is_to_go_in", async () => {
   await answer(socket, "call.invite", { call_id: CALL });
   await answer(socket, "call.connect", { sdp: "answer", slots: EMPTY });
   assert.deepEqual(reasons, ["merged"]);
-  assert.deepEqual(client.calls, [call]);
+  assert.ok(client.calls.length === 1 && client.calls[0] === call);
 });
 
 const going: GroupCall = { ...GROUP, call_id: CALL, media: "video", started_by: bob, started_at: 5, participants: 2 };
@@ -237,6 +238,8 @@ test("c3_what_is_shown_is_told_once_and_no_more_than_some_times_a_second", async
   conference.view([want("bob")]);
   conference.view([want("bob"), want("carol")]);
   conference.view([want("carol"), want("bob")]);
+  assert.deepEqual(sentViews(socket), ["bob"]);
+  await pause(100);
   assert.deepEqual(sentViews(socket), ["bob"]);
   await until(() => sentViews(socket).length === 2);
   assert.deepEqual(sentViews(socket), ["bob", "carol,bob"]);
@@ -327,7 +330,7 @@ test("c7_a_connection_made_anew_sends_until_it_is_told_that_nobody_looks", async
   pc.become("failed", "connected");
   await answer(socket, "call.connect", { sdp: SIMULCAST, slots: EMPTY });
   const fresh = FakePeerConnection.all.at(-1)!;
-  assert.notEqual(fresh, pc);
+  assert.ok(fresh !== pc);
   await until(() => fresh.remoteDescription !== null);
   assert.equal(active(fresh).join(), "true,true,true");
   publish(socket, { source: "camera", max_height: 100 });

@@ -21,7 +21,14 @@ interface Floating {
 
 let lastId = 0;
 
-export function Reactions({ store, conference, own }: { store: Store; conference: Conference; own: { emoji: string; id: number } | undefined }) {
+interface Props {
+  store: Store;
+  conference: Conference;
+  /** What this person has just shown. */
+  own: { emoji: string; id: number } | undefined;
+}
+
+export function Reactions({ store, conference, own }: Props) {
   const [floating, setFloating] = useState<Floating[]>([]);
   const timers = useRef(new Set<ReturnType<typeof setTimeout>>());
   const float = (emoji: string, name: string) => {

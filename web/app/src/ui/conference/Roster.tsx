@@ -81,7 +81,13 @@ export function Roster({ store, conference, quality, pinned, pin, add, close }: 
                     <span class="about">Rings…</span>
                   </span>
                   {host && (
-                    <button type="button" class="strip-button" data-testid="stop-ringing" aria-label={`Stop ringing ${person.name}`} onClick={() => remove(person)}>
+                    <button
+                      type="button"
+                      class="strip-button"
+                      data-testid="stop-ringing"
+                      aria-label={`Stop ringing ${person.name}`}
+                      onClick={() => remove(person)}
+                    >
                       Stop
                     </button>
                   )}

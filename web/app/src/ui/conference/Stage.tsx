@@ -70,7 +70,7 @@ export function Stage({ call, conference, quality, mode, pinned, pin }: Props) {
   const { tiles: shown, page: at, pages } = pageOf(all, page, capacity);
   const grid = gridOf(shown.length, room, gap);
   return (
-    <div class={several ? "stage-group several" : "stage-group"} ref={stage} data-testid="stage" data-layout="grid" data-columns={grid.columns} data-rows={grid.rows}>
+    <div class={several ? "stage-group several" : "stage-group"} ref={stage} data-testid="stage" data-layout="grid">
       <Cells grid={grid} gap={gap}>
         {shown.map((tile) => draw(tile))}
       </Cells>
@@ -106,7 +106,14 @@ function Pages({ page, pages, show }: { page: number; pages: number; show: (page
       <span class="number" aria-live="polite">
         {page + 1} of {pages}
       </span>
-      <button type="button" class="round next" aria-label="More people" data-testid="next-page" disabled={page === pages - 1} onClick={() => show(page + 1)}>
+      <button
+        type="button"
+        class="round next"
+        aria-label="More people"
+        data-testid="next-page"
+        disabled={page === pages - 1}
+        onClick={() => show(page + 1)}
+      >
         <Icon name="back" />
       </button>
     </nav>

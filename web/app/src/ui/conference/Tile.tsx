@@ -30,7 +30,9 @@ export function Tile({ call, tile, grade, speaking, pinned, large = false, onPin
   const wanted = screen || (me ? call.media.camera : entry?.camera === true);
   const picture = !held && wanted && (stream?.getTracks().length ?? 0) > 0;
   const name = me ? "You" : user.name;
-  const classes = ["tile", kind, me && "own", me && isMirrored(call) && "mirrored", speaking && "speaking", large && "large", picture && "with-picture"];
+  const mirrored = me && isMirrored(call);
+  const is = { own: me, mirrored, speaking, large, "with-picture": picture };
+  const classes = ["tile", kind, ...Object.entries(is).map(([name, on]) => on && name)];
   return (
     <li
       class={classes.filter(Boolean).join(" ")}
