@@ -325,7 +325,7 @@ impl Exchange {
             return Err(admission.err().map_or_else(|| ErrorCode::CallOver.into(), translate::call_error));
         };
         let connected = outcome.inspect_err(|_| book.media.refused(ticket.peer))?;
-        book.media.answered(ticket.peer);
+        book.media.answered(ticket.peer, connected.made);
         if admission == Ok(Admission::Now) {
             media.admit(ticket.call, &book.media, endpoint);
         }

@@ -21,6 +21,10 @@ struct Peer {
     endpoint: Endpoint,
     /// It has an answer: an offer of it now is a restart.
     answered: bool,
+    /// Which of its connections the newest answer was about.
+    made: u64,
+    /// Offers of it that have no answer yet.
+    offers: u32,
 }
 
 /// The peers of one call.
@@ -65,11 +69,14 @@ impl Media {
     pub(crate) fn ticket(&mut self, call: CallId, media: &mut CallMedia, endpoint: &Endpoint) -> Ticket {
         let room = RoomId::from(call);
         let shard = *media.shard.get_or_insert_with(|| self.placement.claim(room, self.sfu.least_loaded()));
-        let known = media.peers.iter().find(|peer| peer.endpoint == *endpoint).map(|peer| peer.id);
+        let known = media.peers.iter_mut().find(|peer| peer.endpoint == *endpoint).map(|peer| {
+            peer.offers += 1;
+            peer.id
+        });
         let peer = known.unwrap_or_else(|| {
             self.last_peer += 1;
             let id = PeerId(self.last_peer);
-            media.peers.push(Peer { id, endpoint: endpoint.clone(), answered: false });
+            media.peers.push(Peer { id, endpoint: endpoint.clone(), answered: false, made: 0, offers: 1 });
             id
         });
         Ticket { call, room, shard, peer }
@@ -142,19 +149,39 @@ impl CallMedia {
         self.peers.iter().find(|peer| peer.id == id).map(|peer| &peer.endpoint)
     }
 
-    /// The peer has got its answer.
-    pub(crate) fn answered(&mut self, id: PeerId) {
+    /// The peer has got its answer, about this connection of it.
+    pub(crate) fn answered(&mut self, id: PeerId, made: u64) {
         if let Some(peer) = self.peers.iter_mut().find(|peer| peer.id == id) {
-            peer.answered = true;
+            (peer.answered, peer.made) = (true, peer.made.max(made));
+            peer.offers = peer.offers.saturating_sub(1);
         }
     }
 
     /// The offer was refused: a peer that never had an answer does not exist.
     pub(crate) fn refused(&mut self, id: PeerId) {
-        self.peers.retain(|peer| peer.id != id || peer.answered);
+        if let Some(peer) = self.peers.iter_mut().find(|peer| peer.id == id) {
+            peer.offers = peer.offers.saturating_sub(1);
+        }
+        self.peers.retain(|peer| peer.id != id || peer.answered || peer.offers > 0);
     }
 
-    /// The peer is over.
+    /// Whether no later connection of the peer has been answered.
+    pub(crate) fn is_newest(&self, id: PeerId, made: u64) -> bool {
+        self.peers.iter().any(|peer| peer.id == id && peer.made <= made)
+    }
+
+    /// A connection of the peer is over. Whether the peer is without one now: another may have been made since, as after a reload, and
+    /// what is said of the earlier one comes late. One that an offer is under way for stays known by its name.
+    pub(crate) fn gone(&mut self, id: PeerId, made: u64) -> bool {
+        let Some(peer) = self.peers.iter_mut().find(|peer| peer.id == id && peer.made <= made) else { return false };
+        peer.answered = false;
+        if peer.offers == 0 {
+            self.forget(id);
+        }
+        true
+    }
+
+    /// The peer is to be removed.
     pub(crate) fn forget(&mut self, id: PeerId) {
         self.peers.retain(|peer| peer.id != id);
     }

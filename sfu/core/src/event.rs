@@ -29,6 +29,8 @@ pub struct Connected {
     pub answer: String,
     /// The receive slots of the offer.
     pub slots: Vec<SlotState>,
+    /// Which connection of the shard's this is: rises with every one that is made anew, stays where an offer goes on with one.
+    pub made: u64,
 }
 
 /// Why a peer is over.
@@ -95,6 +97,8 @@ pub enum Event {
         room: RoomId,
         /// Who.
         peer: PeerId,
+        /// Which of its connections ([`Connected::made`]): another one may have been made under the same name since.
+        made: u64,
         /// Why.
         reason: GoneReason,
     },

@@ -107,6 +107,8 @@ pub(crate) struct Drained {
 pub(crate) struct Peer {
     pub(crate) id: PeerId,
     pub(crate) room: RoomId,
+    /// See [`Connected::made`](crate::Connected::made).
+    pub(crate) made: u64,
     /// Media flows to and from it.
     pub(crate) admitted: bool,
     /// Its room counts it among those who are admitted.
@@ -165,6 +167,7 @@ impl Peer {
         let mut peer = Self {
             id: new.id,
             room: new.room,
+            made: 0,
             admitted: false,
             present: false,
             view: None,

@@ -68,6 +68,8 @@ pub struct Shard {
     events: VecDeque<Event>,
     next_tick: Instant,
     ticks: u64,
+    /// Connections that were ever made.
+    made: u64,
     counters: Counters,
 }
 
@@ -96,6 +98,7 @@ impl Shard {
             events: VecDeque::new(),
             next_tick: now + TICK,
             ticks: 0,
+            made: 0,
             counters: Counters::default(),
         }
     }
@@ -253,7 +256,9 @@ impl Shard {
         let credentials = Credentials::new(&self.config.crypto, self.id.0, place, random, &offer.sdp);
         let new = NewPeer { id, room, config: &self.config, limits: &self.limits, credentials };
         let (mut peer, answer) = contain(|| Peer::new(now, new, offer)).ok_or(ConnectError::Panicked)??;
-        peer.admitted = admitted;
+        self.made += 1;
+        let made = self.made;
+        (peer.admitted, peer.made) = (admitted, made);
         if admitted {
             peer.heartbeat.begin();
         }
@@ -268,7 +273,7 @@ impl Shard {
         if admitted {
             self.entered(now, place);
         }
-        Ok(Connected { answer, slots: self.slot_states(place) })
+        Ok(Connected { answer, slots: self.slot_states(place), made })
     }
 
     fn renegotiate(
@@ -289,7 +294,7 @@ impl Shard {
         if self.peers[place].admitted {
             self.entered(now, place);
         }
-        Ok(Connected { answer, slots: self.slot_states(place) })
+        Ok(Connected { answer, slots: self.slot_states(place), made: self.peers[place].made })
     }
 
     fn check_places(&self, room: RoomId, replaces: bool) -> Result<(), ConnectError> {

@@ -38,14 +38,16 @@ impl Exchange {
                 let down = whose(&inner, room, peer, |call, device| Event::MediaDown { call, device });
                 down.into_iter().for_each(|event| self.event(&mut inner, event));
             }
-            MediaEvent::Gone { room, peer, reason } => {
+            MediaEvent::Gone { room, peer, made, reason } => {
                 tracing::debug!(?room, ?peer, ?reason, "a peer is over");
-                self.tally(&mut inner, room, peer, Tally::interrupted);
                 let gone = whose(&inner, room, peer, |call, device| Event::MediaDown { call, device });
-                if let Some(book) = inner.books.get_mut(&room) {
-                    book.media.forget(peer);
+                if inner.books.get(&room).is_some_and(|book| book.media.is_newest(peer, made)) {
+                    self.tally(&mut inner, room, peer, Tally::interrupted);
                 }
-                gone.into_iter().for_each(|event| self.event(&mut inner, event));
+                let book = inner.books.get_mut(&room);
+                if book.is_some_and(|book| book.media.gone(peer, made)) {
+                    gone.into_iter().for_each(|event| self.event(&mut inner, event));
+                }
             }
             MediaEvent::Slots { room, peer, slots } => {
                 let Some(book) = inner.books.get(&room) else { return };

@@ -79,7 +79,7 @@ impl World {
 
     fn end(&self, device: &Device, ticket: Ticket, slots: Vec<SlotState>) -> Result<OkFrame, ErrorCode> {
         let mut given = None;
-        let connected = Ok(Connected { answer: "an answer".to_owned(), slots });
+        let connected = Ok(Connected { answer: "an answer".to_owned(), slots, made: 1 });
         let endpoint = &device.session.who.endpoint;
         self.exchange.end_connect(endpoint, ticket, connected, |answer| given = Some(answer));
         given.unwrap().map_err(|error| error.code)
@@ -141,9 +141,11 @@ async fn a_peer_that_is_over_is_replaced_by_a_new_one_and_a_restart_keeps_it() {
     let (call, of_alice, of_bob) = world.answered(&alice, &bob);
     world.exchange.media_event(up(of_alice));
     world.exchange.media_event(up(of_bob));
-    assert_eq!(world.begin(&bob, call), of_bob, "an offer again is a restart of the same peer");
+    let restart = world.begin(&bob, call);
+    assert_eq!(restart, of_bob, "an offer again is a restart of the same peer");
+    world.end(&bob, restart, vec![]).unwrap();
     alice.heard();
-    let gone = MediaEvent::Gone { room: of_bob.room, peer: of_bob.peer, reason: GoneReason::Silent };
+    let gone = MediaEvent::Gone { room: of_bob.room, peer: of_bob.peer, made: 1, reason: GoneReason::Silent };
     world.exchange.media_event(gone);
     assert_eq!(alice.phases(), [Phase::Reconnecting]);
     let again = world.begin(&bob, call);
@@ -231,6 +233,33 @@ async fn a_refused_first_offer_leaves_no_peer_and_a_refused_later_one_leaves_it(
     assert_eq!(world.exchange.load().peers, 1);
 }
 
+/// A page that is loaded anew closes its connection and offers the next one: what is said of the first may come at any moment.
+#[tokio::test]
+async fn c6_a_connection_that_ends_while_the_next_is_made_ends_neither_that_nor_the_call() {
+    let world = world().await;
+    let (alice, bob) = (world.device("alice", "phone"), world.device("bob", "phone"));
+    let (call, of_alice, of_bob) = world.answered(&alice, &bob);
+    [of_alice, of_bob].into_iter().for_each(|ticket| world.exchange.media_event(up(ticket)));
+    let gone = || MediaEvent::Gone { room: of_bob.room, peer: of_bob.peer, made: 1, reason: GoneReason::Closed };
+    let anew = |ticket| {
+        let mut given = None;
+        let connected = Ok(Connected { answer: "an answer".to_owned(), slots: vec![], made: 2 });
+        world.exchange.end_connect(&bob.session.who.endpoint, ticket, connected, |answer| given = Some(answer));
+        given.unwrap()
+    };
+    alice.heard();
+    // Before the next one is answered.
+    let ticket = world.begin(&bob, call);
+    world.exchange.media_event(gone());
+    anew(ticket).unwrap();
+    world.exchange.media_event(up(ticket));
+    assert_eq!(alice.phases(), [Phase::Reconnecting, Phase::Active]);
+    // And after it: it is none of the new one's.
+    world.exchange.media_event(gone());
+    assert_eq!(alice.phases(), []);
+    assert_eq!(world.exchange.load().peers, 2);
+}
+
 #[tokio::test]
 async fn what_is_said_of_unknown_rooms_and_peers_changes_nothing() {
     let world = world().await;
@@ -242,7 +271,7 @@ async fn what_is_said_of_unknown_rooms_and_peers_changes_nothing() {
         let reason = GoneReason::Failed;
         world.exchange.media_event(MediaEvent::Up { room, peer });
         world.exchange.media_event(MediaEvent::Down { room, peer });
-        world.exchange.media_event(MediaEvent::Gone { room, peer, reason });
+        world.exchange.media_event(MediaEvent::Gone { room, peer, made: 1, reason });
         world.exchange.media_event(MediaEvent::Slots { room, peer, slots: vec![] });
         world.exchange.media_event(MediaEvent::Quality { room: RoomId(7), peers: vec![] });
     }

@@ -76,7 +76,7 @@ impl Shard {
         if reason == GoneReason::Panicked {
             self.counters.panics += 1;
         }
-        self.events.push_back(Event::Gone { room: peer.room, peer: peer.id, reason });
+        self.events.push_back(Event::Gone { room: peer.room, peer: peer.id, made: peer.made, reason });
         self.forget(now, place);
     }
 

@@ -47,7 +47,7 @@ fn a_panic_ends_its_peer_and_no_other() {
     shard.flush(now);
     std::panic::set_hook(hook);
     assert_eq!(shard.counters().panics, 1);
-    let gone = Event::Gone { room, peer: PeerId(1), reason: GoneReason::Panicked };
+    let gone = Event::Gone { room, peer: PeerId(1), made: 1, reason: GoneReason::Panicked };
     assert!(std::iter::from_fn(|| shard.poll_event()).any(|event| event == gone));
     assert_eq!(shard.counters().peers, 1);
     shard.connect(now, room, PeerId(1), &offer(), [8; 24]).unwrap();
