@@ -70,11 +70,12 @@ impl Process {
             }
         };
         let process = Self { child: Some(child), socket, handle, status, spawner: spawner.clone() };
-        if process.usage().is_none() && !process.has_ended() {
-            return Err(StartError::Unwatched);
-        }
         match tokio::time::timeout(READY_TIMEOUT, process.greet(setup)).await {
             Err(_) => Err(StartError::Silent),
+            // Only now: of one that is about to end /proc tells nothing either, and why it ends is in its words.
+            Ok(Ok(FromWorker::Ready(_))) if process.usage().is_none() && !process.has_ended() => {
+                Err(StartError::Unwatched)
+            }
             Ok(Ok(FromWorker::Ready(layers))) if layers.is_sufficient() => Ok((process, layers)),
             Ok(Ok(FromWorker::Missing(missing))) => Err(StartError::Sandbox(missing)),
             Ok(_) => Err(StartError::Ended(last_words(stderr))),
