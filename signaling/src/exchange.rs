@@ -222,8 +222,8 @@ impl Exchange {
         self.carry_out(&mut inner);
     }
 
-    /// Takes one of a user's invites, for this callee.
-    pub(crate) fn take_invite(&self, user: &UserId, callee: &UserId) -> Result<(), ErrorBody> {
+    /// Takes one of a user's invites, for this callee. None: into a call of many, each of whom counts when they are rung.
+    pub(crate) fn take_invite(&self, user: &UserId, callee: Option<&UserId>) -> Result<(), ErrorBody> {
         if self.refusing.load(Ordering::Relaxed) {
             return Err(ErrorCode::Draining.into());
         }
@@ -231,6 +231,7 @@ impl Exchange {
         let mut inner = self.inner.lock();
         let taken = inner.invites.take(user.clone(), now).map_err(|wait| (Hit::Invites, wait));
         let taken = taken.and_then(|()| {
+            let Some(callee) = callee else { return Ok(()) };
             let pair = (user.clone(), callee.clone());
             inner.rings.take(pair, now).map_err(|wait| (Hit::Rings, wait))
         });

@@ -160,7 +160,7 @@ fn run_invite(shared: &Arc<Shared>, session: &Arc<Session>, invite: CallInvite) 
         Target::User(callee) => callee,
         Target::Group(group) => return conferences::start(shared, session, invite.id, &group, invite.media),
     };
-    shared.exchange.take_invite(&session.who.endpoint.user, &callee)?;
+    shared.exchange.take_invite(&session.who.endpoint.user, Some(&callee))?;
     let pending = defer(shared, session, invite.id)?;
     let (shared, session) = (Arc::clone(shared), Arc::clone(session));
     tokio::spawn(async move {

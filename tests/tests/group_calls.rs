@@ -111,6 +111,35 @@ async fn connect(fleet: &Fleet, client: &mut Client, call: CallId) -> anyhow::Re
     Ok(member)
 }
 
+/// Three of a group who are in its call, which Alice has started.
+struct Three {
+    alice: Client,
+    bob: Client,
+    carol: Client,
+    group: String,
+    call: CallId,
+    /// In their order.
+    media: [Member; 3],
+    fleet: Fleet,
+}
+
+impl Three {
+    async fn start(server: &Server) -> anyhow::Result<Self> {
+        let mut alice = device(server, "alice").await?;
+        let [mut bob, mut carol] = [device(server, "bob").await?, device(server, "carol").await?];
+        let group = group(server, "alice", &["bob", "carol"]).await?;
+        let fleet = Fleet::start()?;
+        let call = started(&mut alice, &group).await?;
+        let at_alice = connect(&fleet, &mut alice, call).await?;
+        for client in [&mut bob, &mut carol] {
+            client.incoming().await?;
+            client.accept(call).await??;
+        }
+        let (at_bob, at_carol) = (connect(&fleet, &mut bob, call).await?, connect(&fleet, &mut carol, call).await?);
+        Ok(Self { alice, bob, carol, group, call, media: [at_alice, at_bob, at_carol], fleet })
+    }
+}
+
 /// What this client's slots carry: whose microphone and camera, in order.
 async fn carries(client: &mut Client, call: CallId, users: &[&str]) -> anyhow::Result<()> {
     let mut wanted: Vec<(String, &str)> =
@@ -274,31 +303,21 @@ async fn c3_a_call_of_two_grows_while_its_media_flows() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c3_who_is_removed_from_the_call_or_the_group_is_out_and_stays_out() -> anyhow::Result<()> {
     let server = Server::start().await?;
-    let [mut alice, mut bob, mut carol] =
-        [device(&server, "alice").await?, device(&server, "bob").await?, device(&server, "carol").await?];
-    let group = group(&server, "alice", &["bob", "carol"]).await?;
-    let fleet = Fleet::start()?;
-    let call = started(&mut alice, &group).await?;
-    let at_alice = connect(&fleet, &mut alice, call).await?;
-    let mut members = Vec::new();
-    for client in [&mut bob, &mut carol] {
-        client.incoming().await?;
-        client.accept(call).await??;
-        members.push(connect(&fleet, client, call).await?);
-    }
+    let Three { mut alice, mut bob, mut carol, group, call, media: [at_alice, at_bob, at_carol], fleet: _fleet } =
+        Three::start(&server).await?;
     refused(remove(&mut bob, call, "carol").await?, ErrorCode::Forbidden)?;
     remove(&mut alice, call, "bob").await??;
     bob.ended(call, EndReason::Removed).await?;
     refused(bob.join(call).await?, ErrorCode::Forbidden)?;
     refused(start(&mut bob, &group).await?, ErrorCode::Forbidden)?;
-    let closed = || async { members[0].tally.closed.load(Relaxed).then_some(()) };
+    let closed = || async { at_bob.tally.closed.load(Relaxed).then_some(()) };
     let quiet = || async {
-        let before = members[0].tally.received.load(Relaxed);
+        let before = at_bob.tally.received.load(Relaxed);
         tokio::time::sleep(Duration::from_millis(300)).await;
-        (members[0].tally.received.load(Relaxed) == before).then_some(())
+        (at_bob.tally.received.load(Relaxed) == before).then_some(())
     };
     tokio::select! { done = eventually("his media ends", closed) => done?, done = eventually("he hears nothing", quiet) => done? }
-    flows(&[("Alice", &at_alice), ("Carol", &members[1])]).await?;
+    flows(&[("Alice", &at_alice), ("Carol", &at_carol)]).await?;
 
     let gone = http(&server, "alice", &format!("DELETE /{group}/members/carol"), "").await?;
     ensure!(gone.status == 204, "{gone:?}");
@@ -313,17 +332,8 @@ async fn c3_who_is_removed_from_the_call_or_the_group_is_out_and_stays_out() -> 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c3_hands_reactions_and_views_through_the_whole_program() -> anyhow::Result<()> {
     let server = Server::start().await?;
-    let [mut alice, mut bob, mut carol] =
-        [device(&server, "alice").await?, device(&server, "bob").await?, device(&server, "carol").await?];
-    let group = group(&server, "alice", &["bob", "carol"]).await?;
-    let fleet = Fleet::start()?;
-    let call = started(&mut alice, &group).await?;
-    let at_alice = connect(&fleet, &mut alice, call).await?;
-    for client in [&mut bob, &mut carol] {
-        client.incoming().await?;
-        client.accept(call).await??;
-        connect(&fleet, client, call).await?;
-    }
+    let Three { mut alice, mut bob, mut carol, call, media: [at_alice, ..], fleet: _fleet, .. } =
+        Three::start(&server).await?;
     bob.request(|id| ClientFrame::CallHand(CallHand { id, call_id: call, raised: true })).await??;
     let pick = |frame: &ServerFrame| match frame {
         ServerFrame::CallRoster(roster) => {

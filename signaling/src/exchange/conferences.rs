@@ -4,7 +4,6 @@
 //! is taken out of its call after that. Invariant: nobody hears of a call whose group they are not in.
 
 use super::{Book, Dialled, Exchange, Inner, Names};
-use crate::bucket::Wait;
 use crate::clock::random;
 use crate::media::CallMedia;
 use crate::metrics::Hit;
@@ -12,7 +11,6 @@ use crate::quality::Tallies;
 use crate::session::Session;
 use crate::translate;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tertulia_common::{CallId, UserId};
 use tertulia_sfu::Want;
@@ -38,18 +36,6 @@ impl Exchange {
     /// The group whose call this is.
     pub(crate) fn group_of(&self, call: CallId) -> Option<GroupKey> {
         self.inner.lock().board.group_of(call)
-    }
-
-    /// Takes one of a user's invites, as of a call of two.
-    pub(crate) fn take_group_invite(&self, user: &UserId) -> Result<(), ErrorBody> {
-        if self.refusing.load(Ordering::Relaxed) {
-            return Err(ErrorCode::Draining.into());
-        }
-        let taken = self.inner.lock().invites.take(user.clone(), self.clock.now());
-        taken.map_err(|Wait(wait)| {
-            self.hub.metrics.hit(Hit::Invites);
-            translate::retry_after(ErrorCode::RateLimited, wait)
-        })
     }
 
     /// Starts the call of a group, or goes into the one that goes on there. Who asks is a member.

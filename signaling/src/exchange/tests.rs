@@ -303,7 +303,7 @@ async fn when_the_forwarding_unit_is_gone_every_call_ends_and_none_begins() {
     let ended =
         |frame: &ServerFrame| matches!(frame, ServerFrame::CallEnded(ended) if ended.reason == EndReason::Failed);
     assert!(alice.heard().iter().any(ended) && bob.heard().iter().any(ended));
-    assert_eq!(world.exchange.take_invite(&user("alice"), &user("bob")).unwrap_err().code, ErrorCode::Draining);
+    assert_eq!(world.exchange.take_invite(&user("alice"), Some(&user("bob"))).unwrap_err().code, ErrorCode::Draining);
     assert_eq!(world.hub.counts(), (2, 2));
 }
 

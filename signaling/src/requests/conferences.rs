@@ -46,7 +46,7 @@ pub(super) fn start(
     let me = session.who.endpoint.user.clone();
     let group: ConversationId = group.parse().map_err(|_| ErrorCode::UnknownConversation)?;
     let there = group_of(shared, &me, GroupKey(group.0)).ok_or(ErrorCode::UnknownConversation)?;
-    shared.exchange.take_group_invite(&me)?;
+    shared.exchange.take_invite(&me, None)?;
     let pending = defer(shared, session, id)?;
     let others: Vec<UserId> = there.members.into_iter().map(|(user, _)| user).filter(|user| *user != me).collect();
     // Into a call that goes on nobody is rung.
@@ -79,7 +79,7 @@ pub(super) fn add(shared: &Arc<Shared>, session: &Arc<Session>, add: CallAdd) ->
     }
     users.sort_unstable();
     users.dedup();
-    shared.exchange.take_group_invite(&me)?;
+    shared.exchange.take_invite(&me, None)?;
     let pending = defer(shared, session, id)?;
     let (shared, session) = (Arc::clone(shared), Arc::clone(session));
     tokio::spawn(async move {
