@@ -16,7 +16,6 @@ mod names;
 mod push;
 mod restore;
 
-pub(crate) use conferences::AskedIn;
 pub(crate) use group_news::GroupNews;
 pub(crate) use names::Names;
 

@@ -22,11 +22,6 @@ const VIEW_WANTS_MAX: usize = 64;
 /// When to say again what is shown, where too many say so at once.
 const VIEW_AGAIN: Duration = Duration::from_millis(200);
 
-/// Who is asked into a call.
-pub(crate) struct AskedIn {
-    pub(crate) people: Vec<Dialled>,
-}
-
 impl Exchange {
     /// The news of groups' calls.
     pub(crate) fn news(&self) -> Arc<super::GroupNews> {
@@ -44,7 +39,7 @@ impl Exchange {
         session: &Session,
         (group, name): (GroupKey, String),
         media: MediaKind,
-        asked: AskedIn,
+        people: Vec<Dialled>,
         answer: impl FnOnce(Result<OkFrame, ErrorBody>),
     ) {
         let mut inner = self.inner.lock();
@@ -53,18 +48,24 @@ impl Exchange {
         }
         let now = self.clock.now();
         let call = CallId::new(now, random());
-        let (names, ring) = self.ringers(&mut inner, session, asked);
-        let (asked, kind) = (who_is_here(&ring), media);
+        let (names, ring) = self.ringers(&mut inner, session, people);
+        let asked = who_is_here(&ring);
         let request = Request::Start { call, group, media, ring };
-        // Its notices name the group and its people.
-        let group = Some(CallGroup { group_id: translate::group_id(group), name });
-        let (media, quality) = (CallMedia::default(), Tallies::default());
-        inner.books.insert(call.into(), Book { call, names, group, media, quality, quality_kept_at: now });
+        let book = Book {
+            call,
+            names,
+            // Its notices name the group and its people.
+            group: Some(CallGroup { group_id: translate::group_id(group), name }),
+            media: CallMedia::default(),
+            quality: Tallies::default(),
+            quality_kept_at: now,
+        };
+        inner.books.insert(call.into(), book);
         let started = inner.board.request(now, &session.who.endpoint, request);
         if started == Ok(call) {
             self.hub.metrics.calls_placed.inc();
             for (callee, here) in asked {
-                inner.rouser.asks_in(call, callee, session.name(), kind, here);
+                inner.rouser.asks_in(call, callee, session.name(), media, here);
             }
         } else {
             inner.books.remove(&call.into());
@@ -82,14 +83,14 @@ impl Exchange {
         &self,
         session: &Session,
         call: CallId,
-        asked: AskedIn,
+        people: Vec<Dialled>,
         answer: impl FnOnce(Result<OkFrame, ErrorBody>),
     ) {
         let mut inner = self.inner.lock();
         if !self.hub.is_live(session) {
             return answer(Err(ErrorCode::TokenInvalid.into()));
         }
-        let (names, ring) = self.ringers(&mut inner, session, asked);
+        let (names, ring) = self.ringers(&mut inner, session, people);
         let asked = who_is_here(&ring);
         let added = inner.board.request(self.clock.now(), &session.who.endpoint, Request::Add { call, ring });
         if added.is_ok()
@@ -202,12 +203,12 @@ impl Exchange {
     }
 
     /// Who is to ring, with their names; whoever was rung by this user too often of late is left out.
-    fn ringers(&self, inner: &mut Inner, session: &Session, asked: AskedIn) -> (Names, Vec<Callee>) {
+    fn ringers(&self, inner: &mut Inner, session: &Session, people: Vec<Dialled>) -> (Names, Vec<Callee>) {
         let me = &session.who.endpoint.user;
         let now = self.clock.now();
         let mut names = Names::new([(me.clone(), session.name())]);
         let mut ring = Vec::new();
-        for Dialled { user, name, reach } in asked.people {
+        for Dialled { user, name, reach } in people {
             names.add(&user, name);
             if inner.rings.take((me.clone(), user.clone()), now).is_err() {
                 self.hub.metrics.hit(Hit::Rings);

@@ -3,7 +3,7 @@
 //! Who is in a group, and what they may do there, is looked up in memory first; what people want to be rung with, in the directory.
 
 use super::{Pending, defer, dialled};
-use crate::exchange::{AskedIn, Dialled};
+use crate::exchange::Dialled;
 use crate::gateway::Shared;
 use crate::session::Session;
 use crate::translate;
@@ -54,11 +54,11 @@ pub(super) fn start(
     let (shared, session) = (Arc::clone(shared), Arc::clone(session));
     let name = there.about.name;
     tokio::spawn(async move {
-        let Some(people) = facts(&shared, &session, others, pending).await else { return };
-        let (people, pending) = people;
+        let Some((people, pending)) = facts(&shared, &session, others, pending).await else { return };
         let media = translate::media_kind_from_wire(media);
-        let group = (GroupKey(group.0), name);
-        shared.exchange.start_group(&session, group, media, AskedIn { people }, |answer| pending.answer(answer));
+        let group = GroupKey(group.0);
+        shared.exchange.start_group(&session, (group, name), media, people, |answer| pending.answer(answer));
+        look_again(&shared, group);
     });
     Ok(())
 }
@@ -88,7 +88,10 @@ pub(super) fn add(shared: &Arc<Shared>, session: &Arc<Session>, add: CallAdd) ->
         if people.len() < wanted {
             return pending.answer(Err(ErrorCode::UnknownUser.into()));
         }
-        shared.exchange.add(&session, call_id, AskedIn { people }, |answer| pending.answer(answer));
+        shared.exchange.add(&session, call_id, people, |answer| pending.answer(answer));
+        if let Some(group) = shared.exchange.group_of(call_id) {
+            look_again(&shared, group);
+        }
     });
     Ok(())
 }
@@ -117,6 +120,17 @@ async fn facts(
 pub(super) fn join(shared: &Shared, session: &Session, join: CallRequest) {
     let member = is_member(shared, &session.who.endpoint.user, join.call_id);
     shared.exchange.join(session, join.id, join.call_id, member);
+    if let Some(group) = shared.exchange.group_of(join.call_id) {
+        look_again(shared, group);
+    }
+}
+
+/// Whoever was taken out of a group between the question whether they are in it and their coming into its call was not there to be taken out
+/// of that: now they are.
+fn look_again(shared: &Shared, group: GroupKey) {
+    if let Some(chat) = &shared.chat {
+        shared.exchange.group_changed(group, |users| chat.are_in_group(ConversationId(group.0), users));
+    }
 }
 
 /// Answers a call. Of a group's one goes in, as a member, however long it has rung.

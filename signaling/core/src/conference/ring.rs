@@ -26,6 +26,8 @@ struct RingLeg {
     sound: Sound,
     /// It may connect its media before it answers.
     early: bool,
+    /// It has, and they are up.
+    media_up: bool,
 }
 
 /// Somebody who was asked in and has not answered.
@@ -118,7 +120,9 @@ impl Conference {
                 cx.out.push_back(Output::Measured(Measure::LimitHit(Limit::LegsPerCall)));
                 return;
             }
-            None => ring.legs.push(RingLeg { device: device.clone(), call_waiting, sound, early: false }),
+            None => {
+                ring.legs.push(RingLeg { device: device.clone(), call_waiting, sound, early: false, media_up: false })
+            }
         }
         if !busy {
             let notice = Notice::Incoming { from: ring.by.clone(), media, expires_at: ring.until, kind };
@@ -134,7 +138,7 @@ impl Conference {
         let ringer = Ringer { device: device.device.clone(), call_waiting: leg.call_waiting };
         match (leg.sound, busy) {
             (Sound::Rings, true) => {
-                (leg.sound, leg.early) = (Sound::Busy, false);
+                (leg.sound, leg.early, leg.media_up) = (Sound::Busy, false, false);
                 self.tell_over(cx, device.clone(), EndReason::Busy);
             }
             (Sound::Busy, false) => self.offer(cx, &device.user, ringer, false),
@@ -198,6 +202,19 @@ impl Conference {
             }
         }
         Ok(())
+    }
+
+    /// The media of a device that rings have come up, or broken: it is in with them as soon as it answers.
+    pub(super) fn early_media(&mut self, device: &Endpoint, up: bool) {
+        if let Some(leg) = self.ring_of(&device.user).and_then(|ring| ring.leg(&device.device)) {
+            leg.media_up = up;
+        }
+    }
+
+    /// Whether the media of a device that rings are up.
+    pub(super) fn has_early_media(&self, device: &Endpoint) -> bool {
+        let mut legs = self.rings.iter().filter(|ring| ring.user == device.user).flat_map(|ring| &ring.legs);
+        legs.any(|leg| leg.device == device.device && leg.media_up)
     }
 
     /// Nobody rings for this user any longer: one device of theirs is in.

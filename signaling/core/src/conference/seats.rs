@@ -65,6 +65,7 @@ impl Conference {
     }
 
     pub(super) fn sit(&mut self, cx: &mut Context<'_>, device: &Endpoint) {
+        let early = self.has_early_media(device);
         self.seats.push(Seat {
             endpoint: device.clone(),
             flags: MediaFlags::default(),
@@ -81,12 +82,14 @@ impl Conference {
         cx.out.push_back(Output::Admit { call: self.id, device: device.clone() });
         self.answered_by(cx, device);
         self.tell_state(cx, device);
+        self.renew(cx);
         // Whoever comes hears at once who is there, however many come.
-        if self.told_at == cx.now || self.seats.len() > 1 {
-            self.version = self.version.saturating_add(1);
+        if self.roster_due.is_some() {
             self.notify(cx, device.clone(), Notice::Roster(self.roster()));
         }
-        self.renew(cx);
+        if early {
+            self.media_up(cx, device);
+        }
     }
 
     /// Takes in a device that was in the call of two.
@@ -188,7 +191,10 @@ impl Conference {
     }
 
     pub(crate) fn media_up(&mut self, cx: &mut Context<'_>, device: &Endpoint) {
-        let Some(seat) = self.seat_mut(device).filter(|seat| !seat.media_up) else { return };
+        let Some(seat) = self.seat_mut(device) else { return self.early_media(device, true) };
+        if seat.media_up {
+            return;
+        }
         let (since, first) = (seat.joined_at, !seat.was_up);
         (seat.media_up, seat.was_up, seat.deadline) = (true, true, None);
         if first {
@@ -206,7 +212,10 @@ impl Conference {
 
     pub(crate) fn media_down(&mut self, cx: &mut Context<'_>, device: &Endpoint) {
         let deadline = cx.now + cx.timeouts.grace;
-        let Some(seat) = self.seat_mut(device).filter(|seat| seat.media_up) else { return };
+        let Some(seat) = self.seat_mut(device) else { return self.early_media(device, false) };
+        if !seat.media_up {
+            return;
+        }
         (seat.media_up, seat.deadline) = (false, Some(deadline));
         self.tell_state(cx, device);
     }

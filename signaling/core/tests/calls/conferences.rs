@@ -398,6 +398,24 @@ fn c3_few_connect_early_where_many_ring() {
 }
 
 #[test]
+fn c3_who_connected_while_it_rang_is_heard_from_the_answer_on() {
+    let mut desk = Desk::new();
+    let call = desk.start("a1", vec![callee("b", &["b1"]), callee("c", &["c1"])]).unwrap();
+    for device in ["b1", "c1"] {
+        assert_eq!(desk.board.admit_media(desk.now, call, &endpoint(device)), Ok(Admission::Later));
+        desk.up(device, call);
+    }
+    desk.up("a1", call);
+    desk.down("c1", call);
+    desk.accept("b1", call).unwrap();
+    desk.accept("c1", call).unwrap();
+    assert_eq!((desk.phase("b1"), desk.phase("c1")), (Some(Phase::Active), Some(Phase::Connecting)));
+    desk.wait(seconds(16));
+    assert_eq!(desk.phase("b1"), Some(Phase::Active), "nobody waits for what is there");
+    assert_eq!(desk.ended("c1"), [EndReason::Failed]);
+}
+
+#[test]
 fn c6_a_group_call_goes_on_after_a_restart() {
     let mut desk = Desk::new();
     let call = desk.three();

@@ -6,45 +6,15 @@ import type { Store } from "../store.js";
 import { DeviceMenu } from "./DeviceMenu.js";
 import { Icon, type IconName } from "./Icon.js";
 
-export const CAN_SHARE = typeof navigator.mediaDevices?.getDisplayMedia === "function";
+const CAN_SHARE = typeof navigator.mediaDevices?.getDisplayMedia === "function";
 const IS_TOUCH = matchMedia("(pointer: coarse)").matches;
 
 export function Controls({ store, call, add }: { store: Store; call: Call; add: () => void }) {
-  const { mic, camera, screen } = call.media;
   const [menu, setMenu] = useState(false);
-  const canFlip = useCanFlip(camera);
+  const canFlip = useCanFlip(call.media.camera);
   return (
     <div class="controls" role="toolbar" aria-label="Call controls">
-      <Control
-        icon={mic ? "mic" : "micOff"}
-        label="Mute"
-        testId="mute"
-        pressed={!mic}
-        off={!mic}
-        hint="m"
-        onClick={() => void call.setMic(!mic)}
-      />
-      <Control
-        icon={camera ? "camera" : "cameraOff"}
-        label="Camera"
-        testId="camera"
-        pressed={camera}
-        off={!camera}
-        hint="v"
-        onClick={() => void call.setCamera(!camera)}
-      />
-      {canFlip && <Control icon="flip" label="Flip" testId="flip" onClick={() => void call.flipCamera()} />}
-      {CAN_SHARE && (
-        <Control
-          icon="screen"
-          label="Share"
-          name="Share your screen"
-          testId="screen"
-          pressed={screen}
-          lit={screen}
-          onClick={() => void call.shareScreen(!screen)}
-        />
-      )}
+      <Sources call={call} flips={canFlip} />
       {call.answeredAt !== undefined && (
         <Control
           icon={call.held ? "resume" : "pause"}
@@ -64,6 +34,45 @@ export function Controls({ store, call, add }: { store: Store; call: Call; add: 
       </div>
       <Control icon="hangup" label="Hang up" testId="hangup" class="end" onClick={() => call.hangup()} />
     </div>
+  );
+}
+
+/** What one sends: voice, picture, screen. */
+export function Sources({ call, flips = false }: { call: Call; flips?: boolean }) {
+  const { mic, camera, screen } = call.media;
+  return (
+    <>
+      <Control
+        icon={mic ? "mic" : "micOff"}
+        label="Mute"
+        testId="mute"
+        pressed={!mic}
+        off={!mic}
+        hint="m"
+        onClick={() => void call.setMic(!mic)}
+      />
+      <Control
+        icon={camera ? "camera" : "cameraOff"}
+        label="Camera"
+        testId="camera"
+        pressed={camera}
+        off={!camera}
+        hint="v"
+        onClick={() => void call.setCamera(!camera)}
+      />
+      {flips && <Control icon="flip" label="Flip" testId="flip" onClick={() => void call.flipCamera()} />}
+      {CAN_SHARE && (
+        <Control
+          icon="screen"
+          label="Share"
+          name="Share your screen"
+          testId="screen"
+          pressed={screen}
+          lit={screen}
+          onClick={() => void call.shareScreen(!screen)}
+        />
+      )}
+    </>
   );
 }
 

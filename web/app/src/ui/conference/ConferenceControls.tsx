@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import type { Call, Conference } from "@tertulia/sdk";
 import type { Store } from "../../store.js";
-import { CAN_SHARE, Control } from "../Controls.js";
+import { Control, Sources } from "../Controls.js";
 import { DeviceMenu } from "../DeviceMenu.js";
 import { ReactionPicker } from "./Reactions.js";
 
@@ -18,42 +18,13 @@ interface Props {
 }
 
 export function ConferenceControls({ store, call, conference, people, showPeople, raise, react }: Props) {
-  const { mic, camera, screen } = call.media;
   const [open, setOpen] = useState<"devices" | "react" | undefined>();
   const raised = conference.me?.entry.hand_at !== undefined;
   const close = () => setOpen(undefined);
   const toggle = (what: "devices" | "react") => setOpen(open === what ? undefined : what);
   return (
     <div class="controls" role="toolbar" aria-label="Call controls">
-      <Control
-        icon={mic ? "mic" : "micOff"}
-        label="Mute"
-        testId="mute"
-        pressed={!mic}
-        off={!mic}
-        hint="m"
-        onClick={() => void call.setMic(!mic)}
-      />
-      <Control
-        icon={camera ? "camera" : "cameraOff"}
-        label="Camera"
-        testId="camera"
-        pressed={camera}
-        off={!camera}
-        hint="v"
-        onClick={() => void call.setCamera(!camera)}
-      />
-      {CAN_SHARE && (
-        <Control
-          icon="screen"
-          label="Share"
-          name="Share your screen"
-          testId="screen"
-          pressed={screen}
-          lit={screen}
-          onClick={() => void call.shareScreen(!screen)}
-        />
-      )}
+      <Sources call={call} />
       <Control
         icon="hand"
         label="Hand"
