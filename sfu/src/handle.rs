@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 use tertulia_common::{PeerId, RoomId, ShardId};
-use tertulia_sfu_core::{ConnectError, Connected, Event, Limits, PeerConfig, Want};
+use tertulia_sfu_core::{ConnectError, Connected, Event, Limits, PeerConfig, Source, Want};
 use tokio::sync::{mpsc, oneshot};
 
 /// How the unit listens, and what it may hold.
@@ -234,6 +234,12 @@ impl Sfu {
         wants.truncate(self.inner.wants_max.saturating_add(1));
         wants.shrink_to_fit();
         shard.send(Command::View { room, peer, wants, place })
+    }
+
+    /// Forgets what is kept of a source's pictures for those who come late: its publisher has turned it off. What comes of it
+    /// afterwards is kept again. Without this word it is forgotten a second after the last packet.
+    pub fn forget_pictures(&self, shard: ShardId, _room: RoomId, peer: PeerId, source: Source) {
+        self.send(shard, Command::ForgetPictures { peer, source });
     }
 
     /// Forgets the peer.

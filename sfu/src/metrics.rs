@@ -173,6 +173,12 @@ const FIGURES: &[Figure] = &[
     }),
     ("tertulia_sfu_keyframes_wanted", "Key frame requests from subscribers", C, |s| s.counters.keyframes_wanted),
     ("tertulia_sfu_keyframes_requested", "Key frame requests to publishers", C, |s| s.counters.keyframes_requested),
+    ("tertulia_sfu_kept_bytes", "Bytes of key frames kept for those who come late, now", G, |s| s.counters.kept_bytes),
+    ("tertulia_sfu_kept_refused", "Key frames not kept: too large, or too many", C, |s| s.counters.kept_refused),
+    ("tertulia_sfu_kept_shown", "Kept key frames shown to those who came late", C, |s| s.counters.kept_shown),
+    ("tertulia_sfu_kept_withheld", "Kept key frames not shown: too much at once for the receiver", C, |s| {
+        s.counters.kept_withheld
+    }),
     ("tertulia_sfu_nacks_received", "NACKs from subscribers", C, |s| s.counters.nacks_received),
     ("tertulia_sfu_nacks_sent", "NACKs to publishers", C, |s| s.counters.nacks_sent),
     ("tertulia_sfu_sources_without_slot", "Pictures that found no free slot", C, |s| s.counters.sources_without_slot),

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tertulia_common::{PeerId, RoomId};
-use tertulia_sfu_core::{ConnectError, Connected, Event, Path, Protocol, Shard, Want};
+use tertulia_sfu_core::{ConnectError, Connected, Event, Path, Protocol, Shard, Source, Want};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
@@ -51,6 +51,10 @@ pub(crate) enum Command {
         wants: Vec<Want>,
         /// Its place in the queue, free again when this is dropped.
         place: OwnedSemaphorePermit,
+    },
+    ForgetPictures {
+        peer: PeerId,
+        source: Source,
     },
     Remove {
         peer: PeerId,
@@ -179,6 +183,7 @@ impl Worker {
                     drop(place);
                     self.shard.view(now, room, peer, &wants);
                 }
+                Ok(Command::ForgetPictures { peer, source }) => self.shard.forget_pictures(peer, source),
                 Ok(Command::Remove { peer }) => self.shard.remove(now, peer),
                 Ok(Command::CloseRoom { room }) => self.shard.close_room(now, room),
                 Ok(Command::Stop) | Err(mpsc::error::TryRecvError::Disconnected) => return false,

@@ -24,6 +24,7 @@ mod error;
 mod event;
 mod forward;
 mod guard;
+mod kept;
 mod keyframe;
 mod limits;
 mod offer;

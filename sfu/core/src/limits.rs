@@ -18,6 +18,11 @@ pub struct Limits {
     pub offer_lines_max: usize,
     /// Pictures that one client may say it shows. Each is 24 bytes, and is looked up whenever someone comes or goes.
     pub view_wants_max: usize,
+    /// Bytes of key frames that are kept of one track, for a few seconds each, to be shown to those who come late. One of 720p
+    /// takes 30 to 100 KiB, one of a screen more. Lower leaves large ones out: they are waited for.
+    pub kept_track_bytes_max: usize,
+    /// Bytes of key frames that are kept of all tracks.
+    pub kept_bytes_max: usize,
     /// Bits a second that one peer may publish; packets above it are dropped. Screens at 4K need 8 Mbit/s.
     pub publish_bitrate_max_bps: u64,
     /// Far ends from which one peer is heard. Each was shown by an authenticated STUN request; browsers use up to 4 by
@@ -58,6 +63,8 @@ impl Default for Limits {
             offer_bytes_max: 64 * 1024,
             offer_lines_max: 31,
             view_wants_max: 64,
+            kept_track_bytes_max: 1024 * 1024,
+            kept_bytes_max: 64 * 1024 * 1024,
             publish_bitrate_max_bps: 12_000_000,
             peer_addresses_max: 24,
             peer_silence_max: Duration::from_secs(6),

@@ -6,7 +6,7 @@
 use crate::bitrate::PublishBudget;
 use crate::error::ConnectError;
 use crate::event::{PeerQuality, SlotState, Source};
-use crate::forward::{Packet, Skip, Slot, height_of_keyframe, starts_keyframe};
+use crate::forward::{Packet, Skip, Slot, height_of_keyframe, opens, starts_keyframe};
 use crate::offer::{self, Line, Offer};
 use crate::quality::{self, Added, StreamFigures};
 use crate::share::Share;
@@ -29,6 +29,7 @@ mod credentials;
 mod heartbeat;
 mod remotes;
 mod setup;
+mod shown;
 mod track;
 
 pub(crate) use credentials::{Credentials, Named};
@@ -38,6 +39,7 @@ pub use setup::PeerConfig;
 pub(crate) use track::{LAYERS_MAX, Track};
 
 use heartbeat::Heartbeat;
+use shown::Shown;
 
 /// Packets of all video slots that wait for a NACK. Each costs about 600 bytes beside its payload, which is shared.
 const RTX_PACKETS: usize = 1_024;
@@ -85,6 +87,11 @@ pub(crate) enum Signal {
     Layers {
         track: usize,
     },
+    /// Of a track a layer has paused, or another picture comes in its place.
+    Broken {
+        track: usize,
+        layer: usize,
+    },
     /// It sends with this SSRC, and perhaps no longer with that one.
     Sends {
         ssrc: u32,
@@ -131,6 +138,7 @@ pub(crate) struct Peer {
     pub(crate) estimate_has_sound: bool,
     /// How that is shared among its pictures.
     pub(crate) share: Share,
+    shown: Shown,
     /// Packets of it that were authentic and new.
     pub(crate) authentic: u64,
     pub(crate) remotes: Remotes,
@@ -181,6 +189,7 @@ impl Peer {
             estimate_bps: None,
             estimate_has_sound: false,
             share: Share::default(),
+            shown: Shown::default(),
             authentic: 0,
             remotes: Remotes::new(new.limits, now),
             heartbeat: Heartbeat::new(now),
@@ -500,6 +509,7 @@ impl Peer {
                     let of = &mut self.tracks[track];
                     if let Some(layer) = of.layer_of(Some(rid)) {
                         of.layers[layer].alive = false;
+                        drained.signals.push(Signal::Broken { track, layer });
                         drained.signals.push(Signal::Layers { track });
                     }
                 }
@@ -520,6 +530,9 @@ impl Peer {
         }
         let of = &mut self.tracks[track].layers[layer];
         of.bytes += packet.payload.len() as u64;
+        if of.comes(now) {
+            drained.signals.push(Signal::Broken { track, layer });
+        }
         let mut news = !std::mem::replace(&mut of.alive, true);
         let pt = packet.header.payload_type;
         let Some((_, codec)) = self.codecs.iter().find(|(known, _)| *known == pt).copied() else { return };
@@ -540,6 +553,7 @@ impl Peer {
             captured,
             marker: packet.header.marker,
             starts_keyframe,
+            opens: starts_keyframe && opens(codec, &packet.payload),
             layer,
             audio_level: extensions.audio_level,
             voice_activity: extensions.voice_activity,
@@ -564,6 +578,7 @@ impl Peer {
         }
         let forgotten = (self.ssrcs.len() >= SSRCS_MAX).then(|| *self.ssrcs.remove(0).0);
         drained.signals.push(Signal::Sends { ssrc: *ssrc, not: forgotten });
+        drained.signals.push(Signal::Broken { track, layer });
         self.ssrcs.push((ssrc, (track, layer)));
         Some((track, layer))
     }

@@ -75,6 +75,14 @@ pub struct Counters {
     pub keyframes_wanted: u64,
     /// Key frame requests sent to publishers.
     pub keyframes_requested: u64,
+    /// Bytes of key frames that are kept now.
+    pub kept_bytes: u64,
+    /// Key frames that were not kept: too large, or too much was kept already.
+    pub kept_refused: u64,
+    /// Kept key frames that were shown to those who came late.
+    pub kept_shown: u64,
+    /// Kept key frames that were not shown: the receiver had not the bandwidth for so much at once.
+    pub kept_withheld: u64,
     /// NACKs from subscribers.
     pub nacks_received: u64,
     /// NACKs sent to publishers.

@@ -8,6 +8,7 @@ use crate::error::ConnectError;
 use crate::event::{Connected, Event, GoneReason};
 use crate::forward::{Packet, Skip};
 use crate::guard::Guard;
+use crate::kept::Kept;
 use crate::limits::Limits;
 use crate::offer::{self, Offer};
 use crate::owners::Owners;
@@ -32,7 +33,7 @@ mod membership;
 mod publish;
 mod tick;
 
-use keyframes::LayerOf;
+pub(crate) use keyframes::LayerOf;
 pub(crate) use publish::Wanted;
 
 /// Random bits for the ICE credentials of one offer, from a cryptographic source.
@@ -60,6 +61,8 @@ pub struct Shard {
     dirty: Vec<usize>,
     /// Layers whose next key frame request waits for its time.
     keyframes_due: Vec<LayerOf>,
+    /// The newest key frames, for those who come late.
+    kept: Kept,
     /// Rooms in which someone speaks, and when they are looked at next.
     watched: Vec<RoomId>,
     next_look: Instant,
@@ -80,6 +83,7 @@ impl Shard {
         Self {
             unsigned: Guard::new(limits.unsigned_per_shard, limits.unsigned_per_address, now),
             forged: Guard::new(limits.forged_per_shard, limits.forged_per_address, now),
+            kept: Kept::new(limits.kept_track_bytes_max, limits.kept_bytes_max),
             id,
             limits,
             config,
@@ -108,7 +112,13 @@ impl Shard {
     /// What has been counted, and what is held now.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        Counters { rooms: self.rooms.len() as u64, peers: self.peers.len() as u64, ..self.counters }
+        Counters {
+            rooms: self.rooms.len() as u64,
+            peers: self.peers.len() as u64,
+            kept_bytes: self.kept.bytes() as u64,
+            kept_refused: self.kept.refused,
+            ..self.counters
+        }
     }
 
     // === Commands ===
@@ -326,8 +336,10 @@ impl Shard {
             let signals = std::mem::take(&mut drained.signals);
             // Before the packets: a layer that comes begins with a key frame, which is not to be missed.
             for signal in &signals {
-                if let Signal::Layers { track } = signal {
-                    self.layers_changed(now, place, *track);
+                match *signal {
+                    Signal::Layers { track } => self.layers_changed(now, place, track),
+                    Signal::Broken { track, layer } => self.kept.forget((place, track, layer)),
+                    _ => {}
                 }
             }
             for (track, packet) in drained.packets.drain(..) {
@@ -363,6 +375,9 @@ impl Shard {
         let subscribers = std::mem::take(&mut layer.subscribers);
         if packet.starts_keyframe {
             layer.gate.came();
+        }
+        if packet.opens || layer.keeps == Some(packet.rtp_time) {
+            layer.keep(now, (place, track, packet.layer), packet, &mut self.kept);
         }
         let (mut keyframe_wanted, mut begun) = (false, Vec::new());
         for &(subscriber, slot) in &subscribers {
@@ -420,6 +435,7 @@ impl Shard {
                     self.counters.join_micros += u64::try_from((now - since).as_micros()).unwrap_or(u64::MAX);
                     self.events.push_back(Event::Up { room: peer.room, peer: peer.id });
                     self.mark_dirty(place);
+                    self.show_kept(now, place);
                 }
             }
             Signal::Sends { ssrc, not } => {
@@ -428,7 +444,7 @@ impl Shard {
                     self.owners.remove(not, place);
                 }
             }
-            Signal::Layers { .. } => {} // seen to before
+            Signal::Layers { .. } | Signal::Broken { .. } => {} // seen to before
             Signal::Short => self.aim_slots(now, place),
             Signal::Closed => self.gone(now, place, GoneReason::Closed),
             Signal::KeyframeWanted { slot } => {

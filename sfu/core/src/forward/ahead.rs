@@ -31,6 +31,11 @@ impl Ahead {
         after
     }
 
+    /// Those of one picture.
+    pub(crate) fn of_picture(&self, rtp_time: u32) -> impl Iterator<Item = &Packet> {
+        self.0.iter().filter(move |held| held.rtp_time == rtp_time)
+    }
+
     /// Nobody waits any longer.
     pub(crate) fn clear(&mut self) {
         self.0.clear();

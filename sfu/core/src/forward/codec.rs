@@ -14,6 +14,12 @@ pub(crate) fn starts_keyframe(codec: Codec, payload: &[u8]) -> bool {
     }
 }
 
+/// Whether a decoder that has seen nothing can start with the picture that this packet begins. Only H.264 may send what its
+/// pictures need, the parameter sets, apart from them.
+pub(crate) fn opens(codec: Codec, payload: &[u8]) -> bool {
+    starts_keyframe(codec, payload) && (codec != Codec::H264 || h264_has(payload, |nal| nal == SPS))
+}
+
 /// How high the picture is, where the first packet of a key frame says so in clear: VP8's frame header (RFC 6386 §9.1).
 pub(crate) fn height_of_keyframe(codec: Codec, payload: &[u8]) -> Option<u32> {
     if codec != Codec::Vp8 {
@@ -63,10 +69,17 @@ fn vp9(payload: &[u8]) -> bool {
 /// RFC 6184 §5.2 to 5.8: an SPS or an IDR slice, alone, in an aggregate, or as the start of fragments.
 fn h264(payload: &[u8]) -> bool {
     const IDR: u8 = 5;
-    const SPS: u8 = 7;
+    h264_has(payload, |nal| matches!(nal, IDR | SPS))
+}
+
+/// A sequence parameter set.
+const SPS: u8 = 7;
+
+/// Whether a unit of such a type is, or begins, in a packet.
+fn h264_has(payload: &[u8], is_it: impl Fn(u8) -> bool) -> bool {
     const STAP_A: u8 = 24;
     const FU_A: u8 = 28;
-    let starts = |nal: u8| matches!(nal & 0x1f, IDR | SPS);
+    let starts = |nal: u8| is_it(nal & 0x1f);
     match payload {
         [first, rest @ ..] if first & 0x1f == STAP_A => {
             let mut units = rest;
@@ -142,6 +155,19 @@ mod tests {
         check(Codec::H264, &[0x78, 0, 1, 0x41, 0, 9, 0x41], false); // STAP-A, second length wrong
         check(Codec::H264, &[0x7c, 0x85], true); // FU-A, start of an IDR
         check(Codec::H264, &[0x7c, 0x05], false); // FU-A, later part
+    }
+
+    #[test]
+    fn h264_opens_with_its_parameter_sets() {
+        for (payload, expected) in [
+            (&[0x67, 0x42][..], true),
+            (&[0x78, 0, 2, 0x67, 0x42, 0, 1, 0x68], true),
+            (&[0x65, 0x88], false), // an IDR slice alone
+            (&[0x7c, 0x85], false),
+        ] {
+            assert_eq!(opens(Codec::H264, payload), expected, "{payload:02x?}");
+        }
+        assert!(opens(Codec::Vp8, &[0x10, 0x00, 0x9d]) && !opens(Codec::Vp8, &[0x10, 0x01]));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Invariant checked: no number is given out twice, a source's packets keep their distance, and what follows a switch
 //! comes after all that went before.
 
-use super::{Carried, Packet, Slot, height_of_keyframe, starts_keyframe};
+use super::{Carried, Packet, Slot, height_of_keyframe, opens, starts_keyframe};
 use crate::event::Source;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -93,6 +93,7 @@ fn packet(publisher: &Publisher, pt: Pt, codec: Codec, payload: &[u8]) -> Packet
         captured: publisher.captured,
         marker: false,
         starts_keyframe: starts_keyframe(codec, payload),
+        opens: opens(codec, payload),
         layer: 0,
         audio_level: None,
         voice_activity: None,

@@ -7,7 +7,7 @@ mod layers;
 mod rewrite;
 
 pub(crate) use ahead::Ahead;
-pub(crate) use codec::{height_of_keyframe, starts_keyframe};
+pub(crate) use codec::{height_of_keyframe, opens, starts_keyframe};
 
 use crate::event::Source;
 use crate::view::FULL_HEIGHT;
@@ -30,6 +30,8 @@ pub(crate) struct Packet {
     pub(crate) captured: Instant,
     pub(crate) marker: bool,
     pub(crate) starts_keyframe: bool,
+    /// A decoder that has seen nothing can start with its picture alone.
+    pub(crate) opens: bool,
     /// Of its track's layers, which one.
     pub(crate) layer: usize,
     pub(crate) audio_level: Option<i8>,
@@ -85,6 +87,8 @@ pub(crate) struct Slot {
     pub(crate) paused: bool,
     /// The publisher's payload types and ours; `None` where the subscriber has no such codec.
     payload_types: Vec<(Pt, Option<Mapped>)>,
+    /// Nothing of its source has been shown yet.
+    is_new: bool,
     layers: Layers,
     rewriter: Rewriter,
 }
@@ -108,6 +112,7 @@ impl Slot {
             importance: 0,
             paused: false,
             payload_types: Vec::new(),
+            is_new: true,
             layers: Layers::of(1),
             rewriter: Rewriter::default(),
         }
@@ -121,7 +126,7 @@ impl Slot {
         ours_pts: &[Pt],
     ) {
         self.carries = carried.as_ref().map(|(carried, ..)| *carried);
-        self.paused = false;
+        (self.paused, self.is_new) = (false, true);
         self.layers = Layers::of(carried.as_ref().map_or(1, |(.., layers)| *layers));
         self.rewriter.switch_source();
         self.payload_types.clear();
@@ -174,8 +179,7 @@ impl Slot {
     /// # Errors
     /// If the packet is not for this slot now.
     pub(crate) fn forward(&mut self, packet: &Packet) -> Result<(RtpWrite, bool), Skip> {
-        let mapped = self.payload_types.iter().find(|(pt, _)| *pt == packet.pt).and_then(|(_, mapped)| *mapped);
-        let mapped = mapped.ok_or(Skip::Codec)?;
+        let mapped = self.mapped(packet)?;
         let begins = match self.layers.select(packet, self.kind == MediaKind::Video) {
             Verdict::Goes => false,
             Verdict::Begins => true,
@@ -183,9 +187,41 @@ impl Slot {
             Verdict::Other => return Err(Skip::Layer),
         };
         if begins {
-            self.rewriter.switch_source();
-            self.rewriter.start(packet);
+            self.begin(packet);
         }
+        Ok((self.write(packet, mapped)?, begins))
+    }
+
+    /// Whether a picture of its source, of `captured`, is newer than what it has shown.
+    pub(crate) fn lacks(&self, captured: Instant) -> bool {
+        self.is_new || self.rewriter.last_captured().is_none_or(|last| captured > last)
+    }
+
+    /// Makes the slot's own packets of a picture that came a while ago, while it waits for what is live: as if it were of `now`.
+    /// What it waits for then follows it.
+    ///
+    /// # Errors
+    /// If the subscriber lacks the codec: then nothing has changed.
+    pub(crate) fn show(&mut self, now: Instant, picture: &[Packet]) -> Result<Vec<RtpWrite>, Skip> {
+        let first = picture.first().ok_or(Skip::Old)?;
+        let mapped = self.mapped(first)?;
+        let as_if_now = |packet: &Packet| Packet { captured: now, ..packet.clone() };
+        self.begin(&as_if_now(first));
+        picture.iter().map(|packet| self.write(&as_if_now(packet), mapped)).collect()
+    }
+
+    fn begin(&mut self, first: &Packet) {
+        self.is_new = false;
+        self.rewriter.switch_source();
+        self.rewriter.start(first);
+    }
+
+    fn mapped(&self, packet: &Packet) -> Result<Mapped, Skip> {
+        let mapped = self.payload_types.iter().find(|(pt, _)| *pt == packet.pt).and_then(|(_, mapped)| *mapped);
+        mapped.ok_or(Skip::Codec)
+    }
+
+    fn write(&mut self, packet: &Packet, mapped: Mapped) -> Result<RtpWrite, Skip> {
         let (seq, time) = self.rewriter.rewrite(packet).ok_or(Skip::Old)?;
         let payload = if mapped.unwrap_red { primary_of_red(packet)? } else { Arc::clone(&packet.payload) };
         let mut write = RtpWrite::new(mapped.pt, seq.into(), time, packet.captured, payload)
@@ -200,7 +236,7 @@ impl Slot {
         if let Some(descriptor) = &packet.vp8 {
             write = self.with_picture_ids(write, descriptor);
         }
-        Ok((write, begins))
+        Ok(write)
     }
 
     /// Patches the picture ids where the slot's are not the source's own.
@@ -232,5 +268,7 @@ fn primary_of_red(packet: &Packet) -> Result<Arc<[u8]>, Skip> {
     decoded.last().map(|block| Arc::from(block.payload)).ok_or(Skip::Codec)
 }
 
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -39,6 +39,11 @@ struct Offsets {
 }
 
 impl Rewriter {
+    /// When the newest packet that was sent was captured.
+    pub(super) fn last_captured(&self) -> Option<Instant> {
+        self.last.map(|last| last.captured)
+    }
+
     /// The next packet will be of another source.
     pub(super) fn switch_source(&mut self) {
         self.offsets = None;

@@ -1,27 +1,8 @@
 //! What a slot makes of its sources.
 
+use super::testing::packet;
 use super::*;
-use crate::shard::tests::epoch;
-use std::time::Duration;
 use str0m::format::CodecConfig;
-
-fn packet(seq: u64, rtp_time: u32, at_ms: u64, starts_keyframe: bool) -> Packet {
-    Packet {
-        pt: 96.into(),
-        seq,
-        rtp_time,
-        clock_hz: 90_000,
-        captured: epoch() + Duration::from_millis(at_ms),
-        marker: false,
-        starts_keyframe,
-        layer: 0,
-        audio_level: None,
-        voice_activity: None,
-        orientation: None,
-        vp8: None,
-        payload: Arc::from(vec![0x10, if starts_keyframe { 0 } else { 1 }]),
-    }
-}
 
 fn slot() -> (Slot, CodecConfig) {
     let mut config = CodecConfig::empty();

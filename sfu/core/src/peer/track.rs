@@ -4,10 +4,11 @@
 //! is taken from VP8 key frames; what is not known is taken to be half of the next larger one, the largest 720.
 
 use crate::event::Source;
-use crate::forward::Ahead;
+use crate::forward::{Ahead, Packet};
+use crate::kept::Kept;
 use crate::keyframe::KeyframeGate;
 use crate::quality::StreamFigures;
-use crate::shard::Wanted;
+use crate::shard::{LayerOf, Wanted};
 use crate::speakers::Voice;
 use std::time::{Duration, Instant};
 use str0m::media::{MediaKind, Mid, Rid};
@@ -18,6 +19,9 @@ pub(crate) const LAYERS_MAX: usize = 3;
 const HEIGHT_ASSUMED: u32 = 720;
 /// A layer's height changes no more often: each change is a look at the slots of all who get it.
 const HEIGHT_HOLDS: Duration = Duration::from_secs(1);
+/// Nothing has come of a picture for so long: it has paused, as a camera that is turned off. What was kept of it is not shown any
+/// more. Lower forgets slow pictures too; higher shows for longer what is no longer there.
+const PAUSED_AFTER: Duration = Duration::from_secs(1);
 /// What pictures take before they have been measured, by their height: what browsers send. Lower grants at first what has to
 /// be taken back, higher holds back what would fit.
 const BITRATES_ASSUMED_BPS: [(u32, u64); 4] = [(200, 150_000), (400, 500_000), (800, 1_700_000), (u32::MAX, 3_500_000)];
@@ -49,6 +53,10 @@ pub(crate) struct Layer {
     pub(crate) subscribers: Vec<(usize, usize)>,
     /// What passed by those who wait.
     pub(crate) ahead: Ahead,
+    /// Its newest key frame is being kept, which has this RTP time; see [`crate::kept`].
+    pub(crate) keeps: Option<u32>,
+    /// When its newest packet came.
+    pub(crate) came: Option<Instant>,
     /// Packets of it come.
     pub(crate) alive: bool,
     /// How high its pictures are, as its key frames say, and since when.
@@ -72,6 +80,28 @@ impl Layer {
             self.height = Some((height, now));
         }
         news
+    }
+
+    /// Keeps a packet of a key frame, and what had come before the one that begins it.
+    pub(crate) fn keep(&mut self, now: Instant, of: LayerOf, packet: &Packet, kept: &mut Kept) {
+        let mut goes_on = kept.add(now, of, packet);
+        if packet.opens {
+            for held in self.ahead.of_picture(packet.rtp_time) {
+                goes_on &= kept.add(now, of, held);
+            }
+        }
+        self.keeps = goes_on.then_some(packet.rtp_time);
+    }
+
+    /// A packet has come. Whether that ends a pause.
+    pub(crate) fn comes(&mut self, now: Instant) -> bool {
+        let before = self.came.replace(now);
+        before.is_some_and(|before| now.saturating_duration_since(before) >= PAUSED_AFTER)
+    }
+
+    /// Whether nothing comes of it now.
+    pub(crate) fn is_paused(&self, now: Instant) -> bool {
+        self.came.is_none_or(|came| now.saturating_duration_since(came) >= PAUSED_AFTER)
     }
 
     /// A tick is over.

@@ -24,6 +24,7 @@ impl Shard {
         if let Some(room) = self.rooms.get_mut(&id) {
             let mut arranged = Arranged::default();
             room.leave(place, &mut self.peers, &mut arranged);
+            self.kept.forget_peer(place);
             self.arrange(now, id, arranged);
         }
     }
@@ -91,6 +92,7 @@ impl Shard {
             room.members.retain(|member| *member != place);
         }
         let Some(peer) = self.peers.try_remove(place) else { return };
+        self.kept.forget_peer(place);
         if peer.link == Link::Up {
             self.counters.peers_up -= 1;
         }

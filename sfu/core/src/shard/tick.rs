@@ -21,6 +21,7 @@ impl Shard {
             self.peers[place].measure_tracks(TICK);
             self.check_liveness(now, place);
         }
+        self.kept.forget_old(now);
         self.share_estimates(now);
         let rooms: Vec<_> = self.rooms.keys().copied().collect();
         for room in rooms {

@@ -2,6 +2,7 @@
 
 mod bandwidth;
 mod groups;
+mod kept;
 mod networks;
 mod pipe;
 mod simulcast;

@@ -80,6 +80,9 @@ pub(crate) struct Heard {
     /// In which layer its sender sent it, and with which picture id it came.
     pub(crate) layer: usize,
     pub(crate) picture: u16,
+    /// It begins a picture, and is of a picture that needs no other.
+    pub(crate) first: bool,
+    pub(crate) key: bool,
 }
 
 /// The sizes of a simulcast camera: id, height, and packets a picture, thirty times a second: 120, 480
@@ -568,7 +571,8 @@ impl Client {
                     let (seq, time) = (*packet.seq_no, packet.header.timestamp);
                     let layer = usize::from(packet.payload[at + 16]);
                     let picture = u16::from_be_bytes([packet.payload[2], packet.payload[3]]) & 0x7fff;
-                    self.heard.push(Heard { at_ms, kind, seq, time, number, from, mid, layer, picture });
+                    let (first, key) = (packet.payload[0] & 0x10 != 0, packet.payload[4] & 1 == 0);
+                    self.heard.push(Heard { at_ms, kind, seq, time, number, from, mid, layer, picture, first, key });
                 }
                 Output::Event(_) => {}
             }
