@@ -239,7 +239,8 @@ impl Relay {
     }
 
     /// One handout, or in a group up to three: who is behind all others does not hear of themselves. As many again for readers
-    /// that began to follow while this was on its way to the disk: they have not read what was told before.
+    /// that began to follow while this was on its way to the disk: they have not read what was told before, and hear of it even
+    /// if what has moved now is no news to them.
     fn hand_receipts(
         &mut self,
         conversation: ConvRef,
@@ -251,14 +252,18 @@ impl Relay {
         let all = LazyCell::new(|| receipts(of, &self.users));
         let mut handouts: Vec<(Option<Least>, bool, Handout)> = Vec::new();
         for member in &of.members {
-            if !Self::watches(of, member, moved, readers, &self.users[member.user.0 as usize].id) {
+            if !member.is_in() {
                 continue;
             }
+            let watches = Self::watches(of, member, moved, readers, &self.users[member.user.0 as usize].id);
             let least = of.group.is_some().then(|| everyone.but(member.user));
             for &device in &self.users[member.user.0 as usize].mailboxes {
                 let mailbox = &mut self.mailboxes[device.0 as usize];
                 let Some(reader) = mailbox.reader.filter(|_| mailbox.following) else { continue };
                 let whole = position <= mailbox.began;
+                if !watches && !whole {
+                    continue;
+                }
                 let figures = if whole { &all[..] } else { moved };
                 let bytes = receipts_bytes(figures);
                 if !mailbox.owed.has_room(bytes, &self.limits) {

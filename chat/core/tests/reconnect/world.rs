@@ -471,8 +471,15 @@ impl World {
         Ok(())
     }
 
-    /// From here on nothing bad happens.
-    pub(super) fn ends_well(mut self) -> Result<(), String> {
+    /// From here on nothing bad happens: whether every device comes anew, or those that are there stay.
+    pub(super) fn ends_well(self) -> Result<(), String> {
+        if self.clients.iter().any(|client| client.reader.is_some()) {
+            self.clone().ends(false)?;
+        }
+        self.ends(true)
+    }
+
+    fn ends(mut self, anew: bool) -> Result<(), String> {
         let end_batch = |world: &mut Self| {
             if world.settling.is_none() {
                 world.act(Action::Sync)?;
@@ -493,22 +500,10 @@ impl World {
         }
         end_batch(&mut self)?;
         for (at, name) in BOBS.iter().enumerate().take(self.bounds.devices) {
-            self.act(Action::Attach(at))?;
-            loop {
-                let reader = self.clients[at].reader.expect("it has attached");
-                let page = self.relay.take(self.at(at), reader, 2);
-                page.items.iter().try_for_each(|item| self.hear(at, item))?;
-                if self.clients[at].heard.last().is_some_and(|(position, _)| *position > self.clients[at].acknowledged)
-                {
-                    self.acknowledge(at, true)?;
-                }
-                if page.drained {
-                    break;
-                }
-                if page.items.is_empty() {
-                    return Err(format!("{name} is not drained and is told nothing"));
-                }
+            if anew || self.clients[at].reader.is_none() {
+                self.act(Action::Attach(at))?;
             }
+            self.drains(at)?;
             let (had, due) = (&self.clients[at].had, &self.promise.due[at]);
             if had != due {
                 return Err(format!("{name} has {had:?} of {due:?} in the end"));
@@ -524,5 +519,25 @@ impl World {
             return Err(format!("{left} bodies wait for nobody"));
         }
         Ok(())
+    }
+
+    /// A device acknowledges and takes all there is.
+    fn drains(&mut self, at: usize) -> Result<(), String> {
+        let reader = self.clients[at].reader.expect("it has attached");
+        loop {
+            let client = &self.clients[at];
+            let owes = client.heard.last().is_some_and(|(position, _)| *position > client.acknowledged);
+            if owes {
+                self.acknowledge(at, true)?;
+            }
+            let page = self.relay.take(self.at(at), reader, 2);
+            page.items.iter().try_for_each(|item| self.hear(at, item))?;
+            if page.drained && page.items.is_empty() {
+                return Ok(());
+            }
+            if page.items.is_empty() {
+                return Err(format!("{} is not drained and is told nothing", BOBS[at]));
+            }
+        }
     }
 }
