@@ -63,15 +63,20 @@ pub type Together = Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
 pub struct Pace {
     /// Commands that may wait for the committer; above, senders are refused. Raising it lets latency grow under overload.
     pub queue_max: usize,
+    /// How long after one sync began the next may begin, in milliseconds: what comes meanwhile shares it. Raising it saves work at
+    /// moderate rates, a waking and a write for each message, and makes messages that much later.
+    pub sync_every_ms: u64,
     /// How long receipts are gathered, in milliseconds.
     pub receipts_ms: u64,
+    /// How long a conversation in which somebody was told of deliveries is let alone, in milliseconds: ticks of a talk that goes on.
+    pub talk_receipts_ms: u64,
     /// How often the store is tidied, in milliseconds: what was acknowledged is unreadable within twice this.
     pub tidy_ms: u64,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { queue_max: 16_384, receipts_ms: 100, tidy_ms: 15_000 }
+        Self { queue_max: 16_384, sync_every_ms: 2, receipts_ms: 100, talk_receipts_ms: 500, tidy_ms: 15_000 }
     }
 }
 

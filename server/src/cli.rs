@@ -93,7 +93,10 @@ pub(crate) fn main() -> anyhow::Result<()> {
             let load = if lan { Config::load_for_lan } else { Config::load };
             let config = load(source.config.as_deref())?;
             logs::start(&config.log)?;
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(config.http.threads())
+                .enable_all()
+                .build()?;
             let ended = runtime.block_on(run::run(&config, ready_file.as_deref()));
             runtime.shutdown_timeout(RUNTIME_END);
             ended

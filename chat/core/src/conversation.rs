@@ -117,6 +117,12 @@ pub(crate) struct Conversation {
     pub(crate) receipts_at: Position,
     /// Somebody's figures have moved.
     pub(crate) moved: bool,
+    /// Somebody has read: they are told with the next receipts, however lately others were.
+    pub(crate) hurries: bool,
+    /// It was told of too lately, and waits.
+    pub(crate) waits: bool,
+    /// When its figures were last told.
+    pub(crate) told_at: Timestamp,
     /// What makes it a group.
     pub(crate) group: Option<Box<Group>>,
     /// How far everybody had come at `receipts_at`.
@@ -135,6 +141,9 @@ impl Conversation {
             last_at: Position(0),
             receipts_at: Position(0),
             moved: false,
+            hurries: false,
+            waits: false,
+            told_at: Timestamp(0),
             group: None,
             everyone: Everyone::default(),
         }

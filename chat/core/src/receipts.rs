@@ -1,7 +1,8 @@
 //! Acknowledgements and receipts: who has what, who has read what, who is told.
 //!
 //! A receipt is two numbers a member and conversation, merged by maximum: some device of theirs has everything up to there,
-//! and they have read up to there. Changes are gathered and told together ([`Relay::tell_receipts`]).
+//! and they have read up to there. Changes are gathered and told together ([`Relay::tell_receipts`]); that a talk that goes on has been
+//! delivered is told less often than that it has been read ([`Relay::tell_due_receipts`]).
 
 use crate::Refusal;
 use crate::conversation::{Conversation, Kind, Member};
@@ -9,6 +10,7 @@ use crate::id::{ConvRef, ConversationId, DeviceRef, Position, Seq, UserRef};
 use crate::mailbox::Receipt;
 use crate::record::Record;
 use crate::relay::{Dead, Fresh, Relay, User};
+use std::time::Duration;
 use tertulia_common::{Timestamp, UserId};
 
 impl Relay {
@@ -83,6 +85,10 @@ impl Relay {
         if upto > member.read.max(member.since) {
             member.read = upto;
             member.delivered = member.delivered.max(upto);
+            of.hurries = true;
+            if std::mem::take(&mut of.waits) {
+                self.moved.push(conversation);
+            }
             self.mark_moved(user, conversation);
         }
         Ok(())
@@ -108,41 +114,79 @@ impl Relay {
     /// Whether there is something for [`Self::tell_receipts`].
     #[must_use]
     pub fn has_receipts(&self) -> bool {
+        !self.moved.is_empty() || !self.later.is_empty()
+    }
+
+    /// From when on there is something for [`Self::tell_due_receipts`].
+    #[must_use]
+    pub fn receipts_due_at(&self) -> Option<Timestamp> {
+        if self.moved.is_empty() { self.later_at } else { Some(Timestamp(0)) }
+    }
+
+    /// Whether somebody has read what was not told since.
+    #[must_use]
+    pub fn has_reads(&self) -> bool {
         !self.moved.is_empty()
     }
 
-    /// Gathers what moved since the last time. Asked for about ten times a second, so that a talk costs no tick a message.
-    pub fn tell_receipts(&mut self, now: Timestamp, out: &mut Vec<Record>) {
-        for conversation in std::mem::take(&mut self.moved) {
-            let position = self.next_position(now);
+    /// Gathers what moved since the last time. Asked for about ten times a second, so that a talk costs no tick a message. Of a
+    /// conversation that was told of within the `pause` it waits, unless somebody has read.
+    pub fn tell_due_receipts(&mut self, now: Timestamp, pause: Duration, out: &mut Vec<Record>) {
+        // Those of them that have been read meanwhile are among those that moved.
+        for conversation in std::mem::take(&mut self.later) {
             let of = &mut self.conversations[conversation.0 as usize];
-            of.moved = false;
-            of.receipts_at = position;
-            self.receipts_at = position;
-            let users = &self.users;
-            let mut readers = Vec::new();
-            let moved: Vec<Receipt> = of
-                .members
-                .iter_mut()
-                .filter(|member| member.moved)
-                .map(|member| {
-                    if member.read > member.told.1 {
-                        readers.push(member.user);
-                    }
-                    (member.moved, member.told) = (false, (member.delivered, member.read));
-                    receipt(member, users)
-                })
-                .collect();
-            let id = of.id;
-            let everyone = self.everyone(conversation);
-            self.conversations[conversation.0 as usize].everyone = everyone;
-            out.push(Record::Receipts {
-                conversation: id,
-                position,
-                moved: moved.iter().map(|moved| (moved.user.clone(), moved.delivered, moved.read)).collect(),
-            });
-            self.fresh.push_back(Fresh::Receipts { conversation, position, moved, readers, everyone });
+            if std::mem::take(&mut of.waits) {
+                self.moved.push(conversation);
+            }
         }
+        self.later_at = None;
+        for conversation in std::mem::take(&mut self.moved) {
+            let of = &mut self.conversations[conversation.0 as usize];
+            let due = of.told_at + pause;
+            if of.hurries || now >= due {
+                self.tell_receipts_of(conversation, now, out);
+            } else {
+                of.waits = true;
+                self.later.push(conversation);
+                self.later_at = Some(self.later_at.map_or(due, |at| at.min(due)));
+            }
+        }
+    }
+
+    /// Gathers all that moved since the last time.
+    pub fn tell_receipts(&mut self, now: Timestamp, out: &mut Vec<Record>) {
+        self.tell_due_receipts(now, Duration::ZERO, out);
+    }
+
+    fn tell_receipts_of(&mut self, conversation: ConvRef, now: Timestamp, out: &mut Vec<Record>) {
+        let position = self.next_position(now);
+        let of = &mut self.conversations[conversation.0 as usize];
+        (of.moved, of.hurries, of.told_at) = (false, false, now);
+        of.receipts_at = position;
+        self.receipts_at = position;
+        let users = &self.users;
+        let mut readers = Vec::new();
+        let moved: Vec<Receipt> = of
+            .members
+            .iter_mut()
+            .filter(|member| member.moved)
+            .map(|member| {
+                if member.read > member.told.1 {
+                    readers.push(member.user);
+                }
+                (member.moved, member.told) = (false, (member.delivered, member.read));
+                receipt(member, users)
+            })
+            .collect();
+        let id = of.id;
+        let everyone = self.everyone(conversation);
+        self.conversations[conversation.0 as usize].everyone = everyone;
+        out.push(Record::Receipts {
+            conversation: id,
+            position,
+            moved: moved.iter().map(|moved| (moved.user.clone(), moved.delivered, moved.read)).collect(),
+        });
+        self.fresh.push_back(Fresh::Receipts { conversation, position, moved, readers, everyone });
     }
 
     /// Whether a member is told of what moved: of what others have, between two or, in a group, if they have written; and of what

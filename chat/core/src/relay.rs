@@ -107,6 +107,10 @@ pub struct Relay {
     pub(crate) fresh: VecDeque<Fresh>,
     /// Conversations in which somebody's figures moved.
     pub(crate) moved: Vec<ConvRef>,
+    /// Those of them that were told of too lately.
+    pub(crate) later: Vec<ConvRef>,
+    /// When the first of those may be told.
+    pub(crate) later_at: Option<Timestamp>,
     /// Where the last receipts were told.
     pub(crate) receipts_at: Position,
     pub(crate) wakes: Wakes,
@@ -132,6 +136,8 @@ impl Relay {
             settled: Position(0),
             fresh: VecDeque::new(),
             moved: Vec::new(),
+            later: Vec::new(),
+            later_at: None,
             receipts_at: Position(0),
             wakes: Wakes::default(),
             dead: Vec::new(),

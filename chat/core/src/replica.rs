@@ -141,10 +141,12 @@ impl Relay {
     /// A copy begins to lead: what its leader had not told yet is told, and what is young is looked at.
     pub fn lead(&mut self, now: Timestamp) {
         self.moved.clear();
+        self.later.clear();
+        self.later_at = None;
         for at in 0..self.conversations.len() {
             let at = ConvRef(u32::try_from(at).unwrap_or(u32::MAX));
             let of = &mut self.conversations[at.0 as usize];
-            of.moved = false;
+            (of.moved, of.hurries, of.waits) = (false, false, false);
             let is_behind = of.members.iter().any(|member| member.moved);
             if is_behind || (of.group.is_some() && self.everyone(at) != self.conversations[at.0 as usize].everyone) {
                 self.gather(at);

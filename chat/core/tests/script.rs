@@ -3,6 +3,7 @@
 #[expect(dead_code, reason = "the other files use the rest")]
 mod support;
 
+use std::time::Duration;
 use support::{Scene, body};
 use tertulia_chat_core::{BodyRef, GapReason, Limits, Position, Refusal};
 
@@ -301,6 +302,39 @@ fn a_reader_owes_no_more_bytes_than_it_may_and_still_gets_a_message_that_is_long
     scene.acknowledges("bob", "phone").unwrap();
     scene.reads_on("bob", "phone");
     assert_eq!(scene.got("bob", "phone"), [body(1), body(2)]);
+}
+
+#[test]
+fn m5_that_a_talk_was_delivered_is_told_with_pauses_and_that_it_was_read_at_once() {
+    const PAUSE: Duration = Duration::from_millis(500);
+    let mut scene = Scene::new(Limits::default());
+    scene.connects("alice", "phone").connects("bob", "phone");
+    let hears = |scene: &mut Scene, number: u32| {
+        scene.sends("alice", "phone", "bob", number).unwrap();
+        scene.acknowledges("bob", "phone").unwrap();
+        scene.tells_due_receipts(PAUSE);
+        scene.ticks("alice", "phone", "bob")
+    };
+    assert_eq!(hears(&mut scene, 1), (1, 0), "the first at once");
+    let told_at = scene.now;
+    scene.now = told_at + Duration::from_millis(100);
+    assert_eq!(hears(&mut scene, 2), (1, 0), "the next waits");
+    assert!(!scene.relay.has_reads());
+    assert_eq!(scene.relay.receipts_due_at(), Some(told_at + PAUSE));
+    scene.now = told_at + Duration::from_millis(200);
+    assert_eq!(hears(&mut scene, 3), (1, 0));
+    scene.now = told_at + PAUSE;
+    scene.tells_due_receipts(PAUSE);
+    assert_eq!(scene.ticks("alice", "phone", "bob"), (3, 0), "and is told with those after it");
+    assert_eq!((scene.relay.has_receipts(), scene.relay.receipts_due_at()), (false, None));
+    // What was read does not wait, and brings what does.
+    scene.now = told_at + PAUSE + Duration::from_millis(100);
+    assert_eq!(hears(&mut scene, 4), (3, 0));
+    scene.reads("bob", "phone", "alice", 2).unwrap();
+    assert!(scene.relay.has_reads());
+    scene.tells_due_receipts(PAUSE);
+    assert_eq!(scene.ticks("alice", "phone", "bob"), (4, 2));
+    assert!(!scene.relay.has_receipts());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::{Command, Pace, Reader, Rejected, Reply, Shared, count};
 use crate::store::{Body, Store, StoreError};
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tertulia_chat_core::{BodyRef, Dead, Handout, Item, Position, Record, Refusal, Relay, Sent};
 use tertulia_common::{Timestamp, UserId};
 
@@ -32,6 +32,8 @@ struct Committer<'a> {
     tidy: Vec<Reply<()>>,
     /// Something was decided that must be durable before it is told.
     sync: bool,
+    /// The next sync begins no sooner.
+    sync_at: Instant,
 }
 
 /// The clock, what to do when the store fails, and how people are woken.
@@ -59,6 +61,7 @@ pub(crate) fn run(
         records: Vec::new(),
         tidy: Vec::new(),
         sync: false,
+        sync_at: Instant::now(),
     };
     if let Err(error) = committer.turn(now(), first, wake).and_then(|()| committer.run(now, wake)) {
         fail(shared, &error, on_failure);
@@ -69,7 +72,7 @@ pub(crate) fn run(
 pub(crate) fn fail(shared: &Shared, error: &StoreError, on_failure: Box<dyn FnOnce(&StoreError) + Send>) {
     shared.inbox.close();
     let mut left = Vec::new();
-    shared.inbox.take(&mut left, Duration::ZERO);
+    shared.inbox.take(&mut left, Duration::ZERO, Instant::now());
     on_failure(error);
     left.into_iter().for_each(|command| command.refuse(&Rejected::Ended));
 }
@@ -79,7 +82,7 @@ impl Committer<'_> {
         let mut waiting = Vec::new();
         loop {
             let patience = self.patience(now());
-            let goes_on = self.shared.inbox.take(&mut waiting, patience);
+            let goes_on = self.shared.inbox.take(&mut waiting, patience, self.sync_at);
             let mut commands = std::mem::take(&mut waiting);
             let mut rest = commands.drain(..);
             // With nobody waiting there may still be something due.
@@ -102,9 +105,14 @@ impl Committer<'_> {
     /// How long there is nothing to do unless somebody asks.
     fn patience(&self, now: Timestamp) -> Duration {
         let relay = self.shared.relay.lock();
-        let receipts = relay.has_receipts().then_some(self.receipts_at);
+        let receipts = relay.receipts_due_at().map(|due| due.max(self.receipts_at));
         let next = [receipts, relay.wake_at()].into_iter().flatten().fold(self.tidy_at, Timestamp::min);
         next - now
+    }
+
+    /// How long a conversation is let alone after it was told of.
+    fn pause(&self) -> Duration {
+        Duration::from_millis(self.pace.talk_receipts_ms)
     }
 
     fn turn(&mut self, now: Timestamp, commands: Vec<Command>, wake: &dyn Fn(Vec<UserId>)) -> Result<(), StoreError> {
@@ -113,16 +121,19 @@ impl Committer<'_> {
             for command in commands {
                 self.decide(&mut relay, now, command)?;
             }
-            if relay.has_receipts() && now >= self.receipts_at {
-                relay.tell_receipts(now, &mut self.records);
+            if now >= self.receipts_at && relay.receipts_due_at().is_some_and(|due| due <= now) {
+                relay.tell_due_receipts(now, self.pause(), &mut self.records);
                 self.receipts_at = now + Duration::from_millis(self.pace.receipts_ms);
                 self.write(&mut relay)?;
             }
-            if !relay.has_receipts() {
+            if !relay.has_reads() {
                 self.told.append(&mut self.reads);
             }
             relay.reached()
         };
+        if self.sync {
+            self.sync_at = Instant::now() + Duration::from_millis(self.pace.sync_every_ms);
+        }
         self.store.commit(std::mem::take(&mut self.sync))?;
         let (handouts, dead, woken) = {
             let mut relay = self.shared.relay.lock();
@@ -174,7 +185,7 @@ impl Committer<'_> {
             }
             Command::Read { reader, conversation, upto, reply } => {
                 let read = relay.read(reader.device, conversation, upto);
-                if read.is_ok() && relay.has_receipts() {
+                if read.is_ok() && relay.has_reads() {
                     // What was read is durable with the receipts that tell it.
                     self.reads.push(Box::new(move || reply(Ok(()))));
                 } else {
@@ -293,7 +304,7 @@ impl Committer<'_> {
         let (handouts, written) = {
             let mut relay = self.shared.relay.lock();
             let upto = relay.reached();
-            (relay.settle(upto), !relay.has_receipts())
+            (relay.settle(upto), !relay.has_reads())
         };
         let told = if written { std::mem::take(&mut self.reads) } else { Vec::new() };
         self.say(told, handouts);

@@ -111,7 +111,7 @@ impl Follower<'_> {
         let shared = Arc::clone(self.shared);
         let mut waiting = Vec::new();
         loop {
-            let goes_on = shared.inbox.take(&mut waiting, self.following.poll);
+            let goes_on = shared.inbox.take(&mut waiting, self.following.poll, Instant::now());
             shared.hinted.store(false, Ordering::Release);
             let mut went = Ok(());
             (shared.together)(&mut || {

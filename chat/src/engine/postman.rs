@@ -4,7 +4,7 @@ use super::lane::{Delivery, Lane};
 use super::{Reader, Shared, count};
 use crate::store::StoreError;
 use bytes::Bytes;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tertulia_chat_core::{Entry, Item};
 
 /// Items it takes at once: more make it hold the relay longer, fewer make it ask more often.
@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) fn run(shared: &Shared) {
     let mut calls = Vec::new();
-    while shared.calls.take(&mut calls, PATIENCE) {
+    while shared.calls.take(&mut calls, PATIENCE, Instant::now()) {
         for reader in calls.drain(..) {
             let lane = shared.lanes.lock().get(&reader.number).cloned();
             if let Some(lane) = lane {

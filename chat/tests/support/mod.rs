@@ -105,7 +105,7 @@ fn outside() -> (Arc<AtomicU64>, Arc<Mutex<Option<String>>>, Outside) {
     (clock, failed, outside)
 }
 
-const PACE: Pace = Pace { queue_max: 16_384, receipts_ms: 1, tidy_ms: 15_000 };
+const PACE: Pace = Pace { queue_max: 16_384, sync_every_ms: 1, receipts_ms: 1, talk_receipts_ms: 3, tidy_ms: 15_000 };
 /// Quicker than a server's, so that what was lost on purpose is asked again soon.
 const FOLLOWING: Following = Following { poll: Duration::from_millis(20), again: Duration::from_millis(20) };
 

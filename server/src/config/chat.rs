@@ -26,6 +26,8 @@ const GROUP_MEMBERS_MAX: usize = 4_096;
 const GROUP_BYTES: usize = 16 * 1024;
 const GROUP_MEMBER_BYTES: usize = 600;
 
+/// Above, messages would be late for whoever reads along.
+const SYNC_EVERY_MS_MAX: u64 = 100;
 /// Bytes of a frame beside its body: ids, names, times.
 const FRAME_BYTES: usize = 384;
 /// How often longer the worst body is in JSON: each byte of it a `\u0000`.
@@ -48,6 +50,7 @@ pub(crate) struct Chat {
     pub(crate) unacknowledged_bytes_max: usize,
     pub(crate) keep_days: u64,
     pub(crate) queue_max: usize,
+    pub(crate) sync_every_ms: u64,
     pub(crate) segment_bytes: u32,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) key_files: Vec<PathBuf>,
@@ -70,6 +73,7 @@ impl Default for Chat {
             unacknowledged_bytes_max: limits.unacknowledged_bytes_max,
             keep_days: limits.keep.as_secs() / (24 * 3600),
             queue_max: pace.queue_max,
+            sync_every_ms: pace.sync_every_ms,
             segment_bytes: Settings::default().segment_bytes,
             key_files: Vec::new(),
         }
@@ -110,6 +114,7 @@ impl Chat {
             self.group_members_max <= GROUP_MEMBERS_MAX,
             "chat.group_members_max must be at most {GROUP_MEMBERS_MAX}"
         );
+        ensure!(self.sync_every_ms <= SYNC_EVERY_MS_MAX, "chat.sync_every_ms must be at most {SYNC_EVERY_MS_MAX}");
         let room = 4 * self.message_bytes_max;
         ensure!(
             (self.segment_bytes as usize) > room && self.segment_bytes <= 1 << 30,
@@ -139,7 +144,7 @@ impl Chat {
     }
 
     pub(crate) fn pace(&self) -> Pace {
-        Pace { queue_max: self.queue_max, ..Pace::default() }
+        Pace { queue_max: self.queue_max, sync_every_ms: self.sync_every_ms, ..Pace::default() }
     }
 
     pub(crate) fn journal(&self) -> Settings {

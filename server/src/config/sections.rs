@@ -4,6 +4,7 @@ use super::Networks;
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use tertulia_sfu::{Advertised, TcpLimits};
 use tracing_subscriber::EnvFilter;
@@ -39,6 +40,7 @@ pub(crate) struct Http {
     pub(crate) header_timeout_ms: u64,
     pub(crate) request_timeout_ms: u64,
     pub(crate) connection_timeout_ms: u64,
+    pub(crate) threads: usize,
 }
 
 impl Default for Http {
@@ -54,7 +56,17 @@ impl Default for Http {
             header_timeout_ms: 10_000,
             request_timeout_ms: 15_000,
             connection_timeout_ms: 120_000,
+            threads: 0,
         }
+    }
+}
+
+impl Http {
+    /// Threads that serve connections. Half the cores by default: media and messages have threads of their own, and threads that look
+    /// for each other's work wake each other for nothing.
+    pub(crate) fn threads(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        if self.threads == 0 { (cores / 2).max(1) } else { self.threads }
     }
 }
 

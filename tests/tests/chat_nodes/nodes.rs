@@ -153,7 +153,7 @@ fn start(log: &Arc<Faulty>, wire: &Arc<Wire>) -> Arc<Node> {
         wake: Box::new(drop),
         together: Box::new(|tell| tell()),
     };
-    let pace = Pace { receipts_ms: 5, tidy_ms: 50, ..Pace::default() };
+    let pace = Pace { receipts_ms: 5, talk_receipts_ms: 20, tidy_ms: 50, ..Pace::default() };
     let following = Following { poll: Duration::from_millis(30), again: Duration::from_millis(30) };
     let (log, way) = (Arc::clone(log) as Arc<dyn Log>, Arc::clone(wire) as Arc<dyn Way>);
     let engine = Engine::join(log, way, limits(), (pace, following), outside).expect("a node");

@@ -222,6 +222,13 @@ impl Scene {
         self.relay.read(at, of, Seq(upto))
     }
 
+    /// As the committer does ten times a second.
+    pub fn tells_due_receipts(&mut self, pause: Duration) {
+        let mut out = Vec::new();
+        self.relay.tell_due_receipts(self.now, pause, &mut out);
+        self.commit(out, BodyRef::default());
+    }
+
     pub fn tells_receipts(&mut self) {
         let mut out = Vec::new();
         self.relay.tell_receipts(self.now, &mut out);
