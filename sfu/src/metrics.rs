@@ -171,6 +171,7 @@ const FIGURES: &[Figure] = &[
     ("tertulia_sfu_dropped_over_bitrate", "Packets above what a peer may publish", C, |s| {
         s.counters.dropped_over_bitrate
     }),
+    ("tertulia_sfu_dropped_too_large", "Packets larger than networks carry whole", C, |s| s.counters.dropped_too_large),
     ("tertulia_sfu_keyframes_wanted", "Key frame requests from subscribers", C, |s| s.counters.keyframes_wanted),
     ("tertulia_sfu_keyframes_requested", "Key frame requests to publishers", C, |s| s.counters.keyframes_requested),
     ("tertulia_sfu_kept_bytes", "Bytes of key frames kept for those who come late, now", G, |s| s.counters.kept_bytes),

@@ -20,6 +20,7 @@
 
 mod bitrate;
 mod demux;
+mod descriptor;
 mod error;
 mod event;
 mod forward;
@@ -44,6 +45,7 @@ mod view;
 pub mod fuzzing {
     //! What the fuzz targets reach of this crate. Nothing else uses it.
 
+    pub use crate::descriptor::fuzz as descriptor;
     pub use crate::forward::fuzzing::forward;
 }
 

@@ -6,9 +6,12 @@
 //!   feedback datagram for every few packets (a quarter of the cost of an audio call).
 //! - Lines that receive get one stream id (`a=msid`, RFC 8830) for all, so that browsers keep a participant's voice and
 //!   picture together (they synchronise within a stream).
+//! - The dependency descriptor is taken out of an offer that does not bear headers of both forms (RFC 8285 §4.2, §6): with the
+//!   structure of a stream it fits the long form only.
 //! - Simulcast (RFC 8853) is told in its plainest form, and only where it is of use: on lines that only send pictures, of two
 //!   layers or more and no more than are served. A client whose simulcast is left out sends one layer.
 
+use crate::descriptor;
 use crate::error::ConnectError;
 use crate::limits::Limits;
 use crate::peer::LAYERS_MAX;
@@ -75,6 +78,7 @@ pub(crate) fn prepare(offer: &str, limits: &Limits) -> Result<Offer, ConnectErro
     let mut prepared =
         Offer { sdp, lines: Vec::new(), video_codecs: Vec::new(), wants_red: false, has_transport_feedback: false };
     let mut meanings = HashMap::new();
+    let bears_both_forms = offer.lines().any(|line| line.trim_end() == "a=extmap-allow-mixed");
     for section in &sections {
         let line = read_line(section, session_direction)?;
         read_payload_types(section, &mut meanings)?;
@@ -88,7 +92,7 @@ pub(crate) fn prepare(offer: &str, limits: &Limits) -> Result<Offer, ConnectErro
                 prepared.has_transport_feedback |= section.iter().any(|line| is_transport_feedback(line));
             }
         }
-        rewrite_section(&mut prepared.sdp, section, &line);
+        rewrite_section(&mut prepared.sdp, section, &line, bears_both_forms);
         prepared.lines.push(line);
     }
     Ok(prepared)
@@ -284,11 +288,12 @@ fn is_transport_feedback(line: &str) -> bool {
         || line.starts_with("a=extmap:") && line.contains("transport-wide-cc-extensions")
 }
 
-fn rewrite_section(sdp: &mut String, section: &[&str], line: &Line) {
+fn rewrite_section(sdp: &mut String, section: &[&str], line: &Line, bears_both_forms: bool) {
     for text in section {
         let of_source = line.receives && text.starts_with("a=msid:");
         let of_simulcast = text.starts_with("a=simulcast:") || text.starts_with("a=rid:");
-        if of_source || of_simulcast || line.kind == MediaKind::Audio && is_transport_feedback(text) {
+        let of_descriptor = !bears_both_forms && text.starts_with("a=extmap:") && text.contains(descriptor::URI);
+        if of_source || of_descriptor || of_simulcast || line.kind == MediaKind::Audio && is_transport_feedback(text) {
             continue;
         }
         push_line(sdp, text);
@@ -384,6 +389,17 @@ mod tests {
                 "{direction} {to}: {sdp}"
             );
         }
+    }
+
+    #[test]
+    fn c7_dependency_descriptors_are_taken_where_headers_of_both_forms_are() {
+        let descriptor = format!("a=extmap:9 {}\r\n", descriptor::URI);
+        let with = |mixed: &str| {
+            let sdp = format!("v=0\r\n{mixed}m=video 9 X 96\r\na=mid:1\r\na=rtpmap:96 VP8/90000\r\n{descriptor}");
+            prepare(&sdp, &Limits::default()).unwrap().sdp.contains(&descriptor)
+        };
+        assert!(with("a=extmap-allow-mixed\r\n"));
+        assert!(!with(""), "it would be sent in a form that the client may not read");
     }
 
     #[test]

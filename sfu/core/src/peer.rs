@@ -4,6 +4,7 @@
 //! A caller may batch several writes of one wake-up in front of one drain: str0m sends them in order of writing.
 
 use crate::bitrate::PublishBudget;
+use crate::descriptor::Raw;
 use crate::error::ConnectError;
 use crate::event::{PeerQuality, SlotState, Source};
 use crate::forward::{Packet, Skip, Slot, height_of_keyframe, opens, starts_keyframe};
@@ -19,15 +20,17 @@ use str0m::change::SdpOffer;
 use str0m::config::CryptoProvider;
 use str0m::format::Codec;
 use str0m::ice::StunMessage;
-use str0m::media::{KeyframeRequestKind, MediaKind, Pt};
+use str0m::media::{MediaKind, Pt};
 use str0m::net::Transmit;
 use str0m::rtp::{RtpPacket, Ssrc, StreamPaused, Vp8Descriptor};
 use str0m::{IceCreds, Input, Output, PacerReason, Reason, Rtc};
 use tertulia_common::{PeerId, RoomId};
 
+mod ask;
 mod credentials;
 mod heartbeat;
 mod remotes;
+mod scalable;
 mod setup;
 mod shown;
 mod track;
@@ -40,6 +43,7 @@ pub(crate) use track::{LAYERS_MAX, Track};
 
 use heartbeat::Heartbeat;
 use shown::Shown;
+use track::LAYER_GONE_AFTER;
 
 /// Packets of all video slots that wait for a NACK. Each costs about 600 bytes beside its payload, which is shared.
 const RTX_PACKETS: usize = 1_024;
@@ -55,9 +59,9 @@ const RTX_RATIO_MAX: f32 = 0.5;
 const NEAR: Duration = Duration::from_micros(100);
 /// Near timeouts fed in one drain; bounds a stack that would ask for ever.
 const NEAR_MAX: usize = 256;
-/// A layer of which nothing has come for so long is gone: its publisher has not the bandwidth for it. Lower falls back to a
-/// smaller one sooner; below the distance of two pictures every slow camera would seem to be gone.
-const LAYER_GONE_AFTER: Duration = Duration::from_millis(600);
+/// Bytes of a payload that is forwarded. The stack writes packets into 2,000 bytes, headers of a receiver's own included: what does
+/// not fit would end the receiver. No network carries more than 1,500 whole.
+const PAYLOAD_BYTES_MAX: usize = 1_500;
 /// How often the estimate is kept where no video is sent: the stack would look 40 times a second at what nobody uses.
 const HOUSEKEEPING_IDLE: Duration = Duration::from_millis(500);
 
@@ -108,6 +112,7 @@ pub(crate) struct Drained {
     pub(crate) packets: Vec<(usize, Packet)>,
     pub(crate) signals: Vec<Signal>,
     pub(crate) over_bitrate: u64,
+    pub(crate) too_large: u64,
     pub(crate) heartbeats: u64,
 }
 
@@ -319,6 +324,9 @@ impl Peer {
             let micros = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX).max(1);
             let bytes = std::mem::take(&mut layer.bytes);
             layer.measured(bytes.saturating_mul(8_000_000) / micros);
+            if let Some(scalable) = &mut layer.scalable {
+                scalable.measured(interval);
+            }
         }
     }
 
@@ -341,33 +349,6 @@ impl Peer {
             stream.write_rtp(write);
         }
         Ok(begins)
-    }
-
-    /// Asks the peer for a key frame of a layer; false while its stream is not known.
-    pub(crate) fn request_keyframe(&mut self, track: usize, layer: usize) -> bool {
-        let Some(track) = self.tracks.get(track) else { return false };
-        let mut api = self.rtc.direct_api();
-        let stream = api.stream_rx_by_mid(track.mid, track.layers.get(layer).and_then(|layer| layer.rid));
-        stream.map(|stream| stream.request_keyframe(KeyframeRequestKind::Pli)).is_some()
-    }
-
-    /// Tells the peer how much of a track its only receiver can take.
-    pub(crate) fn cap_bitrate(&mut self, track: usize, bps: u64) {
-        let Some(track) = self.tracks.get_mut(track) else { return };
-        if let Some(stream) = self.rtc.direct_api().stream_rx_by_mid(track.mid, None) {
-            stream.request_remb(Bitrate::from(bps));
-            track.capped = true;
-        }
-    }
-
-    /// Takes back what was told of that: others get the track too, or choose among its layers. Whether there is any to send.
-    pub(crate) fn lift_caps(&mut self, bps: u64) -> bool {
-        let capped: Vec<usize> = (0..self.tracks.len()).filter(|track| self.tracks[*track].capped).collect();
-        for track in &capped {
-            self.cap_bitrate(*track, bps);
-            self.tracks[*track].capped = false;
-        }
-        !capped.is_empty()
     }
 
     /// Says how much there is to send, so that the estimate is tried that far; zero stops its padding.
@@ -524,6 +505,10 @@ impl Peer {
             return; // nothing is forwarded before the call is accepted
         }
         let Some((track, layer)) = self.track_of(packet.header.ssrc, drained) else { return };
+        if packet.payload.len() > PAYLOAD_BYTES_MAX {
+            drained.too_large += 1;
+            return;
+        }
         if !self.budget.take(packet.payload.len(), now) {
             drained.over_bitrate += 1;
             return;
@@ -537,11 +522,20 @@ impl Peer {
         let pt = packet.header.payload_type;
         let Some((_, codec)) = self.codecs.iter().find(|(known, _)| *known == pt).copied() else { return };
         let captured = self.clock.captured(&packet, now);
-        let starts_keyframe = starts_keyframe(codec, &packet.payload);
+        let described = packet.header.ext_vals.user_values.get_arc::<Raw>();
+        let mut descriptor = None;
+        if let Some(raw) = &described {
+            let (read, changed) = self.tracks[track].layers[layer].read(now, raw, packet.payload.len());
+            (descriptor, news) = (read, news | changed);
+        }
+        let starts_keyframe = match &descriptor {
+            Some(descriptor) => descriptor.opens(),
+            None => starts_keyframe(codec, &packet.payload),
+        };
         if starts_keyframe && let Some(height) = height_of_keyframe(codec, &packet.payload) {
             news |= self.tracks[track].layers[layer].shows(height, now);
         }
-        if news && self.tracks[track].is_simulcast() {
+        if news && self.tracks[track].is_layered() {
             drained.signals.push(Signal::Layers { track });
         }
         let extensions = &packet.header.ext_vals;
@@ -553,12 +547,14 @@ impl Peer {
             captured,
             marker: packet.header.marker,
             starts_keyframe,
-            opens: starts_keyframe && opens(codec, &packet.payload),
+            opens: starts_keyframe && (descriptor.is_some() || opens(codec, &packet.payload)),
             layer,
             audio_level: extensions.audio_level,
             voice_activity: extensions.voice_activity,
             orientation: extensions.video_orientation,
             vp8: (codec == Codec::Vp8).then(|| Vp8Descriptor::parse(&packet.payload).ok()).flatten(),
+            descriptor,
+            described,
             payload: packet.payload,
         };
         drained.packets.push((track, packet));

@@ -71,6 +71,8 @@ pub struct Counters {
     pub dropped_malformed: u64,
     /// Packets dropped: the peer published more than it may.
     pub dropped_over_bitrate: u64,
+    /// Packets dropped: no receiver's network would carry them whole.
+    pub dropped_too_large: u64,
     /// Key frame requests from subscribers.
     pub keyframes_wanted: u64,
     /// Key frame requests sent to publishers.

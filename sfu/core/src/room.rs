@@ -300,9 +300,9 @@ fn unlist(peers: &mut Slab<Peer>, subscriber: usize, slot: usize, listing: Listi
 }
 
 /// Aims a slot at a layer of what it carries, or at none.
-pub(crate) fn aim(peers: &mut Slab<Peer>, subscriber: usize, slot: usize, layer: Option<usize>) -> bool {
+pub(crate) fn aim(peers: &mut Slab<Peer>, subscriber: usize, slot: usize, layer: Option<usize>, is_svc: bool) -> bool {
     let changed =
-        peers.get_mut(subscriber).and_then(|peer| peer.slots.get_mut(slot)).is_some_and(|slot| slot.aim(layer));
+        peers.get_mut(subscriber).and_then(|peer| peer.slots.get_mut(slot)).is_some_and(|slot| slot.aim(layer, is_svc));
     if changed {
         relist(peers, subscriber, slot);
     }

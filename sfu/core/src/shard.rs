@@ -332,6 +332,7 @@ impl Shard {
         } else {
             self.transmits.extend(drained.transmits.drain(..));
             self.counters.dropped_over_bitrate += std::mem::take(&mut drained.over_bitrate);
+            self.counters.dropped_too_large += std::mem::take(&mut drained.too_large);
             self.counters.heartbeats += std::mem::take(&mut drained.heartbeats);
             let signals = std::mem::take(&mut drained.signals);
             // Before the packets: a layer that comes begins with a key frame, which is not to be missed.

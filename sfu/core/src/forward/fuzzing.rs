@@ -99,6 +99,8 @@ fn packet(publisher: &Publisher, pt: Pt, codec: Codec, payload: &[u8]) -> Packet
         voice_activity: None,
         orientation: None,
         vp8: (codec == Codec::Vp8).then(|| Vp8Descriptor::parse(payload).ok()).flatten(),
+        descriptor: None,
+        described: None,
         payload: Arc::from(payload),
     }
 }

@@ -9,8 +9,10 @@ mod rewrite;
 pub(crate) use ahead::Ahead;
 pub(crate) use codec::{height_of_keyframe, opens, starts_keyframe};
 
+use crate::descriptor::{Descriptor, Numbered, Raw};
 use crate::event::Source;
 use crate::view::FULL_HEIGHT;
+pub(crate) use layers::index_of;
 use layers::{Layers, Verdict};
 use rewrite::Rewriter;
 use std::sync::Arc;
@@ -39,6 +41,9 @@ pub(crate) struct Packet {
     pub(crate) orientation: Option<VideoOrientation>,
     /// The payload's descriptor, where the codec is VP8.
     pub(crate) vp8: Option<Vp8Descriptor>,
+    /// What its dependency descriptor says, and that as it came.
+    pub(crate) descriptor: Option<Descriptor>,
+    pub(crate) described: Option<Arc<Raw>>,
     pub(crate) payload: Arc<[u8]>,
 }
 
@@ -157,10 +162,11 @@ impl Slot {
         self.rewriter.switch_source();
     }
 
-    /// Aims at a layer of what it carries, or at none: then nothing is forwarded. Whether that is another than before.
-    pub(crate) fn aim(&mut self, layer: Option<usize>) -> bool {
+    /// Aims at a layer of what it carries, or at none: then nothing is forwarded. Whether that is another than before. Of a source
+    /// that is one stream of layers (`is_svc`) it is a point: see [`index_of`].
+    pub(crate) fn aim(&mut self, layer: Option<usize>, is_svc: bool) -> bool {
         let before = self.layers();
-        self.layers.aim(layer);
+        self.layers.aim(layer, is_svc);
         self.layers() != before
     }
 
@@ -169,9 +175,14 @@ impl Slot {
         if self.carries.is_some() { self.layers.layers() } else { [None; 2] }
     }
 
-    /// The layer of which a key frame would let the slot go on.
+    /// What it is aimed at.
+    pub(crate) fn aimed(&self) -> Option<usize> {
+        self.carries.and_then(|_| self.layers.aimed())
+    }
+
+    /// The layer of which a key frame would let the slot go on, or do better.
     pub(crate) fn awaits_keyframe(&self) -> Option<usize> {
-        self.layers()[1].filter(|_| self.kind == MediaKind::Video)
+        self.carries.and_then(|_| self.layers.awaits()).filter(|_| self.kind == MediaKind::Video)
     }
 
     /// Makes the slot's own packet of a publisher's. Whether it is the first of its source or its layer.
@@ -185,11 +196,16 @@ impl Slot {
             Verdict::Begins => true,
             Verdict::Awaits => return Err(Skip::Keyframe),
             Verdict::Other => return Err(Skip::Layer),
+            Verdict::LeftOut => {
+                let (seq, time) = self.rewriter.leave_out(packet).ok_or(Skip::Layer)?;
+                return Ok((empty(mapped.pt, seq, time, packet.captured), false));
+            }
         };
         if begins {
             self.begin(packet);
         }
-        Ok((self.write(packet, mapped)?, begins))
+        let ends = self.layers.ends(packet);
+        Ok((self.write(packet, mapped, ends)?, begins))
     }
 
     /// Whether a picture of its source, of `captured`, is newer than what it has shown.
@@ -207,7 +223,14 @@ impl Slot {
         let mapped = self.mapped(first)?;
         let as_if_now = |packet: &Packet| Packet { captured: now, ..packet.clone() };
         self.begin(&as_if_now(first));
-        picture.iter().map(|packet| self.write(&as_if_now(packet), mapped)).collect()
+        let mut writes = Vec::with_capacity(picture.len());
+        for packet in picture {
+            match self.layers.shows(packet) {
+                Some(ends) => writes.push(self.write(&as_if_now(packet), mapped, ends)?),
+                None => drop(self.rewriter.leave_out(packet)),
+            }
+        }
+        Ok(writes)
     }
 
     fn begin(&mut self, first: &Packet) {
@@ -221,18 +244,23 @@ impl Slot {
         mapped.ok_or(Skip::Codec)
     }
 
-    fn write(&mut self, packet: &Packet, mapped: Mapped) -> Result<RtpWrite, Skip> {
+    fn write(&mut self, packet: &Packet, mapped: Mapped, ends: bool) -> Result<RtpWrite, Skip> {
         let (seq, time) = self.rewriter.rewrite(packet).ok_or(Skip::Old)?;
         let payload = if mapped.unwrap_red { primary_of_red(packet)? } else { Arc::clone(&packet.payload) };
+        let mut extensions = ExtensionValues {
+            audio_level: packet.audio_level,
+            voice_activity: packet.voice_activity,
+            video_orientation: packet.orientation,
+            ..ExtensionValues::default()
+        };
+        if let (Some(descriptor), Some(raw)) = (&packet.descriptor, &packet.described) {
+            let frame = self.rewriter.frames.map(descriptor.frame);
+            extensions.user_values.set(Numbered { raw: Arc::clone(raw), frame });
+        }
         let mut write = RtpWrite::new(mapped.pt, seq.into(), time, packet.captured, payload)
-            .marker(packet.marker)
+            .marker(ends)
             .nackable(self.kind == MediaKind::Video)
-            .ext_vals(ExtensionValues {
-                audio_level: packet.audio_level,
-                voice_activity: packet.voice_activity,
-                video_orientation: packet.orientation,
-                ..ExtensionValues::default()
-            });
+            .ext_vals(extensions);
         if let Some(descriptor) = &packet.vp8 {
             write = self.with_picture_ids(write, descriptor);
         }
@@ -260,6 +288,11 @@ impl Slot {
             Err(_) => write,
         }
     }
+}
+
+/// Fills a gap in the numbers, so that nobody asks for what was never for them: receivers take a packet without payload for padding.
+fn empty(pt: Pt, seq: u64, time: u32, captured: Instant) -> RtpWrite {
+    RtpWrite::new(pt, seq.into(), time, captured, Arc::<[u8]>::from([])).nackable(true)
 }
 
 /// The primary block of a RED payload.

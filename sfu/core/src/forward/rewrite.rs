@@ -5,6 +5,7 @@
 //! timestamp by the time that has passed, VP8 picture id (RFC 7741 §4.2) plus one.
 
 use super::Packet;
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Sequence numbers and timestamps of one slot.
@@ -18,6 +19,10 @@ pub(super) struct Rewriter {
     pub(super) picture_ids: Continued<0x7fff>,
     /// 8-bit indices of base-layer pictures.
     pub(super) tl0_pic_indices: Continued<0xff>,
+    /// 16-bit numbers of frames, in dependency descriptors.
+    pub(super) frames: Continued<0xffff>,
+    /// Of the current source, what was left out.
+    left_out: LeftOut,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +54,15 @@ impl Rewriter {
         self.offsets = None;
         self.picture_ids.switch_source();
         self.tl0_pic_indices.switch_source();
+        self.frames.switch_source();
+        self.left_out.clear();
+    }
+
+    /// A packet of the current source is not for this slot: those after it close up. One that comes late has left a gap, since nobody
+    /// knew that it would be left out: gives the number and timestamp that would fill it.
+    pub(super) fn leave_out(&mut self, packet: &Packet) -> Option<(u64, u32)> {
+        self.offsets?;
+        if self.left_out.add(packet.seq) { None } else { self.rewrite(packet) }
     }
 
     /// Makes `first` the first packet of the current source.
@@ -78,12 +92,60 @@ impl Rewriter {
         if packet.seq < offsets.from_seq {
             return None;
         }
-        let seq = packet.seq.wrapping_add(offsets.seq);
+        let seq = (packet.seq - self.left_out.before(packet.seq)?).wrapping_add(offsets.seq);
         let time = packet.rtp_time.wrapping_add(offsets.time);
         if self.last.is_none_or(|last| seq > last.seq) {
             self.last = Some(Last { seq, time, captured: packet.captured, clock_hz: packet.clock_hz });
         }
         Some((seq, time))
+    }
+}
+
+/// What was left out of one source.
+#[derive(Debug, Default)]
+struct LeftOut {
+    /// Up to which number, and how many have been left out up to there.
+    runs: VecDeque<(u64, u64)>,
+    /// How many were left out before the first run that is known.
+    forgotten: Option<(u64, u64)>,
+    newest: u64,
+}
+
+/// Runs of packets left out that are known: for packets that come late. One a picture and size: some seconds.
+const RUNS_MAX: usize = 512;
+
+impl LeftOut {
+    fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Adds one; false where those after it have gone already.
+    fn add(&mut self, seq: u64) -> bool {
+        if seq <= self.newest {
+            return false;
+        }
+        self.newest = seq;
+        match self.runs.back_mut() {
+            Some((last, count)) if *last + 1 == seq => (*last, *count) = (seq, *count + 1),
+            _ => {
+                if self.runs.len() >= RUNS_MAX {
+                    self.forgotten = self.runs.pop_front();
+                }
+                let count = self.runs.back().or(self.forgotten.as_ref()).map_or(0, |(_, count)| *count);
+                self.runs.push_back((seq, count + 1));
+            }
+        }
+        true
+    }
+
+    /// How many before a packet that goes were left out; none where that is no longer known.
+    fn before(&mut self, seq: u64) -> Option<u64> {
+        self.newest = self.newest.max(seq);
+        let run = self.runs.iter().rev().find(|(last, _)| *last < seq).or(self.forgotten.as_ref());
+        match run {
+            Some((last, count)) => (*last < seq).then_some(*count),
+            None => Some(0),
+        }
     }
 }
 

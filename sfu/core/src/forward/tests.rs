@@ -2,6 +2,10 @@
 
 use super::testing::packet;
 use super::*;
+use crate::descriptor::Point;
+use crate::descriptor::describe::Mode;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
 use str0m::format::CodecConfig;
 
 fn slot() -> (Slot, CodecConfig) {
@@ -59,10 +63,10 @@ fn c7_a_slot_changes_its_layer_at_a_key_frame_and_the_old_one_flows_until_then()
     slot.point_at(Some((carried, &config, 3)), &config, &[96.into()]);
     let of = |layer, seq, time, at_ms, key| Packet { layer, ..packet(seq, time, at_ms, key) };
     assert_eq!(numbers(&mut slot, &of(0, 1, 0, 0, true)), Err(Skip::Layer), "nothing before it is aimed");
-    assert!(slot.aim(Some(0)));
+    assert!(slot.aim(Some(0), false));
     assert_eq!(numbers(&mut slot, &of(2, 9, 0, 0, true)), Err(Skip::Layer));
     assert_eq!(numbers(&mut slot, &of(0, 100, 1_000, 0, true)), Ok((1, 1_000)));
-    assert!(slot.aim(Some(2)));
+    assert!(slot.aim(Some(2), false));
     assert_eq!((slot.layers(), slot.awaits_keyframe()), ([Some(0), Some(2)], Some(2)));
     assert_eq!(numbers(&mut slot, &of(2, 40_000, 777, 33, false)), Err(Skip::Keyframe));
     assert_eq!(numbers(&mut slot, &of(0, 101, 4_000, 33, false)), Ok((2, 4_000)), "the old one flows");
@@ -71,12 +75,12 @@ fn c7_a_slot_changes_its_layer_at_a_key_frame_and_the_old_one_flows_until_then()
     assert_eq!(numbers(&mut slot, &of(0, 102, 7_000, 66, false)), Err(Skip::Layer), "and no longer");
     assert_eq!(numbers(&mut slot, &of(2, 40_007, 5, 66, false)), Ok((4, 4_000 + 2_970)));
     // A key frame of the same moment as the newest picture is still a picture of its own.
-    assert!(slot.aim(Some(1)));
+    assert!(slot.aim(Some(1), false));
     assert_eq!(numbers(&mut slot, &of(1, 8, 0, 66, true)), Ok((5, 4_000 + 2_970 + 90)));
-    assert!(slot.aim(None));
+    assert!(slot.aim(None, false));
     assert_eq!(numbers(&mut slot, &of(1, 9, 9, 99, true)), Err(Skip::Layer), "paused");
-    assert!(slot.aim(Some(1)));
-    assert!(!slot.aim(Some(1)));
+    assert!(slot.aim(Some(1), false));
+    assert!(!slot.aim(Some(1), false));
     assert_eq!(numbers(&mut slot, &of(1, 10, 9, 99, false)), Err(Skip::Keyframe), "after a pause too");
     assert_eq!(numbers(&mut slot, &of(1, 11, 9, 166, true)), Ok((6, 4_000 + 2_970 + 90 + 9_000)));
 }
@@ -131,4 +135,89 @@ fn red_stays_red_for_those_who_take_it_and_is_unwrapped_for_the_others() {
         primary.contains(&format!("payload: {block:?}")) && primary.contains(&format!("pt: Pt({})", *opus)),
         "{primary}"
     );
+}
+
+/// A stream of three sizes and three rates, of two packets a frame, as it would come over a network that loses nothing.
+fn stream(pictures: usize) -> Vec<Packet> {
+    let mode = Mode::new(3, 3, false);
+    let (mut packets, mut structure) = (Vec::new(), None);
+    for picture in 0..pictures {
+        for (at, frame) in mode.picture(picture % 32).iter().enumerate() {
+            for (first, last) in [(true, false), (false, true)] {
+                let opens = frame.key && first && at == 0;
+                let number = (picture * 3 + at) as u16;
+                let said = mode.descriptor(frame, number, (first, last), opens, None);
+                let descriptor = Descriptor::read(&said, structure.as_deref()).unwrap();
+                structure = descriptor.attached.clone().or(structure);
+                let (seq, time) = (1_000 + packets.len() as u64, picture as u32 * 3_000);
+                let marker = last && at == 2;
+                let of = packet(seq, time, picture as u64 * 33, opens);
+                packets.push(Packet { marker, descriptor: Some(descriptor), ..of });
+            }
+        }
+    }
+    packets
+}
+
+/// A slot that is aimed at a point of such a stream.
+fn aimed(spatial: u8, temporal: u8) -> Slot {
+    let (mut slot, config) = slot();
+    point(&mut slot, 0, &config);
+    slot.aim(Some(index_of(Point { spatial, temporal })), true);
+    slot
+}
+
+#[test]
+fn c7_what_is_left_out_of_a_stream_of_layers_closes_up() {
+    let mut slot = aimed(0, 2);
+    let given: Vec<_> = stream(4).iter().filter_map(|packet| numbers(&mut slot, packet).ok()).collect();
+    assert_eq!(given.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), (1..=8).collect::<Vec<_>>());
+    // Of the fifth picture a packet that goes is lost, and one that does not; both come when the sixth has begun.
+    let packets = stream(6);
+    for at in [25, 27, 28, 29, 30] {
+        numbers(&mut slot, &packets[at]).ok();
+    }
+    assert_eq!(numbers(&mut slot, &packets[31]).unwrap().0, 13, "two numbers are open");
+    let empty = slot.forward(&packets[26]).unwrap().0;
+    assert!(format!("{empty:?}").contains("payload: []"), "{empty:?}");
+    assert_eq!(numbers(&mut slot, &packets[24]).unwrap().0, 9, "and what was lost finds its place");
+}
+
+#[test]
+fn c7_the_last_packet_of_the_largest_size_that_goes_has_the_marker() {
+    for spatial in 0..3 {
+        let mut slot = aimed(spatial, 2);
+        let went = stream(5).into_iter().filter_map(|packet| Some((slot.forward(&packet).ok()?.0, packet)));
+        for (write, packet) in went {
+            let descriptor = packet.descriptor.unwrap();
+            let ends = descriptor.last && descriptor.layer.spatial == spatial;
+            assert!(format!("{write:?}").contains(&format!("marker: {ends}")), "{write:?}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn c7_numbers_of_a_stream_of_layers_are_given_once_and_in_order_whatever_comes_late(
+        late in prop::collection::vec((0..400usize, 1..60usize), 0..80),
+        lost in prop::collection::vec(0..400usize, 0..40),
+        aims in prop::collection::vec((0..400usize, 0..3u8, 0..3u8), 0..12),
+    ) {
+        let packets = stream(66);
+        let mut order: Vec<(usize, usize)> = (0..packets.len()).map(|at| (at * 10, at)).collect();
+        late.iter().for_each(|(at, by)| order[*at % packets.len()].0 += by * 10);
+        order.sort_unstable();
+        let mut slot = aimed(1, 2);
+        let mut given: BTreeMap<u64, u64> = BTreeMap::new();
+        for (step, (_, at)) in order.into_iter().enumerate() {
+            for (_, spatial, temporal) in aims.iter().filter(|(when, ..)| *when == step) {
+                slot.aim(Some(index_of(Point { spatial: *spatial, temporal: *temporal })), true);
+            }
+            if !lost.contains(&at) && let Ok((seq, _)) = numbers(&mut slot, &packets[at]) {
+                prop_assert!(given.insert(packets[at].seq, seq).is_none());
+            }
+        }
+        let ours: Vec<u64> = given.into_values().collect();
+        prop_assert!(ours.windows(2).all(|pair| pair[0] < pair[1]), "{ours:?}");
+    }
 }

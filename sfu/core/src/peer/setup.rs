@@ -1,6 +1,7 @@
 //! How a peer's WebRTC stack is set up: what all peers share, and what its offer decides.
 
 use super::{Credentials, RTX_SLOT_PACKETS_MIN};
+use crate::descriptor;
 use crate::error::ConnectError;
 use crate::limits::Limits;
 use crate::offer::Offer;
@@ -76,7 +77,8 @@ pub(super) fn rtc_config(new: &NewPeer<'_>, offer: &Offer) -> RtcConfig {
         .set_extension(3, Extension::RtpMid)
         .set_extension(4, Extension::VideoOrientation)
         .set_extension(6, Extension::RtpStreamId)
-        .set_extension(7, Extension::RepairedRtpStreamId);
+        .set_extension(7, Extension::RepairedRtpStreamId)
+        .set_extension(8, Extension::with_serializer(descriptor::URI, descriptor::Serializer));
     if !offer.has_transport_feedback {
         config = config.set_extension(5, Extension::AbsoluteSendTime);
     }

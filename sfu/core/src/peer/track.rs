@@ -3,6 +3,8 @@
 //! Layers are told apart by their `rid` and listed as the offer lists them, the smallest first. How high their pictures are
 //! is taken from VP8 key frames; what is not known is taken to be half of the next larger one, the largest 720.
 
+use super::scalable::Scalable;
+use crate::descriptor::{Descriptor, Raw};
 use crate::event::Source;
 use crate::forward::{Ahead, Packet};
 use crate::kept::Kept;
@@ -10,13 +12,17 @@ use crate::keyframe::KeyframeGate;
 use crate::quality::StreamFigures;
 use crate::shard::{LayerOf, Wanted};
 use crate::speakers::Voice;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use str0m::media::{MediaKind, Mid, Rid};
 
 /// Layers of one source. Browsers send three; each costs its bits at the publisher's uplink.
 pub(crate) const LAYERS_MAX: usize = 3;
 /// How high a picture is taken to be in its largest layer while nobody says so.
-const HEIGHT_ASSUMED: u32 = 720;
+pub(super) const HEIGHT_ASSUMED: u32 = 720;
+/// A layer of which nothing has come for so long is gone: its publisher has not the bandwidth for it. Lower falls back to a
+/// smaller one sooner; below the distance of two pictures every slow camera would seem to be gone.
+pub(super) const LAYER_GONE_AFTER: Duration = Duration::from_millis(600);
 /// A layer's height changes no more often: each change is a look at the slots of all who get it.
 const HEIGHT_HOLDS: Duration = Duration::from_secs(1);
 /// Nothing has come of a picture for so long: it has paused, as a camera that is turned off. What was kept of it is not shown any
@@ -24,7 +30,8 @@ const HEIGHT_HOLDS: Duration = Duration::from_secs(1);
 const PAUSED_AFTER: Duration = Duration::from_secs(1);
 /// What pictures take before they have been measured, by their height: what browsers send. Lower grants at first what has to
 /// be taken back, higher holds back what would fit.
-const BITRATES_ASSUMED_BPS: [(u32, u64); 4] = [(200, 150_000), (400, 500_000), (800, 1_700_000), (u32::MAX, 3_500_000)];
+pub(super) const BITRATES_ASSUMED_BPS: [(u32, u64); 4] =
+    [(200, 150_000), (400, 500_000), (800, 1_700_000), (u32::MAX, 3_500_000)];
 
 /// A source that the peer publishes.
 #[derive(Debug)]
@@ -68,6 +75,8 @@ pub(crate) struct Layer {
     /// Over the last few, while it came.
     usual_bps: u64,
     pub(crate) figures: StreamFigures,
+    /// It is a stream of layers itself, as its dependency descriptors say.
+    pub(super) scalable: Option<Box<Scalable>>,
 }
 
 impl Layer {
@@ -91,6 +100,17 @@ impl Layer {
             }
         }
         self.keeps = goes_on.then_some(packet.rtp_time);
+    }
+
+    /// Reads what a packet's dependency descriptor says, given its payload's size. Whether that changes what there is to choose from.
+    pub(super) fn read(&mut self, now: Instant, raw: &Raw, bytes: usize) -> (Option<Descriptor>, bool) {
+        let known = self.scalable.as_ref().map(|of| of.structure());
+        let Some(descriptor) = Descriptor::read(raw.bytes(), known) else { return (None, false) };
+        if let (None, Some(structure)) = (&self.scalable, &descriptor.attached) {
+            self.scalable = Some(Box::new(Scalable::new(Arc::clone(structure))));
+        }
+        let news = self.scalable.as_mut().is_some_and(|of| of.comes(now, &descriptor, bytes));
+        (Some(descriptor), news)
     }
 
     /// A packet has come. Whether that ends a pause.
@@ -128,8 +148,24 @@ impl Track {
         Self { mid, kind, source, listed: false, voice, wanted, layers, capped: false }
     }
 
-    pub(crate) fn is_simulcast(&self) -> bool {
-        self.layers.len() > 1
+    /// It comes in layers to choose from.
+    pub(crate) fn is_layered(&self) -> bool {
+        self.layers.len() > 1 || self.scalable().is_some()
+    }
+
+    /// It is one stream of layers.
+    pub(crate) fn scalable(&self) -> Option<&Scalable> {
+        let [layer] = &self.layers[..] else { return None };
+        layer.scalable.as_deref().filter(|of| of.has_choice())
+    }
+
+    /// What one who shows its pictures `max_height` high may get, the smallest first, and what each takes: layers, or the points of
+    /// one stream of layers.
+    pub(crate) fn steps(&self, max_height: u32) -> Vec<(usize, u64)> {
+        match self.scalable() {
+            Some(of) => of.ladder(max_height),
+            None => self.ladder(max_height).into_iter().map(|layer| (layer, self.needs_bps(layer))).collect(),
+        }
     }
 
     /// The layer of a `rid`.

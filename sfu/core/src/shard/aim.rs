@@ -15,6 +15,8 @@ const SOUND_BPS: u64 = 50_000;
 struct Candidate {
     slot: usize,
     ladder: Vec<usize>,
+    /// They are points of one stream of layers.
+    is_svc: bool,
     ask: Ask,
 }
 
@@ -32,7 +34,7 @@ impl Shard {
                 self.counters.pictures_paused += u64::from(paused);
             }
             let layer = granted.and_then(|size| candidate.ladder.get(size).copied());
-            room::aim(&mut self.peers, place, candidate.slot, layer);
+            room::aim(&mut self.peers, place, candidate.slot, layer, candidate.is_svc);
         }
         self.want_awaited_keyframes(now, place);
         self.want_more(now, place);
@@ -46,15 +48,14 @@ impl Shard {
         pictures.sort_by_key(|(index, slot, carried)| (carried.source != Source::Screen, slot.importance, *index));
         let candidate = |(index, slot, carried): (usize, &Slot, Carried)| {
             let track = self.peers.get(carried.place)?.tracks.get(carried.track)?;
-            let ladder = track.ladder(slot.max_height);
-            let [flows, awaited] = slot.layers();
-            let had = awaited.or(flows);
+            let (ladder, needs_bps): (Vec<usize>, Vec<u64>) = track.steps(slot.max_height).into_iter().unzip();
+            let had = slot.aimed();
             // One that is no longer among them was too large or has gone: what it had is then the nearest there is.
             let before = had.map(|had| ladder.iter().position(|layer| *layer == had).unwrap_or(ladder.len()));
             // A camera that is off takes nothing from the others.
-            let sizes_bps =
-                ladder.iter().map(|layer| if track.comes() { track.needs_bps(*layer) } else { 0 }).collect();
-            Some(Candidate { slot: index, ladder, ask: Ask { sizes_bps, before, paused: slot.paused } })
+            let sizes_bps = if track.comes() { needs_bps } else { vec![0; ladder.len()] };
+            let is_svc = track.scalable().is_some();
+            Some(Candidate { slot: index, ladder, is_svc, ask: Ask { sizes_bps, before, paused: slot.paused } })
         };
         pictures.into_iter().filter_map(candidate).collect()
     }

@@ -94,7 +94,7 @@ impl Shard {
     /// Whether it is in a call of two whose pictures come in one size each.
     pub(super) fn is_plain_pair(&self, place: usize) -> bool {
         let room = self.peers.get(place).and_then(|peer| self.rooms.get(&peer.room));
-        let is_plain = |place| self.peers.get(place).is_some_and(|peer| !peer.tracks.iter().any(Track::is_simulcast));
+        let is_plain = |place| self.peers.get(place).is_some_and(|peer| !peer.tracks.iter().any(Track::is_layered));
         room.is_some_and(|room| room.is_pair() && room.admitted(&self.peers).all(is_plain))
     }
 

@@ -1,11 +1,14 @@
 //! Calls through the core in virtual time, over good and bad networks. Every seed that failed stays here.
 
 mod bandwidth;
+mod describe;
 mod groups;
 mod kept;
 mod networks;
 mod pipe;
+mod scalable;
 mod simulcast;
+mod svc;
 mod views;
 mod world;
 

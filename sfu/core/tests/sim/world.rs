@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "the harness of tests: what can't be is a failed test")]
 
 use crate::pipe::Pipe;
+pub(crate) use crate::pipe::{Link, Rng};
+use crate::scalable::{Described, Stream};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::SocketAddr;
@@ -22,39 +24,6 @@ const SERVER: ([u8; 4], u16) = ([10, 0, 0, 1], 5_000);
 fn epoch() -> Instant {
     static EPOCH: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     *EPOCH.get_or_init(Instant::now)
-}
-
-/// A small generator of our own: the same seed gives the same numbers on every machine and in every version.
-#[derive(Clone, Debug)]
-pub(crate) struct Rng(u64);
-
-impl Rng {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn chance(&mut self, part: f64) -> bool {
-        ((self.next() >> 11) as f64) < part * (1u64 << 53) as f64
-    }
-}
-
-/// What the network does to a datagram.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Link {
-    pub(crate) loss: f64,
-    pub(crate) duplicates: f64,
-    pub(crate) delay: Duration,
-    /// Up to this much more, each datagram for itself: what is later may arrive earlier.
-    pub(crate) jitter: Duration,
-}
-
-impl Link {
-    pub(crate) const CLEAN: Self =
-        Self { loss: 0.0, duplicates: 0.0, delay: Duration::from_millis(10), jitter: Duration::ZERO };
 }
 
 struct InFlight {
@@ -83,6 +52,7 @@ pub(crate) struct Heard {
     /// It begins a picture, and is of a picture that needs no other.
     pub(crate) first: bool,
     pub(crate) key: bool,
+    pub(crate) described: Option<Described>,
 }
 
 /// The sizes of a simulcast camera: id, height, and packets a picture, thirty times a second: 120, 480
@@ -112,19 +82,25 @@ pub(crate) struct Client {
     /// Whether its camera comes in layers, and which of them it does not send.
     pub(crate) simulcast: bool,
     pub(crate) layers_off: [bool; 3],
+    /// Its camera comes as one stream of layers.
+    pub(crate) scalable: Option<Stream>,
+    /// Its pictures are H.264.
+    pub(crate) h264: bool,
     /// Its way from the server, if it is narrow.
     pub(crate) downlink: Option<Pipe>,
-    sends: Vec<(Mid, MediaKind)>,
+    pub(crate) sends: Vec<(Mid, MediaKind)>,
     /// Of the sound, then of each layer.
-    seqs: [u64; 4],
-    numbers: [u64; 4],
+    pub(crate) seqs: [u64; 4],
+    pub(crate) numbers: [u64; 4],
     next_audio: Instant,
     next_video: Instant,
-    keyframes_wanted: [bool; 3],
+    pub(crate) keyframes_wanted: [bool; 3],
     pub(crate) keyframes_sent: u32,
     pub(crate) sending: bool,
     pub(crate) connected: u32,
     pub(crate) heard: Vec<Heard>,
+    /// Numbers of packets without payload.
+    pub(crate) empty: Vec<u64>,
     /// When anything but STUN came, and how much of it, by what.
     pub(crate) packets: Vec<(u64, Protocol)>,
     /// The RTP packet that it sent last.
@@ -176,7 +152,7 @@ impl World {
             events: Vec::new(),
             trace: Vec::new(),
             ways: Vec::new(),
-            rng: Rng(seed),
+            rng: Rng::new(seed),
             flights: BinaryHeap::new(),
             in_flight: std::collections::HashMap::new(),
             sent: 0,
@@ -400,6 +376,8 @@ impl Client {
             sends: Vec::new(),
             simulcast: false,
             layers_off: [false; 3],
+            scalable: None,
+            h264: false,
             downlink: None,
             seqs: [100, 5_000, 7_000, 400],
             numbers: [0; 4],
@@ -410,6 +388,7 @@ impl Client {
             sending: false,
             connected: 0,
             heard: Vec::new(),
+            empty: Vec::new(),
             wake_at: now,
         }
     }
@@ -471,6 +450,10 @@ impl Client {
         }
         if now >= self.next_video {
             self.next_video += Duration::from_millis(33);
+            if self.scalable.is_some() {
+                self.write_scalable(now, ((now - epoch).as_millis() * 90) as u32);
+                return;
+            }
             let layers = if self.simulcast { &LAYERS[..] } else { &[("", 0, 6)] };
             for (layer, &(_, height, parts)) in layers.iter().enumerate() {
                 if self.layers_off[layer] {
@@ -485,6 +468,8 @@ impl Client {
                     let first = 0x80 | if part == 0 { 0x10 } else { 0 };
                     let [high, low] = picture.to_be_bytes();
                     let size = height.to_le_bytes();
+                    let nal = if key && part == 0 { 0x67 } else { 0x41 };
+                    let first = if self.h264 { nal } else { first };
                     let descriptor = [first, 0x80, high, low, u8::from(!key), 0, 0, 0x9d, 0x01, 0x2a, 0, 1];
                     let head = [&descriptor[..], &size].concat();
                     self.write(now, 1 + layer, time, part + 1 == parts, &head);
@@ -560,6 +545,9 @@ impl Client {
                     let of = |layer: &(&str, u16, u8)| request.rid == Some(Rid::from(layer.0));
                     self.keyframes_wanted[LAYERS.iter().position(of).unwrap_or(0)] = true;
                 }
+                Output::Event(Event::RtpPacket(packet)) if packet.payload.is_empty() => {
+                    self.empty.push(*packet.seq_no);
+                }
                 Output::Event(Event::RtpPacket(packet)) => {
                     let video = packet.payload.len() > 100;
                     let at = if video { PICTURE_HEAD } else { 0 };
@@ -571,8 +559,22 @@ impl Client {
                     let (seq, time) = (*packet.seq_no, packet.header.timestamp);
                     let layer = usize::from(packet.payload[at + 16]);
                     let picture = u16::from_be_bytes([packet.payload[2], packet.payload[3]]) & 0x7fff;
+                    let described = Described::of(&packet, at + 17);
                     let (first, key) = (packet.payload[0] & 0x10 != 0, packet.payload[4] & 1 == 0);
-                    self.heard.push(Heard { at_ms, kind, seq, time, number, from, mid, layer, picture, first, key });
+                    self.heard.push(Heard {
+                        at_ms,
+                        kind,
+                        seq,
+                        time,
+                        number,
+                        from,
+                        mid,
+                        layer,
+                        picture,
+                        first,
+                        key,
+                        described,
+                    });
                 }
                 Output::Event(_) => {}
             }

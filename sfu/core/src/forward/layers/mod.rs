@@ -2,10 +2,14 @@
 
 mod simulcast;
 mod single;
+mod svc;
 
 use super::Packet;
 use simulcast::Simulcast;
 use single::Single;
+use svc::Svc;
+
+pub(crate) use svc::index_of;
 
 /// What a slot does with a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +22,8 @@ pub(super) enum Verdict {
     Awaits,
     /// It is of a layer that the slot does not take.
     Other,
+    /// The same, of a stream that the slot takes a part of: what follows closes up.
+    LeftOut,
 }
 
 /// A slot's way with the layers of what it carries.
@@ -29,6 +35,23 @@ trait Strategy {
     fn restart(&mut self);
     /// The layer that flows, and the one that is waited for.
     fn layers(&self) -> [Option<usize>; 2];
+    /// What it is aimed at.
+    fn aimed(&self) -> Option<usize> {
+        let [flows, awaited] = self.layers();
+        awaited.or(flows)
+    }
+    /// The layer of which a key frame would let it go on, or do better.
+    fn awaits(&self) -> Option<usize> {
+        self.layers()[1]
+    }
+    /// Whether a packet that goes ends its picture.
+    fn ends(&self, packet: &Packet) -> bool {
+        packet.marker
+    }
+    /// Of a picture that is shown while it waits: whether this packet would go, and end the picture.
+    fn shows(&self, packet: &Packet) -> Option<bool> {
+        Some(packet.marker)
+    }
 }
 
 /// The strategies there are.
@@ -36,6 +59,7 @@ trait Strategy {
 pub(super) enum Layers {
     Single(Single),
     Simulcast(Simulcast),
+    Svc(Svc),
 }
 
 impl Layers {
@@ -47,6 +71,7 @@ impl Layers {
         match self {
             Self::Single(single) => single,
             Self::Simulcast(simulcast) => simulcast,
+            Self::Svc(svc) => svc,
         }
     }
 
@@ -54,6 +79,7 @@ impl Layers {
         match self {
             Self::Single(single) => single,
             Self::Simulcast(simulcast) => simulcast,
+            Self::Svc(svc) => svc,
         }
     }
 
@@ -62,11 +88,39 @@ impl Layers {
         match self {
             Self::Single(single) => single.select(packet, is_video),
             Self::Simulcast(simulcast) => simulcast.select(packet, is_video),
+            Self::Svc(svc) => svc.select(packet, is_video),
         }
     }
 
-    pub(super) fn aim(&mut self, layer: Option<usize>) {
+    /// Aims at a layer; at a point ([`index_of`]) where the source is one stream of layers.
+    pub(super) fn aim(&mut self, layer: Option<usize>, is_svc: bool) {
+        // A source becomes another kind with a key frame, which then begins.
+        match self {
+            Self::Single(_) if is_svc => *self = Self::Svc(Svc::default()),
+            Self::Svc(_) if !is_svc => *self = Self::Single(Single::default()),
+            _ => {}
+        }
         self.strategy_mut().aim(layer);
+    }
+
+    /// See [`Strategy::ends`]. Every packet that goes comes by here.
+    pub(super) fn ends(&self, packet: &Packet) -> bool {
+        match self {
+            Self::Single(_) | Self::Simulcast(_) => packet.marker,
+            Self::Svc(svc) => svc.ends(packet),
+        }
+    }
+
+    pub(super) fn shows(&self, packet: &Packet) -> Option<bool> {
+        self.strategy().shows(packet)
+    }
+
+    pub(super) fn aimed(&self) -> Option<usize> {
+        self.strategy().aimed()
+    }
+
+    pub(super) fn awaits(&self) -> Option<usize> {
+        self.strategy().awaits()
     }
 
     pub(super) fn restart(&mut self) {
