@@ -1,11 +1,12 @@
 //! Whether a caller reaches someone: who they are, and whether they want to hear of this caller, or of anyone, now.
 
 use crate::entity::{block, user};
+use crate::reception::failure;
 use crate::users::now_ms;
 use crate::{AccessChange, Directory, Error, Result, User};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::OnConflict,
+    sea_query::OnConflict, sqlx,
 };
 use tertulia_common::UserId;
 
@@ -20,7 +21,21 @@ pub struct CalleeFacts {
     pub do_not_disturb: bool,
 }
 
+/// `?1`: whom; `?2`: who asks.
+const REACHED: &str = r#"
+    SELECT EXISTS (SELECT 1 FROM block AS b WHERE b."user" = u.id AND b.blocked = ?2)
+    FROM "user" AS u WHERE u.id = ?1 AND u.deleted_at IS NULL"#;
+
 impl Directory {
+    /// Whether `to` has blocked `from`. None: there is nobody of this id (any longer).
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn has_blocked(&self, to: &UserId, from: &UserId) -> Result<Option<bool>> {
+        let found = sqlx::query_scalar(REACHED).bind(to.as_str()).bind(from.as_str());
+        Ok(found.fetch_optional(self.db.get_sqlite_connection_pool()).await.map_err(failure)?)
+    }
+
     /// Whom a call is for, as this caller reaches them. None: there is nobody of this id (any longer).
     ///
     /// # Errors

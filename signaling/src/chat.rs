@@ -22,7 +22,7 @@ use groups::Groups;
 use reach::Reach;
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, Weak};
-use tertulia_chat::engine::{Delivery, Engine, Outlet, Reader, Rejected};
+use tertulia_chat::engine::{Delivery, Engine, Outlet, Reader, Rejected, SLOTS};
 use tertulia_chat_core::{
     ClientId, ConversationId, Entry, Event, GapReason, Item, Position, Receipt, Refusal, Sent, Seq, Submit, To,
 };
@@ -91,13 +91,13 @@ struct Mail {
     session: Weak<Session>,
 }
 
+// A delivery is encoded once a codec.
+const _: () = assert!(SLOTS == Codec::ALL.len());
+
 impl Outlet for Mail {
     fn deliver(&self, delivery: &Arc<Delivery>) {
         let Some(session) = self.session.upgrade() else { return };
-        let slot = match session.who.codec {
-            Codec::Json => &delivery.slots[0],
-            Codec::Msgpack => &delivery.slots[1],
-        };
+        let slot = &delivery.slots[session.who.codec.index()];
         let encoded = slot.get_or_init(|| encode(delivery, session.who.codec));
         // Written by a newer program, or damaged: the relay has said so.
         if !encoded.is_empty() {

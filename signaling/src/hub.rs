@@ -218,15 +218,11 @@ impl Hub {
     }
 
     fn tell_sessions(&self, sessions: Vec<Arc<Session>>, frame: &ServerFrame) {
-        if sessions.is_empty() {
-            return;
-        }
-        let encoded = Codec::ALL.map(|codec| (codec, Bytes::from(codec.encode_server(frame))));
+        let mut encoded: [Option<Bytes>; Codec::ALL.len()] = Default::default();
         for session in sessions {
-            let bytes = encoded.iter().find(|(codec, _)| *codec == session.who.codec);
-            if let Some((_, bytes)) = bytes {
-                self.count(session.tell_encoded(bytes.clone()));
-            }
+            let codec = session.who.codec;
+            let bytes = encoded[codec.index()].get_or_insert_with(|| codec.encode_server(frame).into());
+            self.count(session.tell_encoded(bytes.clone()));
         }
     }
 

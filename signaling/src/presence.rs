@@ -99,19 +99,16 @@ impl std::fmt::Debug for Attendance {
 /// A frame, encoded once a codec however many get it.
 struct Frame {
     frame: ServerFrame,
-    encoded: [Option<Bytes>; 2],
+    encoded: [Option<Bytes>; Codec::ALL.len()],
 }
 
 impl Frame {
     fn new(frame: ServerFrame) -> Self {
-        Self { frame, encoded: [None, None] }
+        Self { frame, encoded: Default::default() }
     }
 
     fn encoded(&mut self, codec: Codec) -> Bytes {
-        let slot = match codec {
-            Codec::Json => &mut self.encoded[0],
-            Codec::Msgpack => &mut self.encoded[1],
-        };
+        let slot = &mut self.encoded[codec.index()];
         slot.get_or_insert_with(|| codec.encode_server(&self.frame).into()).clone()
     }
 }

@@ -64,7 +64,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, upgrading: Upgrading, codec: Code
 /// Up to the welcome. None: there is none, and the socket is closed.
 async fn begin(shared: Arc<Shared>, upgrading: Upgrading, codec: Codec) -> Option<(Box<Socket>, Box<Welcome>)> {
     let ws = upgrading.done(shared.config.limits.frame_bytes_max as usize).await?;
-    let wire = Wire::new(ws, codec == Codec::Json, shared.metrics.frames_sent.clone());
+    let wire = Wire::new(ws, codec.is_text(), shared.metrics.frames_sent.clone());
     shared.metrics.sockets_opened.inc();
     let greeted = match first_frame(&shared, &wire, codec).await {
         Ok(hello) => hello::greet(&shared, hello, codec).await,
@@ -306,7 +306,10 @@ impl Socket {
             Ok(ClientFrame::Pong(ack)) => self.confirmed(ack, Session::pong),
             Ok(ClientFrame::Ack(ack)) => self.confirmed(ack, Session::acknowledge),
             Ok(ClientFrame::MailboxAck(ack)) => {
-                self.small_frame()?;
+                match ack.received {
+                    Some(received) => self.confirmed(Ack { received }, Session::acknowledge)?,
+                    None => self.small_frame()?,
+                }
                 if let Some(chat) = &self.shared.chat {
                     chat.acknowledge(&self.session, ack);
                 }
@@ -437,7 +440,7 @@ async fn close_ws(wire: &Wire, code: CloseCode) {
 fn payload(codec: Codec, message: &Message) -> Option<&[u8]> {
     match (codec, message) {
         (Codec::Json, Message::Text(text)) => Some(text.as_bytes()),
-        (Codec::Msgpack, Message::Binary(bytes)) => Some(bytes),
+        (Codec::Msgpack | Codec::Compact, Message::Binary(bytes)) => Some(bytes),
         _ => None,
     }
 }

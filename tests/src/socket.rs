@@ -205,6 +205,6 @@ pub(crate) fn encode(codec: Codec, frame: &ClientFrame) -> Message {
     let bytes = codec.encode_client(frame);
     match codec {
         Codec::Json => Message::text(String::from_utf8_lossy(&bytes).into_owned()),
-        Codec::Msgpack => Message::binary(bytes),
+        Codec::Msgpack | Codec::Compact => Message::binary(bytes),
     }
 }

@@ -5,7 +5,8 @@ use std::net::Ipv4Addr;
 use tertulia_common::{CallId, Timestamp};
 use tertulia_signaling_proto::{CallRequest, ClientFrame};
 use tertulia_signaling_proto::{
-    CloseCode, Codec, DeclineReason, ErrorCode, MediaFlags, MediaKind, RequestId, ServerFrame,
+    Caps, CloseCode, Codec, DeclineReason, Drained, ErrorCode, MailboxAck, MediaFlags, MediaKind, RequestId,
+    ServerFrame,
 };
 use tertulia_tests::media::{Line, Peer};
 use tertulia_tests::metrics::rises;
@@ -99,9 +100,13 @@ async fn what_is_no_frame_is_an_error_and_the_socket_stays() -> anyhow::Result<(
             .map(Message::binary)
             .collect();
     binary.push(Message::text("text where binary belongs"));
+    let mut compact = binary.clone();
+    compact.extend(
+        [&[0x81, 0, 0x7f][..], &[0x81, 0xcc, 0xff, 0xc0], &[0x82, 0, 23]].map(|bytes| Message::binary(bytes.to_vec())),
+    );
     let mut text = bad_frames();
     text.push(Message::binary(vec![0x80]));
-    for (codec, frames) in [(Codec::Json, text), (Codec::Msgpack, binary)] {
+    for (codec, frames) in [(Codec::Json, text), (Codec::Msgpack, binary), (Codec::Compact, compact)] {
         let mut socket = Socket::open(&server, codec).await?;
         socket.hello(&token("mallory"), "phone", None).await?;
         ensure!(matches!(socket.next_frame().await?, ServerFrame::Welcome(_)));
@@ -324,6 +329,28 @@ async fn a_subprotocol_that_is_not_spoken_is_refused() -> anyhow::Result<()> {
     for path in ["/v1/nowhere", "/v1/calls/../../etc/passwd", "/v1/calls?limit=0&before=nonsense"] {
         let answer = server.get(path, Some(&token("alice"))).await?;
         ensure!((400..500).contains(&answer.status), "{path}: {answer:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn m3_who_acknowledges_a_mailbox_can_not_have_received_more_frames_than_there_were() -> anyhow::Result<()> {
+    let server = Server::start().await?;
+    let mut socket = Socket::open(&server, Codec::Compact).await?;
+    let caps = Caps { rings: false, call_waiting: false, messages: true };
+    socket.hello_as(&token("mallory"), "phone", None, caps).await?;
+    ensure!(matches!(socket.next_frame().await?, ServerFrame::Welcome(_)));
+    let ServerFrame::Drained(Drained { seq }) = socket.next_frame().await? else { anyhow::bail!("not drained") };
+    for (received, is_bad) in
+        [(Some(1), false), (None, false), (Some(2), true), (Some(u64::MAX), true), (Some(2), false)]
+    {
+        socket.send(&ClientFrame::MailboxAck(MailboxAck { seq, received })).await?;
+        if is_bad {
+            match socket.next_frame().await? {
+                ServerFrame::Error(error) => ensure!(error.error.code == ErrorCode::BadFrame, "{error:?}"),
+                other => anyhow::bail!("{other:?}"),
+            }
+        }
     }
     Ok(())
 }

@@ -182,7 +182,7 @@ async fn calls_of(client: &mut Client) -> anyhow::Result<Vec<(String, u64, CallI
             _ => None,
         };
         let Some(message) = client.expect("a message, or drained", pick).await? else { return Ok(calls) };
-        client.send(ClientFrame::MailboxAck(MailboxAck { seq: message.seq }));
+        client.send(ClientFrame::MailboxAck(MailboxAck { seq: message.seq, received: None }));
         calls.extend(as_call(&message));
     }
 }

@@ -139,7 +139,7 @@ async fn s11_what_waits_and_how_far_what_was_sent_has_come_can_be_looked_at_with
         _ => None,
     });
     let seq = upto.await?;
-    bob.send(ClientFrame::MailboxAck(MailboxAck { seq }));
+    bob.send(ClientFrame::MailboxAck(MailboxAck { seq, received: None }));
     shows(&bot, "?state=delivered", &[(1, "delivered", None)]).await?;
     shows(&bobs, "", &[(2, "pending", None)]).await?;
     let read = MessageRead { id: bob.next_request(), conversation: conversation.clone(), read_upto: 1 };

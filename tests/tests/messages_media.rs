@@ -393,7 +393,7 @@ async fn d5_killed_between_the_grant_and_the_message_nothing_is_lost_and_nothing
         let (message, media, _) = carried(&mut bob).await?;
         ensure!(message.conversation_seq == place as u64 + 1 && media == id(paper)?, "{message:?}");
         ensure!(ben.fetch(paper).await? == *bytes, "a message without its file");
-        bob.send(ClientFrame::MailboxAck(MailboxAck { seq: message.seq }));
+        bob.send(ClientFrame::MailboxAck(MailboxAck { seq: message.seq, received: None }));
     }
     let drained = bob.expect("the end", |frame| matches!(frame, ServerFrame::Drained(_)).then_some(())).await;
     drained.context("a message came twice")

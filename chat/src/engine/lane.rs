@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use tertulia_chat_core::{Item, Position};
 
 /// Forms that readers may keep of a delivery.
-pub const SLOTS: usize = 2;
+pub const SLOTS: usize = 3;
 
 /// An item with its body, for all its readers.
 #[derive(Debug)]

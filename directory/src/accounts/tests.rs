@@ -207,6 +207,7 @@ async fn whom_a_caller_reaches_depends_on_what_the_callee_wants() {
         let CalleeFacts { user, blocked, do_not_disturb } =
             directory.callee(&id("alice"), &id(caller)).await.unwrap().unwrap();
         assert_eq!(user.id, id("alice"));
+        assert_eq!(directory.has_blocked(&id("alice"), &id(caller)).await.unwrap(), Some(blocked));
         (blocked, do_not_disturb)
     };
     assert_eq!(facts("bob").await, (false, false));
@@ -222,9 +223,11 @@ async fn whom_a_caller_reaches_depends_on_what_the_callee_wants() {
     assert_eq!(facts("bob").await, (false, false), "the past does not count");
     assert_eq!(directory.do_not_disturb(&id("alice")).await.unwrap(), None);
     assert_eq!(directory.callee(&id("nobody"), &id("bob")).await.unwrap(), None);
+    assert_eq!(directory.has_blocked(&id("nobody"), &id("bob")).await.unwrap(), None);
     directory.delete_account(&id("alice"), &id("deleted:1")).await.unwrap();
     for gone in ["alice", "deleted:1"] {
         assert_eq!(directory.callee(&id(gone), &id("bob")).await.unwrap(), None);
+        assert_eq!(directory.has_blocked(&id(gone), &id("bob")).await.unwrap(), None);
     }
 }
 

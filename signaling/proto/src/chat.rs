@@ -207,6 +207,10 @@ pub struct MailboxAck {
     /// The `seq` of the last frame that it has kept.
     #[ts(type = "number")]
     pub seq: u64,
+    /// How many frames of the session it has received, as in `ack`: saves one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(type = "number", optional)]
+    pub received: Option<u64>,
 }
 
 /// What had waited has been handed out.

@@ -1,5 +1,7 @@
-//! JSON and MessagePack, from the same types. MessagePack frames are maps with the same field names as the JSON.
+//! JSON and MessagePack, from the same types. MessagePack frames are maps with the same field names as the JSON; in compact ones the
+//! names are numbers ([`crate::compact`]).
 
+use crate::compact::{self, DEPTH_MAX};
 use crate::{ClientFrame, RequestId, ServerFrame};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,8 @@ pub enum Codec {
     Json,
     /// `tertulia.v1.msgpack`: binary frames.
     Msgpack,
+    /// `tertulia.v1.compact`: binary frames, in which names and ids are short.
+    Compact,
 }
 
 /// A frame that could not be read.
@@ -22,14 +26,26 @@ pub enum DecodeError {
     /// Not MessagePack, or not a frame.
     #[error("not a MessagePack frame: {0}")]
     Msgpack(#[from] rmp_serde::decode::Error),
+    /// Not a compact frame.
+    #[error("not a compact frame: {0}")]
+    Compact(#[from] compact::Fault),
 }
 
-/// Nesting that a frame may have; the deepest of ours has 4. Raising it lets a hostile frame use more stack.
-const DEPTH_MAX: usize = 16;
-
 impl Codec {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Json, Self::Msgpack];
+    /// All; where a client offers several, the first.
+    pub const ALL: [Self; 3] = [Self::Json, Self::Msgpack, Self::Compact];
+
+    /// Whether its frames are text.
+    #[must_use]
+    pub fn is_text(self) -> bool {
+        self == Self::Json
+    }
+
+    /// Its place in [`Self::ALL`].
+    #[must_use]
+    pub fn index(self) -> usize {
+        self as usize
+    }
 
     /// The WebSocket subprotocol.
     #[must_use]
@@ -37,6 +53,7 @@ impl Codec {
         match self {
             Self::Json => "tertulia.v1.json",
             Self::Msgpack => "tertulia.v1.msgpack",
+            Self::Compact => "tertulia.v1.compact",
         }
     }
 
@@ -92,17 +109,19 @@ impl Codec {
                 reader.set_max_depth(DEPTH_MAX);
                 Ok(T::deserialize(&mut reader)?)
             }
+            Self::Compact => Self::Msgpack.decode(&compact::unpack(bytes)?),
         }
     }
 
     #[expect(
         clippy::expect_used,
-        reason = "our frames are structs of text, numbers and lists: neither writer can fail on them"
+        reason = "our frames are structs of text, numbers and lists: no writer can fail on them"
     )]
     fn encode<T: Serialize>(self, frame: &T) -> Vec<u8> {
         match self {
             Self::Json => serde_json::to_vec(frame).expect("a frame is JSON"),
             Self::Msgpack => rmp_serde::to_vec_named(frame).expect("a frame is MessagePack"),
+            Self::Compact => compact::pack(&Self::Msgpack.encode(frame)).expect("a frame is MessagePack"),
         }
     }
 }

@@ -15,6 +15,7 @@ mod call_entry;
 mod chat;
 mod client;
 mod codec;
+pub mod compact;
 mod conference;
 mod content;
 mod error;

@@ -82,11 +82,11 @@ impl Reach {
             return Ok(withheld);
         }
         let changes = self.0.lock().changes;
-        let facts = directory.callee(to, from).await.map_err(|error| {
+        let blocked = directory.has_blocked(to, from).await.map_err(|error| {
             tracing::error!(%error, "the directory did not say who is written to");
             ErrorCode::Internal
         })?;
-        let withheld = facts.ok_or(ErrorCode::UnknownUser)?.blocked;
+        let withheld = blocked.ok_or(ErrorCode::UnknownUser)?;
         let mut state = self.0.lock();
         if state.changes == changes {
             state.keep(pair, (now + KEPT_FOR, withheld));

@@ -851,6 +851,8 @@ export type Lookup = {
 export type MailboxAck = {
   /** The `seq` of the last frame that it has kept. */
   seq: number;
+  /** How many frames of the session it has received, as in `ack`: saves one. */
+  received?: number;
 };
 
 /** A picture, video, sound or file, as its owner and those it is shared with see it. */
@@ -1630,6 +1632,7 @@ export type WireError = {
 export const SUBPROTOCOLS = {
   json: "tertulia.v1.json",
   msgpack: "tertulia.v1.msgpack",
+  compact: "tertulia.v1.compact",
 } as const;
 
 /** Why the server closes a socket. 4000 to 4499: connect again and resume. 4500 to 4999: do not. */

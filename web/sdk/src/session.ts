@@ -152,9 +152,11 @@ export class Session extends Emitter<SessionEvents> {
     });
   }
 
-  /** Says something that has no answer. Without a socket it is lost. */
+  /** Says something that has no answer, and how much was received with it. Without a socket it is lost. */
   tell(frame: { type: "mailbox.ack" } & MailboxAck): void {
-    if (this.#welcomed) this.#send(frame);
+    if (!this.#welcomed) return;
+    this.#acked = this.#received;
+    this.#send({ ...frame, received: this.#received });
   }
 
   /** Something is wrong with the network: asks whether the socket is alive, and replaces it soon if it does not answer. */

@@ -143,7 +143,7 @@ fn person(number: usize) -> anyhow::Result<Recipient> {
 }
 
 async fn comes(server: &Server, number: usize, start: Instant, counted: &Arc<Counted>) -> anyhow::Result<User> {
-    let mut socket = Socket::open(server, Codec::Msgpack).await?;
+    let mut socket = Socket::open(server, Codec::Compact).await?;
     let caps = Caps { rings: false, call_waiting: false, messages: true };
     socket.hello_as(&token(&name(number)), "phone", None, caps).await?;
     match socket.next_frame().await? {
@@ -225,7 +225,10 @@ impl Client {
 
     async fn acknowledges(&mut self) -> anyhow::Result<()> {
         (self.owes, self.figures) = (0, 0);
-        Ok(self.socket.send(&ClientFrame::MailboxAck(MailboxAck { seq: self.upto })).await?)
+        Ok(self
+            .socket
+            .send(&ClientFrame::MailboxAck(MailboxAck { seq: self.upto, received: Some(self.received) }))
+            .await?)
     }
 
     async fn writes(&mut self, to: Recipient) -> anyhow::Result<()> {

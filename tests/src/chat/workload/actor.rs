@@ -461,7 +461,7 @@ impl Actor {
         if upto > self.acknowledged {
             self.acknowledged = upto;
             self.note(What::Acknowledges { upto });
-            self.say(ClientFrame::MailboxAck(MailboxAck { seq: upto })).await;
+            self.say(ClientFrame::MailboxAck(MailboxAck { seq: upto, received: None })).await;
         }
     }
 

@@ -8,6 +8,7 @@ use crate::{Error, HEADER, examples, groups, messages, push, schema, uploads};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use tertulia_signaling_proto::compact::{KEYS, TYPES};
 use tertulia_signaling_proto::{CloseCode, Codec, ErrorCode};
 
 const CRATE_DOCS: &str = include_str!("../../lib.rs");
@@ -179,20 +180,42 @@ pub(crate) fn render() -> Result<String, Error> {
     page.frames(&mut out, "What the server sends", &server, &received)?;
     page.types(&mut out)?;
     errors(&mut out)?;
+    compact_frames(&mut out)?;
     Ok(out)
+}
+
+/// How compact frames differ, and their numbers.
+fn compact_frames(out: &mut String) -> Result<(), Error> {
+    write!(
+        out,
+        "## Compact frames\n\n\
+         A frame of `{}` is a MessagePack frame in which\n\n\
+         - a field's name may be a number: its place, from 0, in the first list below;\n\
+         - a `type` may be a number: its place in the second;\n\
+         - a UUID (36 characters, lower case) may be `bin 8` with its 16 bytes;\n\
+         - 32 lower-case hex digits may be an extension of type 1 with their 16 bytes (`fixext 16`).\n\n\
+         Numbers are a positive fixint or `uint 8`. The server writes whatever it can so, and reads both forms. The lists never change:\n\
+         names that came later are text.\n\n",
+        Codec::Compact.subprotocol()
+    )?;
+    for names in [&KEYS[..], &TYPES[..]] {
+        writeln!(out, "```json\n{}\n```\n", serde_json::to_string(names)?)?;
+    }
+    Ok(())
 }
 
 fn opening(out: &mut String) -> Result<(), Error> {
     let json = Codec::Json.subprotocol();
     let msgpack = Codec::Msgpack.subprotocol();
+    let compact = Codec::Compact.subprotocol();
     write!(
         out,
         "Everything is under `/v1`. A token says who is calling: `Authorization: Bearer` in HTTP, `hello.token` on the WebSocket.\n\
          An account's device gets its token from `POST /v1/register/verify` or by being linked; it is good until it is revoked.\n\
          An app with users of its own makes tokens (JWT) with its API key, HS256 or EdDSA: `kid` or `iss` is the key's id, `sub` the user's id,\n\
          `exp` is required, `name` is what others see. `tertulia token --user alice` makes one by hand.\n\n\
-         **The socket** is `GET /v1/ws` with the subprotocol `{json}` (text frames) or `{msgpack}` (binary frames:\n\
-         MessagePack maps with the same field names). Frames are objects with a `type`. Unknown fields are ignored, so that\n\
+         **The socket** is `GET /v1/ws` with the subprotocol `{json}` (text frames), `{msgpack}` (binary frames:\n\
+         MessagePack maps with the same field names) or `{compact}` (binary frames of a third of their size: see the end). Frames are objects with a `type`. Unknown fields are ignored, so that\n\
          fields can be added; ignore what you do not know, too, frames of unknown types included. The first frame is `hello`,\n\
          its answer `welcome`. The server sends `ping` every `welcome.heartbeat_s` seconds, answer with `pong`.\n\n"
     )?;

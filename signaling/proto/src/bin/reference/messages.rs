@@ -136,7 +136,7 @@ pub(crate) fn client() -> Vec<ClientFrame> {
             conversation: CONVERSATION.to_owned(),
             read_upto: 12,
         }),
-        ClientFrame::MailboxAck(MailboxAck { seq: 5_012 }),
+        ClientFrame::MailboxAck(MailboxAck { seq: 5_012, received: Some(37) }),
     ]
 }
 

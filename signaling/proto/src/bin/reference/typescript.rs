@@ -100,6 +100,7 @@ fn constants(out: &mut String) -> std::fmt::Result {
         let name = match codec {
             Codec::Json => "json",
             Codec::Msgpack => "msgpack",
+            Codec::Compact => "compact",
         };
         writeln!(out, "  {name}: {:?},", codec.subprotocol())?;
     }

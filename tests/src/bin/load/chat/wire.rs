@@ -20,34 +20,43 @@ const TEXT: &str = "See you at six?";
 /// After the last message, until its receipts have come.
 const SETTLE: Duration = Duration::from_millis(500);
 
-/// The line for the report.
+/// The lines for the report.
 pub(crate) async fn run(server: &Server, messages: u64) -> anyhow::Result<String> {
+    let mut lines = Vec::new();
+    for codec in Codec::ALL {
+        let each = with(server, codec, messages).await?;
+        lines.push(format!(
+            "bytes on the wire for a message of {} bytes, each acknowledged by itself, receipts included ({codec:?}): {each:.1}, \
+             {:.1} above its text sent and heard",
+            TEXT.len(),
+            each - 2.0 * TEXT.len() as f64,
+        ));
+    }
+    Ok(lines.join("\n"))
+}
+
+/// Bytes a message.
+async fn with(server: &Server, codec: Codec, messages: u64) -> anyhow::Result<f64> {
     let counted = Arc::new(AtomicU64::new(0));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let (to, through) = (server.http(), listener.local_addr()?);
     let relay = tokio::spawn(relays(listener, to, Arc::clone(&counted)));
-    let mut alice = comes(through, "alice").await?;
-    let mut bob = comes(through, "bob").await?;
+    let (alice, bob) = (format!("alice{}", codec.index()), format!("bob{}", codec.index()));
+    let mut ends = Ends { alice: comes(through, codec, &alice).await?, bob: comes(through, codec, &bob).await? };
     // The first message begins the conversation.
-    exchange(&mut alice, &mut bob, 1).await?;
-    settles(&mut alice, &mut bob).await?;
+    ends.exchange(&bob, 1).await?;
+    ends.settle().await?;
     let before = counted.load(Relaxed);
     for number in 2..2 + messages {
-        exchange(&mut alice, &mut bob, number).await?;
+        ends.exchange(&bob, number).await?;
     }
-    settles(&mut alice, &mut bob).await?;
+    ends.settle().await?;
     relay.abort();
-    let each = (counted.load(Relaxed) - before) as f64 / messages as f64;
-    Ok(format!(
-        "bytes on the wire for a message of {} bytes, each acknowledged by itself, receipts included (MessagePack): {each:.1}, \
-         {:.1} above its text sent and heard",
-        TEXT.len(),
-        each - 2.0 * TEXT.len() as f64,
-    ))
+    Ok((counted.load(Relaxed) - before) as f64 / messages as f64)
 }
 
-async fn comes(through: SocketAddr, user: &str) -> anyhow::Result<Socket> {
-    let mut socket = Socket::open_at(through, Codec::Msgpack, None).await?;
+async fn comes(through: SocketAddr, codec: Codec, user: &str) -> anyhow::Result<Socket> {
+    let mut socket = Socket::open_at(through, codec, None).await?;
     let caps = Caps { rings: false, call_waiting: false, messages: true };
     socket.hello_as(&token(user), "phone", None, caps).await?;
     match socket.next_frame().await? {
@@ -56,16 +65,36 @@ async fn comes(through: SocketAddr, user: &str) -> anyhow::Result<Socket> {
     }
 }
 
-/// One message: confirmed, heard, acknowledged.
-async fn exchange(alice: &mut Socket, bob: &mut Socket, number: u64) -> anyhow::Result<()> {
-    let client_id = ClientMessageId::new(Timestamp(1_790_000_000_000 + number), u128::from(number) << 64);
-    let (id, content) = (RequestId(number), Content::Text { text: TEXT.to_owned() });
-    let to = Recipient::User("bob".parse()?);
-    alice.send(&ClientFrame::MessageSend(MessageSend { id, client_id, to, content })).await?;
-    while !matches!(next(alice).await?, ServerFrame::Ok(_)) {}
-    loop {
-        if let ServerFrame::Message(message) = next(bob).await? {
-            return Ok(bob.send(&ClientFrame::MailboxAck(MailboxAck { seq: message.seq })).await?);
+struct Ends {
+    alice: Socket,
+    bob: Socket,
+}
+
+impl Ends {
+    /// One message: confirmed, heard, acknowledged.
+    async fn exchange(&mut self, bob: &str, number: u64) -> anyhow::Result<()> {
+        let client_id = ClientMessageId::new(Timestamp(1_790_000_000_000 + number), u128::from(number) << 64);
+        let (id, content) = (RequestId(number), Content::Text { text: TEXT.to_owned() });
+        let to = Recipient::User(bob.parse()?);
+        self.alice.send(&ClientFrame::MessageSend(MessageSend { id, client_id, to, content })).await?;
+        while !matches!(next(&mut self.alice).await?, ServerFrame::Ok(_)) {}
+        loop {
+            if let ServerFrame::Message(message) = next(&mut self.bob).await? {
+                let ack = MailboxAck { seq: message.seq, received: None };
+                return Ok(self.bob.send(&ClientFrame::MailboxAck(ack)).await?);
+            }
+        }
+    }
+
+    async fn settle(&mut self) -> anyhow::Result<()> {
+        let quiet = async {
+            loop {
+                tokio::select! { frame = next(&mut self.alice) => frame?, frame = next(&mut self.bob) => frame? };
+            }
+        };
+        match tokio::time::timeout(SETTLE, quiet).await {
+            Ok(failed) => failed,
+            Err(_) => Ok(()),
         }
     }
 }
@@ -76,18 +105,6 @@ async fn next(socket: &mut Socket) -> anyhow::Result<ServerFrame> {
         socket.send(&ClientFrame::Pong(Ack { received: 0 })).await?;
     }
     Ok(frame)
-}
-
-async fn settles(alice: &mut Socket, bob: &mut Socket) -> anyhow::Result<()> {
-    let quiet = async {
-        loop {
-            tokio::select! { frame = next(alice) => frame?, frame = next(bob) => frame? };
-        }
-    };
-    match tokio::time::timeout(SETTLE, quiet).await {
-        Ok(failed) => failed,
-        Err(_) => Ok(()),
-    }
 }
 
 async fn relays(listener: TcpListener, to: SocketAddr, counted: Arc<AtomicU64>) -> anyhow::Result<()> {
