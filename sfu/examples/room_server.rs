@@ -19,7 +19,7 @@ use std::io::Error;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tertulia_common::{PeerId, RoomId, ShardId};
-use tertulia_sfu::{Config, Sfu};
+use tertulia_sfu::{Config, Limits, Sfu};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -65,7 +65,16 @@ fn main() -> Outcome<()> {
     let ip: IpAddr = option("--ip").map_or(Ok(Ipv4Addr::LOCALHOST.into()), |ip| ip.parse())?;
     let shards = option("--shards").map_or(Ok(1), |n| n.parse())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(serve(Config { shards, bind: ip, port: 0, advertise: vec![ip.into()], ..Config::default() }))
+    // How much a shard bears is what is measured here: nobody is refused.
+    let limits = Limits { busy_rooms_max_percent: 100, busy_joins_max_percent: 100, ..Limits::default() };
+    runtime.block_on(serve(Config {
+        shards,
+        bind: ip,
+        port: 0,
+        advertise: vec![ip.into()],
+        limits,
+        ..Config::default()
+    }))
 }
 
 async fn serve(config: Config) -> Outcome<()> {

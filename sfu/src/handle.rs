@@ -1,5 +1,6 @@
 //! How the rest of the program speaks to the shards.
 
+use crate::load::{self, Overloaded};
 use crate::metrics::{Published, SfuCollector};
 use crate::ports::{self, Advertised};
 use crate::tcp::TcpLimits;
@@ -103,6 +104,7 @@ impl Shard {
 struct Inner {
     shards: Vec<Shard>,
     wants_max: usize,
+    busy_rooms_max_percent: u8,
     threads: parking_lot::Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -155,8 +157,9 @@ pub fn start(config: Config) -> Result<(Sfu, mpsc::Receiver<Event>), StartError>
         let views = Arc::new(tokio::sync::Semaphore::new(VIEWS_WAITING_MAX));
         shards.push(Shard { commands, offers, views, waker, published, address: bound });
     }
-    let (wants_max, threads) = (config.limits.view_wants_max, parking_lot::Mutex::new(threads));
-    Ok((Sfu { inner: Arc::new(Inner { shards, wants_max, threads }) }, receiver))
+    let (wants_max, busy_rooms_max_percent) = (config.limits.view_wants_max, config.limits.busy_rooms_max_percent);
+    let threads = parking_lot::Mutex::new(threads);
+    Ok((Sfu { inner: Arc::new(Inner { shards, wants_max, busy_rooms_max_percent, threads }) }, receiver))
 }
 
 impl Sfu {
@@ -173,17 +176,32 @@ impl Sfu {
         threads.len() == self.inner.shards.len() && threads.iter().all(|thread| !thread.is_finished())
     }
 
-    /// The shard for a new room. Rooms are packed: a shard that is awake works cheaper than one that is woken, so the
-    /// first shard with time to spare takes it; where none has, the least busy one.
+    /// The shard for a new room, which counts as its from here on. Rooms are packed: a shard that is awake works cheaper than one
+    /// that is woken, so the first shard with time to spare takes it; where none has, the least busy one.
+    ///
+    /// # Errors
+    /// If every shard is too busy for another room. Rooms in progress go on; it may be asked again in some seconds.
+    pub fn place(&self) -> Result<ShardId, Overloaded> {
+        let now = Instant::now();
+        let shards = &self.inner.shards;
+        let busy: Vec<f64> = shards.iter().map(|shard| shard.published.busy_percent(now)).collect();
+        let chosen = load::choose(&busy, self.inner.busy_rooms_max_percent);
+        match chosen {
+            Ok(index) => shards.get(index).iter().for_each(|shard| shard.published.promise_room(now)),
+            Err(_) => shards.first().iter().for_each(|shard| shard.published.refuse_room()),
+        }
+        chosen.map(|index| ShardId(u16::try_from(index).unwrap_or(0)))
+    }
+
+    /// The shard for a new room, however busy: for rooms that must not be refused, as those of calls that a restart has kept.
     #[must_use]
     pub fn least_loaded(&self) -> ShardId {
-        /// Part of its time that a shard may be busy before the next one is opened.
-        const BUSY_MAX: f64 = 0.5;
-        let busy: Vec<f64> = self.inner.shards.iter().map(|shard| shard.published.busy()).collect();
-        let index = busy.iter().position(|busy| *busy < BUSY_MAX).unwrap_or_else(|| {
-            let least = busy.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1));
-            least.map_or(0, |(index, _)| index)
-        });
+        let now = Instant::now();
+        let busy: Vec<f64> = self.inner.shards.iter().map(|shard| shard.published.busy_percent(now)).collect();
+        let index = load::least(&busy);
+        if let Some(shard) = self.inner.shards.get(index) {
+            shard.published.promise_room(now);
+        }
         ShardId(u16::try_from(index).unwrap_or(0))
     }
 
@@ -191,7 +209,7 @@ impl Sfu {
     /// or adds lines.
     ///
     /// # Errors
-    /// If the offer can't be used, a limit is reached, or the unit is stopping.
+    /// If the offer can't be used, a limit is reached, its shard is too busy for anyone new, or the unit is stopping.
     pub async fn connect(
         &self,
         shard: ShardId,

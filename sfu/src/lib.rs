@@ -7,6 +7,7 @@
 
 mod framing;
 mod handle;
+mod load;
 mod metrics;
 mod ports;
 mod socket;
@@ -21,6 +22,7 @@ pub mod fuzzing {
 }
 
 pub use handle::{Config, Sfu, StartError, shard_count, start};
+pub use load::Overloaded;
 pub use ports::{Advertised, AdvertisedError};
 pub use tcp::TcpLimits;
 pub use tertulia_sfu_core::{

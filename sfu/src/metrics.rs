@@ -1,5 +1,6 @@
 //! The unit's figures for operators. Shards count in plain integers and publish a copy; a scrape reads the copies.
 
+use crate::load::Promised;
 use crate::socket::SocketFigures;
 use crate::tcp::TcpFigures;
 use parking_lot::Mutex;
@@ -25,6 +26,7 @@ struct Snapshot {
     turns: [u64; TURN_BOUNDS_S.len()],
     turn_time: Duration,
     views_refused: u64,
+    rooms_refused: u64,
 }
 
 /// What a shard publishes.
@@ -37,8 +39,8 @@ pub(crate) struct Published {
 #[derive(Debug)]
 struct State {
     snapshot: Snapshot,
-    busy_since: (Instant, Duration),
-    busy: f64,
+    busy_percent: f64,
+    promised: Promised,
 }
 
 impl Default for Published {
@@ -51,8 +53,9 @@ impl Default for Published {
             turns: [0; TURN_BOUNDS_S.len()],
             turn_time: Duration::ZERO,
             views_refused: 0,
+            rooms_refused: 0,
         };
-        Self { state: Mutex::new(State { snapshot, busy_since: (Instant::now(), Duration::ZERO), busy: 0.0 }) }
+        Self { state: Mutex::new(State { snapshot, busy_percent: 0.0, promised: Promised::new(Instant::now()) }) }
     }
 }
 
@@ -64,24 +67,35 @@ impl Published {
         state.snapshot.turn_time += took;
     }
 
-    pub(crate) fn publish(&self, counters: Counters, socket: SocketFigures, tcp: TcpFigures) {
+    pub(crate) fn publish(&self, counters: Counters, socket: SocketFigures, tcp: TcpFigures, busy_percent: f64) {
         let mut state = self.state.lock();
         (state.snapshot.counters, state.snapshot.socket, state.snapshot.tcp) = (counters, socket, tcp);
-        let (since, before) = state.busy_since;
-        let passed = since.elapsed();
-        if passed >= Duration::from_millis(400) {
-            state.busy = (state.snapshot.turn_time - before).as_secs_f64() / passed.as_secs_f64();
-            state.busy_since = (Instant::now(), state.snapshot.turn_time);
-        }
+        state.busy_percent = busy_percent;
     }
 
     pub(crate) fn refuse_view(&self) {
         self.state.lock().snapshot.views_refused += 1;
     }
 
-    /// The part of its time that the shard was busy, lately.
-    pub(crate) fn busy(&self) -> f64 {
-        self.state.lock().busy
+    /// How busy the shard is, in per cent of its time, with the rooms that it was given and that do not show yet.
+    pub(crate) fn busy_percent(&self, now: Instant) -> f64 {
+        let mut state = self.state.lock();
+        state.busy_percent + state.promised.percent(now)
+    }
+
+    /// A new room goes to the shard.
+    pub(crate) fn promise_room(&self, now: Instant) {
+        self.state.lock().promised.add(now);
+    }
+
+    /// A new room found no shard with time for it: counted at the first.
+    pub(crate) fn refuse_room(&self) {
+        self.state.lock().snapshot.rooms_refused += 1;
+    }
+
+    /// The time of all its turns.
+    pub(crate) fn turn_time(&self) -> Duration {
+        self.state.lock().snapshot.turn_time
     }
 }
 
@@ -132,6 +146,10 @@ const FIGURES: &[Figure] = &[
     ("tertulia_sfu_joins", "Peers that came up: ICE and DTLS done", C, |s| s.counters.joins),
     ("tertulia_sfu_join_microseconds", "Time from offer to up, summed", C, |s| s.counters.join_micros),
     ("tertulia_sfu_offers_refused", "Offers refused", C, |s| s.counters.offers_refused),
+    ("tertulia_sfu_offers_overloaded", "Of these, of newcomers while the shard was too busy", C, |s| {
+        s.counters.offers_overloaded
+    }),
+    ("tertulia_sfu_rooms_refused", "New rooms refused: every shard was too busy", C, |s| s.rooms_refused),
     ("tertulia_sfu_datagrams_received", "Datagrams received", C, |s| s.counters.datagrams_received),
     ("tertulia_sfu_bytes_received", "Bytes of datagrams received", C, |s| s.counters.bytes_received),
     ("tertulia_sfu_datagrams_sent", "Datagrams sent", C, |s| s.counters.datagrams_sent),
@@ -221,6 +239,7 @@ impl Collector for SfuCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let tables = ["udp", "udp6"].map(|table| std::fs::read_to_string(format!("/proc/self/net/{table}")));
         let tables: String = tables.into_iter().flatten().collect();
+        let busy: Vec<f64> = self.shards.iter().map(|(_, shard)| shard.state.lock().busy_percent / 100.0).collect();
         let shards: Vec<(String, Snapshot)> = self
             .shards
             .iter()
@@ -242,6 +261,12 @@ impl Collector for SfuCollector {
                     _ => ConstCounter::new(value(snapshot)).encode(family)?,
                 }
             }
+        }
+        let help = "Part of its time that a shard's thread computes, over some seconds";
+        let mut metric = encoder.encode_descriptor("tertulia_sfu_busy_ratio", help, None, G)?;
+        for ((shard, _), busy) in shards.iter().zip(busy) {
+            let labels = [("shard", shard.as_str())];
+            ConstGauge::new(busy).encode(metric.encode_family(&labels)?)?;
         }
         let help = "Time of one wake-up of a shard's thread";
         let mut metric = encoder.encode_descriptor("tertulia_sfu_turn_seconds", help, None, MetricType::Histogram)?;

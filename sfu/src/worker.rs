@@ -1,5 +1,6 @@
 //! A shard's thread: receive, hand in, flush, send, sleep.
 
+use crate::load::{self, Meter};
 use crate::metrics::Published;
 use crate::socket::BatchSocket;
 use crate::tcp::TcpSide;
@@ -78,6 +79,8 @@ pub(crate) struct Worker {
     waiting: VecDeque<Event>,
     published: Arc<Published>,
     publish_at: Instant,
+    /// Begun with the thread.
+    meter: Option<Meter>,
     /// The last turn ended with more to receive.
     unread: bool,
 }
@@ -100,7 +103,20 @@ impl Worker {
         let bound = socket.local_addr()?;
         let (waiting, publish_at) = (VecDeque::new(), Instant::now());
         Ok((
-            Self { shard, socket, tcp, bound, poll, commands, events, waiting, published, publish_at, unread: false },
+            Self {
+                shard,
+                socket,
+                tcp,
+                bound,
+                poll,
+                commands,
+                events,
+                waiting,
+                published,
+                publish_at,
+                meter: None,
+                unread: false,
+            },
             waker,
         ))
     }
@@ -152,9 +168,17 @@ impl Worker {
         if now >= self.publish_at {
             self.publish_at = now + PUBLISH_INTERVAL;
             let tcp = self.tcp.as_ref().map(TcpSide::figures).unwrap_or_default();
-            self.published.publish(self.shard.counters(), self.socket.figures, tcp);
+            let busy_percent = self.measure(now);
+            self.shard.set_busy(load::whole(busy_percent));
+            self.published.publish(self.shard.counters(), self.socket.figures, tcp, busy_percent);
         }
         go_on
+    }
+
+    /// How busy this thread is. Where the kernel does not tell what it has computed, its turns are taken for that.
+    fn measure(&mut self, now: Instant) -> f64 {
+        let computed = load::thread_time().unwrap_or_else(|| self.published.turn_time());
+        self.meter.get_or_insert_with(|| Meter::new(now, computed)).measure(now, computed)
     }
 
     fn timeout(&self, now: Instant) -> Duration {

@@ -256,6 +256,7 @@ pub(crate) async fn connect(sfu: &Sfu, ticket: Ticket, offer: String) -> Result<
             }
             ConnectError::OfferTooLarge { limit, actual, .. } => too_much(ErrorCode::TooLarge, limit, actual),
             ConnectError::Full { limit, .. } => too_much(ErrorCode::ServerFull, limit, limit + 1),
+            ConnectError::Overloaded { .. } => ErrorCode::ServerFull.into(),
             ConnectError::Stopping => ErrorCode::Draining.into(),
         }
     })

@@ -24,6 +24,14 @@ pub enum ConnectError {
         /// The limit.
         limit: usize,
     },
+    /// The shard has not the time for another room, or for another peer of one in progress. It may have in a while.
+    #[error("the shard is busy for {busy_percent} % of its time, the limit is {limit_percent} %")]
+    Overloaded {
+        /// How busy it is.
+        busy_percent: u8,
+        /// See [`Limits::busy_rooms_max_percent`](crate::Limits::busy_rooms_max_percent).
+        limit_percent: u8,
+    },
     /// The peer's WebRTC stack panicked on the offer. The peer is gone.
     #[error("the offer made the peer's stack panic")]
     Panicked,

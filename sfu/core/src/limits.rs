@@ -10,6 +10,12 @@ pub struct Limits {
     pub rooms_max: usize,
     /// Peers. Each is 60 KiB before media, 200 to 400 KiB with it: lower it on small machines.
     pub peers_max: usize,
+    /// How busy the shard's thread may be, in per cent of its time, before new rooms are refused, and before those who would come into
+    /// rooms in progress are. Who is there goes on. Above 80 packets begin to wait for each other; the second is higher, so that
+    /// rooms in progress can fill. 100: nobody is refused for that.
+    pub busy_rooms_max_percent: u8,
+    /// See [`Self::busy_rooms_max_percent`].
+    pub busy_joins_max_percent: u8,
     /// Peers of one room. Forwarding grows with its square where all publish.
     pub room_peers_max: usize,
     /// Bytes of an SDP offer. A browser's with 30 lines has 40 KiB.
@@ -59,6 +65,8 @@ impl Default for Limits {
         Self {
             rooms_max: 4_000,
             peers_max: 8_000,
+            busy_rooms_max_percent: 75,
+            busy_joins_max_percent: 90,
             room_peers_max: 128,
             offer_bytes_max: 64 * 1024,
             offer_lines_max: 31,

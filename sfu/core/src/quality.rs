@@ -23,6 +23,8 @@ pub struct Counters {
     pub join_micros: u64,
     /// Offers refused.
     pub offers_refused: u64,
+    /// Of these, those that would have made a room or joined one, while the shard was too busy.
+    pub offers_overloaded: u64,
     /// Datagrams received, of any kind.
     pub datagrams_received: u64,
     /// Their bytes.

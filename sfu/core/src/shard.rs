@@ -73,6 +73,7 @@ pub struct Shard {
     ticks: u64,
     /// Connections that were ever made.
     made: u64,
+    busy_percent: u8,
     counters: Counters,
 }
 
@@ -103,6 +104,7 @@ impl Shard {
             next_tick: now + TICK,
             ticks: 0,
             made: 0,
+            busy_percent: 0,
             counters: Counters::default(),
         }
     }
@@ -137,10 +139,17 @@ impl Shard {
     ) -> Result<Connected, ConnectError> {
         let connected =
             offer::prepare(offer, &self.limits).and_then(|offer| self.accept(now, room, id, &offer, random));
-        if connected.is_err() {
+        if let Err(error) = &connected {
             self.counters.offers_refused += 1;
+            self.counters.offers_overloaded += u64::from(matches!(error, ConnectError::Overloaded { .. }));
         }
         connected
+    }
+
+    /// Says how busy the thread is that drives this shard, in per cent of its time: whoever is new is refused where that is too much
+    /// (see [`Limits::busy_rooms_max_percent`]).
+    pub const fn set_busy(&mut self, percent: u8) {
+        self.busy_percent = percent;
     }
 
     /// Lets the peer's media flow, to and from the others that are admitted.
@@ -312,7 +321,13 @@ impl Shard {
         if replaces {
             return Ok(());
         }
-        match self.rooms.get(&room) {
+        let known = self.rooms.get(&room);
+        let limits = &self.limits;
+        let limit = if known.is_some() { limits.busy_joins_max_percent } else { limits.busy_rooms_max_percent };
+        if limit < 100 && self.busy_percent >= limit {
+            return Err(ConnectError::Overloaded { busy_percent: self.busy_percent, limit_percent: limit });
+        }
+        match known {
             Some(room) if room.members.len() >= self.limits.room_peers_max => {
                 full("peers of a room", self.limits.room_peers_max)
             }

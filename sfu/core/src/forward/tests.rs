@@ -184,6 +184,18 @@ fn c7_what_is_left_out_of_a_stream_of_layers_closes_up() {
 }
 
 #[test]
+fn c7_a_picture_that_has_begun_goes_whole() {
+    let mut slot = aimed(2, 2);
+    let packets = stream(3);
+    let goes =
+        |slot: &mut Slot, packets: &[Packet]| packets.iter().filter(|packet| slot.forward(packet).is_ok()).count();
+    assert_eq!(goes(&mut slot, &packets[..8]), 8, "a picture, and the smallest size of the next");
+    slot.aim(Some(index_of(Point { spatial: 0, temporal: 2 })), true);
+    assert_eq!(goes(&mut slot, &packets[8..12]), 4, "its marker is yet to come");
+    assert_eq!(goes(&mut slot, &packets[12..]), 2);
+}
+
+#[test]
 fn c7_the_last_packet_of_the_largest_size_that_goes_has_the_marker() {
     for spatial in 0..3 {
         let mut slot = aimed(spatial, 2);

@@ -303,6 +303,65 @@ fn limits_refuse_with_their_names() {
 }
 
 #[test]
+fn a_busy_shard_refuses_new_rooms_first_then_newcomers_and_nobody_who_is_there() {
+    let limits = Limits { busy_rooms_max_percent: 70, busy_joins_max_percent: 90, ..Limits::default() };
+    let mut world = World::with_limits(21, Link::CLEAN, limits);
+    let join = |world: &mut World| {
+        let index = world.clients.len();
+        world.clients.push(world::Client::new(index, world.now));
+        world.offer(index, false).map(|_| index)
+    };
+    world.shard.set_busy(70);
+    let refused = ConnectError::Overloaded { busy_percent: 70, limit_percent: 70 };
+    assert_eq!(join(&mut world).unwrap_err(), refused, "nobody is there yet");
+    world.shard.set_busy(69);
+    let alice = join(&mut world).unwrap();
+    world.shard.set_busy(89);
+    let bob = join(&mut world).unwrap();
+    world.shard.set_busy(90);
+    let refused = ConnectError::Overloaded { busy_percent: 90, limit_percent: 90 };
+    assert_eq!(join(&mut world).unwrap_err(), refused);
+    for who in [alice, bob] {
+        world.shard.admit(world.now, world.clients[who].id);
+        world.clients[who].sending = true;
+    }
+    assert!(world.run_until(5_000, |world| !world.clients[bob].numbers(MediaKind::Video).is_empty()));
+    world.shard.set_busy(100);
+    world.clients[bob].seen_as.set_port(6_123);
+    world.offer(bob, true).unwrap();
+    let restarted = world.ms();
+    world.run(1_000);
+    assert!(world.clients[bob].heard.iter().any(|heard| heard.at_ms > restarted + 500), "who is there goes on");
+    // A page that is loaded anew is nobody new.
+    world.clients[bob] = world::Client::new(1, world.now);
+    world.offer(bob, false).unwrap();
+    let counters = world.shard.counters();
+    assert_eq!((counters.offers_refused, counters.offers_overloaded), (2, 2));
+    world.shard.set_busy(10);
+    assert!(join(&mut world).is_ok());
+    let mut unlimited =
+        World::with_limits(22, Link::CLEAN, Limits { busy_rooms_max_percent: 100, ..Limits::default() });
+    unlimited.shard.set_busy(100);
+    assert!(join(&mut unlimited).is_ok());
+}
+
+#[test]
+fn what_no_network_carries_whole_is_dropped() {
+    let mut world = World::new(20, Link::CLEAN);
+    let (alice, bob) = world.call();
+    assert!(world.run_until(2_000, both_hear));
+    let heard = world.clients[bob].heard.len();
+    for bytes in [1_500, 1_501, 1_900] {
+        let now = world.now;
+        world.clients[alice].write_sound(now, bytes);
+        world.run(100);
+    }
+    assert_eq!(world.shard.counters().dropped_too_large, 2);
+    assert!(world.clients[bob].heard.len() > heard + 10, "and the call goes on");
+    assert!(!world.events.iter().any(|event| matches!(event, Event::Gone { .. })));
+}
+
+#[test]
 fn a_flood_is_held_to_its_bitrate() {
     let limits = Limits { publish_bitrate_max_bps: 400_000, ..Limits::default() };
     let mut world = World::with_limits(17, Link::CLEAN, limits);

@@ -24,8 +24,9 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    pub(crate) fn new(mode: Mode) -> Self {
-        Self { mode, spatial: mode.spatial, says: true, said: mode.spatial, picture: 0, frame: 65_000 }
+    /// One whose frames are numbered from `frame` on.
+    pub(crate) fn new(mode: Mode, frame: u16) -> Self {
+        Self { mode, spatial: mode.spatial, says: true, said: mode.spatial, picture: 0, frame }
     }
 
     /// The targets of the sizes that it sends.
@@ -123,6 +124,17 @@ impl Client {
         let candidate = Candidate::host(self.seen_as, "udp");
         self.rtc.add_local_candidate(candidate.expect("an address of its own"));
         self.h264 = codec == Codec::H264;
+    }
+
+    /// Writes a piece of sound of so many bytes, which it gives no number.
+    pub(crate) fn write_sound(&mut self, now: Instant, bytes: usize) {
+        let pt = self.rtc.codec_config().find(|params| params.spec().codec.is_audio()).map(|params| params.pt());
+        let (mid, seq) = (self.sends[0].0, self.seqs[0]);
+        self.seqs[0] += 1;
+        let mut api = self.rtc.direct_api();
+        let stream = api.stream_tx_by_mid(mid, None).expect("a line of its own");
+        stream.write_rtp(RtpWrite::new(pt.expect("a codec"), seq.into(), 0, now, vec![0; bytes]));
+        self.rtc.handle_input(Input::Timeout(now)).expect("time goes on");
     }
 
     /// Writes the next picture of its stream.

@@ -336,6 +336,7 @@ mod tests {
         assert_eq!(stream.next_picture(), []);
         stream.aim(2, 2);
         assert_eq!(stream.pictures(3), [vec![], vec![], vec![(0, 0), (1, 0)]]);
+        assert_eq!(stream.next_picture(), [(0, 2), (1, 2)], "meanwhile more pictures");
         assert_eq!(stream.key(), [(0, 0), (1, 0), (2, 0)]);
         assert_eq!(stream.next_picture(), [(0, 2), (1, 2), (2, 2)]);
     }
