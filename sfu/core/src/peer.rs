@@ -4,7 +4,7 @@
 //! A caller may batch several writes of one wake-up in front of one drain: str0m sends them in order of writing.
 
 use crate::bitrate::PublishBudget;
-use crate::descriptor::Raw;
+use crate::descriptor::{self, Raw};
 use crate::error::ConnectError;
 use crate::event::{PeerQuality, SlotState, Source};
 use crate::forward::{Packet, Skip, Slot, height_of_keyframe, opens, starts_keyframe};
@@ -333,7 +333,10 @@ impl Peer {
     /// Points a slot at a track of `publisher`, or at none.
     pub(crate) fn point_slot(&mut self, slot: usize, to: Option<(crate::forward::Carried, &Self)>) {
         let Some(slot) = self.slots.get_mut(slot) else { return };
-        let ours_pts = self.rtc.media(slot.mid).map_or(&[][..], |media| media.remote_pts());
+        let media = self.rtc.media(slot.mid);
+        let ours_pts = media.map_or(&[][..], |media| media.remote_pts());
+        slot.takes_descriptors =
+            media.is_some_and(|media| media.remote_extmap().iter().any(|(_, ext)| ext.as_uri() == descriptor::URI));
         let to = to.map(|(carried, publisher)| {
             let layers = publisher.tracks.get(carried.track).map_or(1, |track| track.layers.len());
             (carried, publisher.rtc.codec_config(), layers)

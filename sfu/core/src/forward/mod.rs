@@ -90,6 +90,8 @@ pub(crate) struct Slot {
     pub(crate) importance: usize,
     /// There is not enough bandwidth for it: nothing is forwarded.
     pub(crate) paused: bool,
+    /// Its client takes dependency descriptors.
+    pub(crate) takes_descriptors: bool,
     /// The publisher's payload types and ours; `None` where the subscriber has no such codec.
     payload_types: Vec<(Pt, Option<Mapped>)>,
     /// Nothing of its source has been shown yet.
@@ -116,6 +118,7 @@ impl Slot {
             max_height: FULL_HEIGHT,
             importance: 0,
             paused: false,
+            takes_descriptors: false,
             payload_types: Vec::new(),
             is_new: true,
             layers: Layers::of(1),

@@ -160,9 +160,9 @@ impl Track {
     }
 
     /// What one who shows its pictures `max_height` high may get, the smallest first, and what each takes: layers, or the points of
-    /// one stream of layers.
-    pub(crate) fn steps(&self, max_height: u32) -> Vec<(usize, u64)> {
-        match self.scalable() {
+    /// one stream of layers. Whoever takes no descriptors can't be told what is left out of a stream: they get it whole.
+    pub(crate) fn steps(&self, max_height: u32, takes_descriptors: bool) -> Vec<(usize, u64)> {
+        match self.scalable().filter(|_| takes_descriptors) {
             Some(of) => of.ladder(max_height),
             None => self.ladder(max_height).into_iter().map(|layer| (layer, self.needs_bps(layer))).collect(),
         }

@@ -48,13 +48,14 @@ impl Shard {
         pictures.sort_by_key(|(index, slot, carried)| (carried.source != Source::Screen, slot.importance, *index));
         let candidate = |(index, slot, carried): (usize, &Slot, Carried)| {
             let track = self.peers.get(carried.place)?.tracks.get(carried.track)?;
-            let (ladder, needs_bps): (Vec<usize>, Vec<u64>) = track.steps(slot.max_height).into_iter().unzip();
+            let (ladder, needs_bps): (Vec<usize>, Vec<u64>) =
+                track.steps(slot.max_height, slot.takes_descriptors).into_iter().unzip();
             let had = slot.aimed();
             // One that is no longer among them was too large or has gone: what it had is then the nearest there is.
             let before = had.map(|had| ladder.iter().position(|layer| *layer == had).unwrap_or(ladder.len()));
             // A camera that is off takes nothing from the others.
             let sizes_bps = if track.comes() { needs_bps } else { vec![0; ladder.len()] };
-            let is_svc = track.scalable().is_some();
+            let is_svc = slot.takes_descriptors && track.scalable().is_some();
             Some(Candidate { slot: index, ladder, is_svc, ask: Ask { sizes_bps, before, paused: slot.paused } })
         };
         pictures.into_iter().filter_map(candidate).collect()

@@ -114,13 +114,19 @@ impl ExtensionSerializer for Serializer {
 impl Client {
     /// Sends and takes pictures of such a codec, and dependency descriptors.
     pub(crate) fn speaks(&mut self, codec: Codec, now: Instant) {
+        self.speaks_with(codec, true, now);
+    }
+
+    /// The same, with or without descriptors.
+    pub(crate) fn speaks_with(&mut self, codec: Codec, descriptors: bool, now: Instant) {
         let config = Rtc::builder().set_rtp_mode(true).clear_codecs().enable_opus(true, false);
         let config = match codec {
             Codec::Vp9 => config.enable_vp9(true),
             Codec::H264 => config.enable_h264(true),
             _ => config.enable_av1(true),
         };
-        self.rtc = config.set_extension(12, Extension::with_serializer(URI, Serializer)).build(now);
+        let taken = Extension::with_serializer(URI, Serializer);
+        self.rtc = if descriptors { config.set_extension(12, taken) } else { config }.build(now);
         let candidate = Candidate::host(self.seen_as, "udp");
         self.rtc.add_local_candidate(candidate.expect("an address of its own"));
         self.h264 = codec == Codec::H264;

@@ -235,6 +235,24 @@ fn c7_svc_whoever_comes_late_is_shown_the_size_that_they_draw() {
 }
 
 #[test]
+fn c7_svc_goes_whole_to_whoever_can_not_be_told_what_is_left_out() {
+    let world = World::new(117, Link::CLEAN);
+    let now = world.now;
+    let mut world = room(117, Link::CLEAN, 3, move |index, client| {
+        client.speaks_with(Codec::Av1, index != 1, now);
+        client.scalable = (index != 1).then(|| Stream::new(L3T3, 0));
+    });
+    for who in [1, 2] {
+        show(&mut world, who, &[(0, 180)]);
+    }
+    world.run(2_000);
+    let whole = pictures(&world, 1, 0, 0);
+    assert!(whole.len() > 200 && whole.windows(2).all(|pair| pair[1].number == pair[0].number + 1));
+    assert!(whole.iter().all(|heard| heard.described.is_none()));
+    assert_eq!(largest(&world, 2, 0, world.ms() - 500), Some(0), "the other one gets what they draw");
+}
+
+#[test]
 fn c7_svc_in_a_call_of_two_goes_whole() {
     let mut world = room_of(112, Link::CLEAN, 2, L3T3, Codec::Av1);
     world.run(3_000);
