@@ -31,9 +31,9 @@ use tertulia_directory::Directory;
 use tertulia_media_pipeline::library::Library;
 use tertulia_signaling_core::Endpoint;
 use tertulia_signaling_proto::{
-    Codec, Content, Drained, ErrorBody, ErrorCode, Gap, GapReason as WireGapReason, MailboxAck, Message, MessagePost,
-    MessageRead, MessageSend, MessageSent, OkFrame, Receipt as WireReceipt, Receipts, ReceiptsOfAll, Recipient,
-    ServerFrame,
+    Codec, Content, Drained, ErrorBody, ErrorCode, Gap, GapReason as WireGapReason, MailboxAck, MessageHead,
+    MessagePost, MessageRead, MessageSend, MessageSent, OkFrame, Receipt as WireReceipt, Receipts, ReceiptsOfAll,
+    Recipient, ServerFrame,
 };
 use tokio::sync::oneshot;
 
@@ -391,22 +391,22 @@ fn rejected_to_wire(rejected: &Rejected) -> ErrorBody {
 /// The frame of a delivery; empty if it can't be made.
 fn encode(delivery: &Delivery, codec: Codec) -> Bytes {
     let frame = match &delivery.item {
-        Item::Entry(entry) => message(entry, &delivery.body),
-        Item::Receipts { position, conversation, receipts, everyone } => Some(ServerFrame::Receipts(Receipts {
+        Item::Entry(entry) => return message(entry, &delivery.body, codec).map(Bytes::from).unwrap_or_default(),
+        Item::Receipts { position, conversation, receipts, everyone } => ServerFrame::Receipts(Receipts {
             seq: position.0,
             conversation: conversation.to_string(),
             receipts: receipts.iter().map(receipt).collect(),
             all: everyone.map(|all| ReceiptsOfAll { delivered_upto: all.delivered.0, read_upto: all.read.0 }),
-        })),
-        Item::Gap { upto, reason } => Some(ServerFrame::Gap(Gap {
+        }),
+        Item::Gap { upto, reason } => ServerFrame::Gap(Gap {
             seq: upto.0,
             reason: match reason {
                 GapReason::Expired => WireGapReason::Expired,
                 GapReason::Quota => WireGapReason::Quota,
             },
-        })),
+        }),
     };
-    frame.map(|frame| codec.encode_server(&frame).into()).unwrap_or_default()
+    codec.encode_server(&frame).into()
 }
 
 /// What an entry says. None: a newer program wrote it.
@@ -417,21 +417,20 @@ fn content_of(entry: &Entry, body: &[u8]) -> Option<Content> {
     Content::from_bytes(body)
 }
 
-fn message(entry: &Entry, body: &[u8]) -> Option<ServerFrame> {
-    let content = content_of(entry, body)?;
+/// A message's frame. None: a newer program wrote it.
+fn message(entry: &Entry, body: &[u8], codec: Codec) -> Option<Vec<u8>> {
+    let conversation = entry.id.conversation.to_string();
     let to = match &entry.to {
         Some(user) => Recipient::User(user.clone()),
-        None => Recipient::Group(entry.id.conversation.to_string()),
+        None => Recipient::Group(conversation.clone()),
     };
-    Some(ServerFrame::Message(Box::new(Message {
-        seq: entry.position.0,
-        conversation: entry.id.conversation.to_string(),
-        conversation_seq: entry.id.seq.0,
-        from: entry.sender.clone(),
-        to,
-        sent_at: entry.sent_at,
-        content,
-    })))
+    let (seq, conversation_seq) = (entry.position.0, entry.id.seq.0);
+    let (from, sent_at) = (&entry.sender, entry.sent_at);
+    let head = MessageHead { seq, conversation: &conversation, conversation_seq, from, to: &to, sent_at };
+    if entry.is_event {
+        return codec.encode_message(head, &content_of(entry, body)?.to_bytes());
+    }
+    codec.encode_message(head, body)
 }
 
 fn receipt(receipt: &Receipt) -> WireReceipt {

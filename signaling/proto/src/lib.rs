@@ -42,7 +42,7 @@ pub use client::{
     Ack, CallConnect, CallDecline, CallHold, CallInvite, CallMedia, CallRequest, Caps, ClientFrame, Hello, Probe,
     Resume,
 };
-pub use codec::{Codec, DecodeError};
+pub use codec::{Codec, DecodeError, MessageHead};
 pub use conference::{
     CallAdd, CallGroup, CallHand, CallPeek, CallPublish, CallReact, CallReaction, CallRemove, CallSpeakers, CallView,
     GroupCall, GroupCallChanged, PublishWanted, ViewWant,

@@ -212,7 +212,7 @@ impl Client {
         let bytes = self.codec.encode_client(frame);
         let message = match self.codec {
             Codec::Json => Message::text(String::from_utf8(bytes).unwrap()),
-            Codec::Msgpack => Message::binary(bytes),
+            Codec::Msgpack | Codec::Compact => Message::binary(bytes),
         };
         self.ws.send(message).await.unwrap();
     }

@@ -69,6 +69,28 @@ pub(crate) fn unpack(frame: &[u8]) -> Result<Vec<u8>, Fault> {
     Walk::<Unpacking>::over(frame, 3 * frame.len())
 }
 
+/// What the `type` of a MessagePack frame with names says. None: it is no map, is broken before it, or has none.
+pub(crate) fn type_of(frame: &[u8]) -> Option<&[u8]> {
+    // What is before it is packed in vain: we write it first, and so do most.
+    let mut walk = Walk::<Packing> { left: frame, out: Vec::new(), way: std::marker::PhantomData };
+    let head = walk.byte().ok()?;
+    let fields = match head {
+        0x80..=0x8f => usize::from(head & 0x0f),
+        0xde => walk.len(2).ok()?,
+        _ => return None,
+    };
+    for _ in 0..fields {
+        let head = walk.byte().ok()?;
+        let is_type = walk.text(head).ok()?? == TYPE;
+        if is_type {
+            let head = walk.byte().ok()?;
+            return walk.text(head).ok()?;
+        }
+        walk.value(false, 1).ok()?;
+    }
+    None
+}
+
 /// One of the two ways.
 trait Way {
     /// A key. True: its value is a `type`.

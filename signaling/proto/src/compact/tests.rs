@@ -102,7 +102,11 @@ fn the_numbers_are_those_that_were_published() {
     for byte in KEYS.iter().chain(&TYPES).flat_map(|name| name.bytes().chain([0])) {
         sum = (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     }
-    assert_eq!((KEYS.len(), TYPES.len(), sum), (159, 61, 14_191_381_053_810_291_647), "names that came later go as text");
+    assert_eq!(
+        (KEYS.len(), TYPES.len(), sum),
+        (159, 61, 14_191_381_053_810_291_647),
+        "names that came later go as text"
+    );
     for names in [&KEYS[..], &TYPES[..]] {
         let all: std::collections::HashSet<_> = names.iter().collect();
         assert_eq!(all.len(), names.len(), "a name has one number");
