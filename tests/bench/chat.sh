@@ -121,16 +121,22 @@ for rate in 0 500 2000; do
     row "$what: messages a second" 'and ([0-9.]+) delivered' "$a" "$b"
   fi
 done
-for rate in 0 20; do
-  a=$(ours group --rate "$rate" --secs "$secs") b=$(theirs group --rate "$rate" --secs "$secs")
+for shape in '--rate 0 --window 2' '--rate 0 --window 16' '--rate 20'; do
+  read -ra shape <<<"$shape"
+  a=$(ours group "${shape[@]}" --secs "$secs") b=$(theirs group "${shape[@]}" --secs "$secs")
   keep "$a" "$b"
-  case $rate in 0) what='two on their way' ;; *) what="$rate/s" ;; esac
+  case ${shape[*]} in *window*) what="${shape[3]} on their way" ;; *) what="${shape[1]}/s" ;; esac
   row "group of 256, $what: µs CPU a copy" "$copy" "$a" "$b"
 done
-a=$(ours offline --users "$away") b=$(theirs offline --users "$away")
-keep "$a" "$b"
-row 'away: store, µs CPU a message' "$message" "${a%%$'\n'*}" "${b%%$'\n'*}"
-row 'away: drain with logins, µs CPU a message' "$copy" "${a##*$'\n'}" "${b##*$'\n'}"
+# With 20 messages each a login is most of what coming back costs; with 200, which take ejabberd minutes, the messages are.
+for per in 20 200; do
+  b=
+  a=$(ours offline --users "$away" --per "$per")
+  ((per > 20)) || b=$(theirs offline --users "$away" --per "$per")
+  keep "$a" "$b"
+  row "away, $per each: store, µs CPU a message" "$message" "${a%%$'\n'*}" "${b%%$'\n'*}"
+  row "away, $per each: drain with logins, µs CPU a message" "$copy" "${a##*$'\n'}" "${b##*$'\n'}"
+done
 a=$(timeout 600 "$load" idle --sockets "$sockets" || echo failed)
 b=$(theirs --websocket --at 127.0.0.1:15280 idle --sockets "$sockets")
 keep "$a" "$b"
