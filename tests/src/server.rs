@@ -31,6 +31,7 @@ pub struct Builder {
     settings: Vec<(String, String)>,
     listen: Option<String>,
     more: String,
+    ready_within: Option<Duration>,
 }
 
 impl Builder {
@@ -56,6 +57,13 @@ impl Builder {
         self
     }
 
+    /// How long it may take to be ready, each time it starts.
+    #[must_use]
+    pub fn ready_within(mut self, time: Duration) -> Self {
+        self.ready_within = Some(time);
+        self
+    }
+
     /// Starts it and waits until it is ready.
     ///
     /// # Errors
@@ -68,7 +76,7 @@ impl Builder {
 
     async fn started(&self, dir: &Path) -> anyhow::Result<(Child, Ready)> {
         let mut child = self.spawn(dir)?;
-        match ready(&mut child, dir).await {
+        match ready(&mut child, dir, self.ready_within.unwrap_or(PATIENCE)).await {
             Ok(ready) => Ok((child, ready)),
             Err(error) => {
                 child.kill().ok();
@@ -124,7 +132,7 @@ impl Builder {
     }
 }
 
-async fn ready(child: &mut Child, dir: &Path) -> anyhow::Result<Ready> {
+async fn ready(child: &mut Child, dir: &Path, within: Duration) -> anyhow::Result<Ready> {
     let start = Instant::now();
     loop {
         if let Ok(text) = std::fs::read_to_string(dir.join("ready")) {
@@ -133,7 +141,7 @@ async fn ready(child: &mut Child, dir: &Path) -> anyhow::Result<Ready> {
         if let Some(status) = child.try_wait()? {
             bail!("the server ended: {status}");
         }
-        ensure!(start.elapsed() < PATIENCE, "the server is not ready");
+        ensure!(start.elapsed() < within, "the server is not ready");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

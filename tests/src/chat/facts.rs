@@ -1,6 +1,6 @@
 //! What a history says of messages, devices and groups, gathered once: who sent what, where it stands, to whom it is due.
 
-use super::history::{Answer, Device, Event, Happened, History, Item, Step, To, What};
+use super::history::{Answer, Deed, Device, Event, Happened, History, Item, Step, To, What};
 use super::standing::{Changes, Roster, Rosters, Standing};
 use super::{Fault, Rule};
 use std::collections::{BTreeMap, HashMap};
@@ -76,6 +76,8 @@ pub(super) struct Facts {
     changes: HashMap<(String, String), Changes>,
     /// By who blocks and who is blocked.
     blocks: HashMap<(String, String), Changes>,
+    /// What somebody asked of a group, and when.
+    deeds: HashMap<(String, String), Vec<(usize, Deed)>>,
     rosters: Rosters,
     /// Names of groups that are to be made: by whom, when, with whom.
     titles: HashMap<String, (Device, usize, Vec<String>)>,
@@ -120,6 +122,9 @@ impl Facts {
             }
             What::Unchanged { group, user, is_in } => {
                 self.changes.entry(of(group, user)).or_default().refused(device, *is_in);
+            }
+            What::Asks { group: Some(group), deed, .. } => {
+                self.deeds.entry(of(group, &device.user)).or_default().push((at, deed.clone()));
             }
             What::Blocks { user, is_blocked } => {
                 self.blocks.entry(of(&device.user, user)).or_default().asked(device, at, *is_blocked);
@@ -292,7 +297,7 @@ impl Facts {
     fn date_entries(&mut self, faults: &mut Vec<Fault>) {
         for (conversation, places) in &self.places {
             let mut asked_for: HashMap<(&str, &str, bool), usize> = HashMap::new();
-            let (mut latest, mut entries) = (0, Vec::new());
+            let (mut latest, mut entries, mut edits_of) = (0, Vec::new(), HashMap::<&str, usize>::new());
             for &index in places.values() {
                 let message = &self.messages[index];
                 let Some(happened) = &message.entry else {
@@ -309,7 +314,14 @@ impl Facts {
                         let of = self.changes.get(&key);
                         of.and_then(|of| of.asked_by(by, is_in).nth(*before - 1))
                     }
-                    _ => Some(0),
+                    (other, None) => {
+                        let mut before = 0;
+                        if matches!(other, Happened::Edited { .. }) {
+                            let edits = edits_of.entry(by).or_default();
+                            before = std::mem::replace(edits, *edits + 1);
+                        }
+                        Some(self.deed_behind(conversation, by, other, before))
+                    }
                 };
                 if asked.is_none() {
                     let (message, seen) = (Some(message.name()), "nobody asked for it".to_owned());
@@ -325,6 +337,20 @@ impl Facts {
             let roster = Roster::read(standing);
             self.rosters.insert(conversation.clone(), roster);
         }
+    }
+
+    /// The first event at which somebody may have asked for what an entry says; of edits, after so many of theirs.
+    fn deed_behind(&self, group: &str, by: &str, happened: &Happened, before: usize) -> usize {
+        let deeds = self.deeds.get(&(group.to_owned(), by.to_owned())).into_iter().flatten();
+        let mut deeds = deeds.filter(|(_, deed)| match (happened, deed) {
+            (Happened::Edited { .. }, Deed::Edit { .. })
+            | (Happened::Becomes(..), Deed::Put(..))
+            | (Happened::Ended, Deed::End) => true,
+            // Whose it is leaves it to somebody, or nobody.
+            (Happened::Becomes(..) | Happened::Ended, Deed::Remove(user)) => user == by,
+            _ => false,
+        });
+        deeds.nth(before).map_or(0, |(at, _)| *at)
     }
 
     fn standing_at(&self, conversation: &str, seq: u64) -> Option<usize> {
@@ -396,6 +422,46 @@ impl Facts {
             return Due::No(Rule::NotAddressed);
         }
         Due::Maybe
+    }
+
+    /// Whether somebody did not want to hear of another one, at some moment between the two.
+    pub(super) fn is_blocked(&self, user: &str, other: &str, after: usize, before: usize) -> Standing {
+        let blocks = self.blocks.get(&(user.to_owned(), other.to_owned()));
+        blocks.map_or(Standing::Never, |blocks| blocks.at(after, Some(before)))
+    }
+
+    /// Those who were certainly in a group at its place in mailboxes and from there to an event, each with the place before they came.
+    pub(super) fn stay(&self, group: &str, position: u64, upto: usize) -> Vec<(&str, u64)> {
+        let (Some(roster), Some(places)) = (self.rosters.get(group), self.places.get(group)) else { return Vec::new() };
+        let below = |index: &usize| self.messages[*index].position.is_some_and(|at| at < position);
+        let Some((&seq, index)) = places.iter().rfind(|(_, index)| below(index)) else {
+            return Vec::new();
+        };
+        let sent = self.messages[*index].sent;
+        let members = roster.after(seq).into_iter().flatten().map(String::as_str);
+        let stays = |user: &&str| {
+            let changes = self.changes.get(&(group.to_owned(), (*user).to_owned()));
+            changes.is_some_and(|changes| changes.at(sent, Some(upto)) == Standing::In)
+        };
+        members.filter(stays).map(|user| (user, roster.came(user, seq))).collect()
+    }
+
+    /// Whether somebody came into a group at a place in mailboxes no higher than there, as far as is known.
+    pub(super) fn may_have_come(&self, group: &str, user: &str, upto: u64) -> bool {
+        let Some(places) = self.places.get(group) else { return false };
+        let in_a_group = places.values().any(|index| matches!(self.messages[*index].to, To::Group(_)));
+        let comes = |index: &usize| {
+            let message = &self.messages[*index];
+            let moves = message.entry.as_ref().and_then(Happened::moves);
+            moves == Some((user, true)) && message.position.is_some_and(|at| at <= upto)
+        };
+        in_a_group && (self.roster(group).is_none() || places.values().any(comes))
+    }
+
+    /// Who is in a group after its last place, if all of its places are known.
+    pub(super) fn roster(&self, group: &str) -> Option<&Roster> {
+        let last = self.places.get(group)?.keys().next_back().copied()?;
+        self.rosters.get(group).filter(|roster| roster.last() == last)
     }
 
     /// Whether somebody hears of the sender.

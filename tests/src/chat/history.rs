@@ -4,7 +4,7 @@
 //! has come in. So if one event stands before another and the one is the end of something and the other the beginning of
 //! something, the first was over before the second began.
 
-pub use super::standing::Happened;
+pub use super::standing::{Happened, Role};
 use std::fmt;
 use tertulia_common::Timestamp;
 
@@ -126,6 +126,8 @@ pub enum Item {
         conversation: String,
         /// Those who have moved.
         ticks: Vec<Tick>,
+        /// In a group: what all others have, and have read.
+        all: Option<(u64, u64)>,
     },
     /// Something was given up.
     Gap {
@@ -134,6 +136,41 @@ pub enum Item {
         /// Why.
         why: Why,
     },
+}
+
+/// What somebody wants of a group, or with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// That there is one, with these beside its maker. Everybody may write in it then, and admins may change what it is called.
+    Create(Vec<String>),
+    /// That somebody is in it, or is something else in it.
+    Put(String, Role),
+    /// That somebody is in it no longer; oneself: to leave.
+    Remove(String),
+    /// That it is called otherwise; and that so much is needed to write in it, and to call it otherwise.
+    Edit {
+        /// To write.
+        post: Option<Role>,
+        /// To call it otherwise.
+        edit: Option<Role>,
+    },
+    /// That whoever has what comes back may join, and nobody else.
+    Invite,
+    /// That nobody may.
+    Revoke,
+    /// To be in it, by an invitation.
+    Join(String),
+    /// That nobody is in it.
+    End,
+}
+
+/// What came of that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// It is so. Of an invitation: what lets one in.
+    Yes(Option<String>),
+    /// It was refused, under this name.
+    Refused(String),
 }
 
 /// What a device did or saw.
@@ -232,6 +269,22 @@ pub enum What {
         user: String,
         /// Whether they were to be in it.
         is_in: bool,
+    },
+    /// It asks something of a group. Who comes and who goes is noted by itself, too, as [`What::Creates`] and [`What::Changes`].
+    Asks {
+        /// The request's number.
+        request: u64,
+        /// Which group. Of one that is to be made nobody knows.
+        group: Option<String>,
+        /// What.
+        deed: Deed,
+    },
+    /// The answer to that.
+    Told {
+        /// The request's number.
+        request: u64,
+        /// What it was.
+        done: Done,
     },
     /// Its user wants to hear no more of somebody, or wants to again.
     Blocks {

@@ -23,6 +23,8 @@
 //! 7. Receipts only grow, are true when told, and in the end are all told ([`Rule::Shrunk`], [`Rule::Untrue`],
 //!    [`Rule::Untold`], [`Rule::ForgottenRead`]).
 //! 8. Something is given up by age or quota only ([`Rule::PrematureGap`]).
+//! 9. What stands in a group was done by those who might ([`Rule::NotAllowed`]); who is refused, or let, is so with a reason, and
+//!    by its name ([`Rule::Unfounded`]).
 //!
 //! Where two things overlapped, so that nobody outside can know which came first, both outcomes are right.
 
@@ -33,6 +35,7 @@ pub mod history;
 mod mutations;
 mod places;
 mod receipts;
+mod rights;
 mod standing;
 pub mod workload;
 
@@ -106,6 +109,10 @@ pub enum Rule {
     ForgottenRead,
     /// Something was given up without cause.
     PrematureGap,
+    /// Somebody did what they might not.
+    NotAllowed,
+    /// A refusal that has no reason, or another one.
+    Unfounded,
 }
 
 /// A broken promise.
@@ -144,8 +151,20 @@ pub fn faults(history: &History, policy: &Policy) -> Vec<Fault> {
     let facts = Facts::gather(history, &mut faults);
     places::judge(&facts, &mut faults);
     devices::judge(history, &facts, policy, &mut faults);
-    receipts::judge(history, &mut faults);
+    receipts::judge(history, &facts, &mut faults);
+    rights::judge(&facts, &mut faults);
     faults
+}
+
+/// Answers that had no reason, once everything has come, as far as it was kept: what nobody knows may be a reason.
+#[must_use]
+pub fn unfounded(history: &History, policy: &Policy) -> Vec<Fault> {
+    let mut unfounded = Vec::new();
+    let facts = Facts::gather(history, &mut Vec::new());
+    if facts.messages.len() as u64 <= policy.entries_max {
+        rights::answers(history, &facts, &mut unfounded);
+    }
+    unfounded
 }
 
 /// What has not come yet, and must once everyone is connected and has acknowledged everything.

@@ -1,9 +1,10 @@
 //! The judge, judged: a history that is right, altered on purpose. Each alteration must be found, by its own rule.
 
 mod groups;
+mod rights;
 
 use super::history::{Answer, Device, Event, History, Item, Step, Tick, To, What, Why};
-use super::{Policy, Rule, faults, missing};
+use super::{Policy, Rule, faults, missing, unfounded};
 use std::time::Duration;
 use tertulia_common::Timestamp;
 
@@ -89,7 +90,10 @@ impl Script {
         };
         for device in devices {
             let ticks = ticks.iter().map(tick).collect();
-            self.step(device, What::Heard(Item::Receipts { position, conversation: "a-b".to_owned(), ticks }));
+            self.step(
+                device,
+                What::Heard(Item::Receipts { position, conversation: "a-b".to_owned(), ticks, all: None }),
+            );
         }
         self
     }
@@ -158,7 +162,8 @@ fn right() -> History {
 }
 
 fn judged(history: &History, policy: &Policy) -> Vec<Rule> {
-    faults(history, policy).into_iter().chain(missing(history)).map(|fault| fault.rule).collect()
+    let all = faults(history, policy).into_iter().chain(missing(history)).chain(unfounded(history, policy));
+    all.map(|fault| fault.rule).collect()
 }
 
 /// Alters the right history and sees that the rule is among what is found.

@@ -1,8 +1,8 @@
 //! Rule 4: places in conversations.
 
-use super::facts::{Facts, Message};
-use super::history::{Answer, Device, History, Item, Step, To, What};
-use super::{Fault, Rule};
+use super::facts::{Due, Facts, Message};
+use super::history::{Answer, Deed, Device, Done, History, Item, Step, To, What};
+use super::{Fault, Rule, rights};
 use std::collections::{BTreeMap, HashMap};
 
 /// What was sent later stands later, and a conversation is one pair's.
@@ -51,7 +51,9 @@ pub(super) fn overtaken(history: &History, facts: &Facts, device: &Device, fault
                     let seq = |message: &Message| message.place.as_ref().map(|(_, seq, _)| *seq);
                     let passed = before.iter().map(|index| &facts.messages[*index]).find(|earlier| {
                         let both = seq(earlier).zip(seq(message));
-                        !earlier.refused && both.is_some_and(|(earlier, later)| earlier > later)
+                        !earlier.refused
+                            && !rights::may_be_refused(facts, earlier, message)
+                            && both.is_some_and(|(earlier, later)| earlier > later)
                     });
                     if let Some(passed) = passed {
                         let seen = format!("it stands before {}, sent before it on the same socket", passed.name());
@@ -65,18 +67,38 @@ pub(super) fn overtaken(history: &History, facts: &Facts, device: &Device, fault
     }
 }
 
-/// Places that no message has. While an answer is outstanding its message may stand there. Of a group's entry nobody but those who
-/// hear it knows where it stands.
+/// Places that no message has. While an answer is outstanding its message may stand there: for good, if its device was unlinked before
+/// it had one, and the message was for nobody else, or was given up. Of a group's entry nobody but those who hear it knows where it stands.
 pub(super) fn holes(facts: &Facts, all_is_kept: bool, missing: &mut Vec<Fault>) {
     for (conversation, places) in &facts.places {
         let last = places.keys().next_back().copied().unwrap_or_default();
         let holes: Vec<u64> = (1..=last).filter(|seq| !places.contains_key(seq)).collect();
+        let outstanding = facts.messages.iter().filter(|message| {
+            let for_somebody = || facts.devices.keys().any(|device| facts.due(device, message) == Due::Yes);
+            is_outstanding(facts, message, conversation) && (!all_is_kept || !for_somebody())
+        });
+        let outstanding = outstanding.count();
         let in_a_group = places.values().any(|index| matches!(facts.messages[*index].to, To::Group(_)));
-        if !holes.is_empty() && (all_is_kept || !in_a_group) {
+        if holes.len() > outstanding && (all_is_kept || !in_a_group) {
             let seen = format!("{conversation} has {last} places, and nothing at {holes:?}");
             missing.push(Fault { rule: Rule::Hole, device: None, message: None, at: None, seen });
         }
     }
+}
+
+/// Whether a message may stand in a conversation without an answer that anybody will ever get.
+fn is_outstanding(facts: &Facts, message: &Message, conversation: &str) -> bool {
+    let unlinked = facts.devices.get(&message.from).is_some_and(|from| from.unlink_asked.is_some());
+    let may_stand_there = match &message.to {
+        To::Group(group) => group == conversation,
+        To::User(to) => facts.places.get(conversation).into_iter().flat_map(BTreeMap::values).any(|index| {
+            let other = &facts.messages[*index];
+            let pair = [&message.from.user, to];
+            matches!(&other.to, To::User(to) if pair.contains(&to) && pair.contains(&&other.from.user)
+                && (pair[0] == pair[1]) == (*to == other.from.user))
+        }),
+    };
+    unlinked && message.known.is_none() && may_stand_there
 }
 
 /// How many devices the history speaks of, and what they did: for those who look whether a workload did anything.
@@ -89,6 +111,7 @@ pub(super) fn tally(history: &History) -> BTreeMap<&'static str, usize> {
             Step::Device(_, What::Sends { .. }) => "sends",
             Step::Device(_, What::Heard(Item::Entry { .. })) => "entries",
             Step::Device(_, What::Heard(Item::Gap { .. })) => "gaps",
+            Step::Device(_, What::Heard(Item::Receipts { all: Some(_), .. })) => "figures of all",
             Step::Device(_, What::Heard(_)) => "heard",
             Step::Device(_, What::Acknowledges { .. }) => "acknowledgements",
             Step::Device(_, What::Welcomed) => "sessions",
@@ -97,6 +120,8 @@ pub(super) fn tally(history: &History) -> BTreeMap<&'static str, usize> {
             Step::Device(_, What::Answered { answer: Answer::Refused { .. }, .. }) => "refused",
             Step::Device(_, What::Blocked { .. }) => "blocks",
             Step::Device(_, What::Unlinked { .. }) => "unlinked",
+            Step::Device(_, What::Told { done: Done::Refused(_), .. }) => "deeds refused",
+            Step::Device(_, What::Asks { deed: Deed::End, .. }) => "ends of groups",
             _ => continue,
         };
         *tally.entry(kind).or_default() += 1;

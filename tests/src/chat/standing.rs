@@ -93,28 +93,52 @@ impl Changes {
     }
 }
 
-/// What an entry says of a group's members.
+/// What somebody is in a group; each may do what those before may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Is in it.
+    Member,
+    /// Changes it.
+    Admin,
+    /// The one whose it is.
+    Owner,
+}
+
+/// What an entry says of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Happened {
-    /// It was made: its name, and who was in it.
+    /// It was made: its name, and who was in it. Whose it is says the entry's sender.
     Created(String, Vec<String>),
-    /// Somebody came.
-    In(String),
-    /// Somebody went.
-    Out(String),
+    /// Somebody was added, as what.
+    Added(String, Role),
+    /// The sender came by an invitation.
+    Joined(String),
+    /// Somebody was removed.
+    Removed(String),
+    /// The sender left.
+    Left(String),
+    /// Somebody is something else. A new owner: the earlier one is an admin.
+    Becomes(String, Role),
+    /// It is called otherwise, or others may do so.
+    Edited {
+        /// What one must be now to write, if that is otherwise.
+        post: Option<Role>,
+        /// What one must be to call it otherwise, if that is.
+        edit: Option<Role>,
+        /// All that is otherwise.
+        told: String,
+    },
     /// It is over.
     Ended,
-    /// Something else: the members are the same.
-    Else(String),
 }
 
 impl Happened {
     /// To whom something happened, and whether they are in it now.
     pub(super) fn moves(&self) -> Option<(&str, bool)> {
         match self {
-            Self::In(user) => Some((user, true)),
-            Self::Out(user) => Some((user, false)),
-            Self::Created(..) | Self::Ended | Self::Else(_) => None,
+            Self::Added(user, _) | Self::Joined(user) => Some((user, true)),
+            Self::Removed(user) | Self::Left(user) => Some((user, false)),
+            Self::Created(..) | Self::Becomes(..) | Self::Edited { .. } | Self::Ended => None,
         }
     }
 }
@@ -132,12 +156,12 @@ impl Roster {
                 break;
             }
             let mut members = after.last().cloned().unwrap_or_default();
-            match happened {
-                Some(Happened::Created(_, all)) => members.extend(all.iter().cloned()),
-                Some(Happened::In(user)) => drop(members.insert(user.clone())),
-                Some(Happened::Out(user)) => drop(members.remove(user)),
-                Some(Happened::Ended) => members.clear(),
-                Some(Happened::Else(_)) | None => {}
+            match (happened, happened.and_then(Happened::moves)) {
+                (Some(Happened::Created(_, all)), _) => members.extend(all.iter().cloned()),
+                (Some(Happened::Ended), _) => members.clear(),
+                (_, Some((user, true))) => drop(members.insert(user.to_owned())),
+                (_, Some((user, false))) => drop(members.remove(user)),
+                _ => {}
             }
             after.push(members);
         }
@@ -150,6 +174,22 @@ impl Roster {
         let before = after(seq.checked_sub(1)?)?;
         // Who comes hears of that, who goes too.
         if is_entry { Some(before || after(seq)?) } else { Some(before) }
+    }
+
+    /// The last place that is known, with all before it.
+    pub(super) fn last(&self) -> u64 {
+        self.0.len() as u64 - 1
+    }
+
+    /// Who is in it after this place.
+    pub(super) fn after(&self, seq: u64) -> Option<&BTreeSet<String>> {
+        self.0.get(usize::try_from(seq).ok()?)
+    }
+
+    /// The place before the one at which somebody came, the last time up to this place: nobody waits for them to have that.
+    pub(super) fn came(&self, user: &str, upto: u64) -> u64 {
+        let is_in = |seq: &u64| self.after(*seq).is_some_and(|members| members.contains(user));
+        (0..=upto).rev().take_while(is_in).last().map_or(upto, |first| first.saturating_sub(1))
     }
 
     /// Whether somebody was ever in it before this place.

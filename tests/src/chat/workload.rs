@@ -8,24 +8,35 @@ mod actor;
 mod deeds;
 mod item;
 
-use super::history::{Device, Event, History, Step};
-use super::{Fault, Policy, faults, missing_under};
+use super::history::{Device, Event, History, Step, What};
+use super::{Fault, Policy, faults, missing_under, unfounded};
 use crate::Server;
 use crate::accounts::{Account, Carrier, phone_number};
 use crate::socket::Socket;
 use crate::token::token;
-use crate::wait::PATIENCE;
 use actor::{Actor, Identity, Shared};
 use anyhow::{Context, bail, ensure};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tertulia_common::Timestamp;
 use tertulia_signaling_proto::{Caps, Codec, ServerFrame};
 use tokio::task::JoinSet;
+
+/// How long nothing may happen while something must. It is no measure of speed: only what has come to a halt is as still as this,
+/// however busy the machine is.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// How long one part of a run may take, for what goes round in circles. A part takes seconds.
+const PART_MAX: Duration = Duration::from_secs(900);
+/// How long the program may take to start.
+const START_MAX: Duration = Duration::from_secs(180);
+
+/// How often people are tried to be registered again, before a run begins: that has deadlines of its own.
+const SETUP_TRIES: usize = 5;
 
 /// What a run is made of.
 #[derive(Clone, Copy, Debug)]
@@ -91,18 +102,53 @@ impl Random {
 
 /// Where everyone writes down what happens.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Recorder(Arc<Mutex<History>>);
+pub(crate) struct Recorder(Arc<Mutex<Records>>);
+
+#[derive(Debug, Default)]
+struct Records {
+    history: History,
+    /// What brings a run on: not that somebody tries to get in once more.
+    moves: usize,
+}
 
 impl Recorder {
     fn note(&self, step: Step) {
         // The clock is read under the lock, so that times rise with events.
-        let mut history = self.0.lock();
+        let mut records = self.0.lock();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        history.push(Timestamp(now.as_millis() as u64), step);
+        let again = matches!(step, Step::Device(_, What::Connects | What::Welcomed | What::Resumed | What::Drained));
+        records.moves += usize::from(!again);
+        records.history.push(Timestamp(now.as_millis() as u64), step);
     }
 
     fn history(&self) -> History {
-        self.0.lock().clone()
+        self.0.lock().history.clone()
+    }
+
+    fn moves(&self) -> usize {
+        self.0.lock().moves
+    }
+
+    fn events(&self) -> usize {
+        self.0.lock().history.events.len()
+    }
+}
+
+/// Whether anything is missing: judged again when something has happened since.
+struct Missing<'a> {
+    recorder: &'a Recorder,
+    policy: Policy,
+    events: usize,
+}
+
+impl Missing<'_> {
+    fn is_nothing(&mut self) -> bool {
+        let events = self.recorder.events();
+        if events == self.events {
+            return false;
+        }
+        self.events = events;
+        missing_under(&self.recorder.history(), &self.policy).is_empty()
     }
 }
 
@@ -116,6 +162,9 @@ pub async fn run(plan: Plan) -> anyhow::Result<Outcome> {
     let history = recorder.history();
     let policy = plan.policy();
     let broken = faults(&history, &policy);
+    if ran.is_err() || !broken.is_empty() {
+        keep(plan.seed, &history)?;
+    }
     if !broken.is_empty() {
         let error = ran.err().unwrap_or_else(|| anyhow::anyhow!("it ran to its end"));
         return Err(error.context(format!("seed {}: {}", plan.seed, told(&history, &broken))));
@@ -124,8 +173,24 @@ pub async fn run(plan: Plan) -> anyhow::Result<Outcome> {
         let missing = missing_under(&history, &policy);
         return Err(error.context(format!("seed {}: {}", plan.seed, told(&history, &missing))));
     }
+    let broken = unfounded(&history, &policy);
+    if !broken.is_empty() {
+        keep(plan.seed, &history)?;
+        bail!("seed {}: {}", plan.seed, told(&history, &broken));
+    }
     let tally = super::places::tally(&history);
     Ok(Outcome { history, tally })
+}
+
+/// Keeps a history that was found wrong, if somebody wants to look at it: `CHAT_PROMISE_HISTORIES` names a folder.
+fn keep(seed: u64, history: &History) -> anyhow::Result<()> {
+    let Some(folder) = std::env::var_os("CHAT_PROMISE_HISTORIES") else { return Ok(()) };
+    let mut text = String::new();
+    for (index, event) in history.events.iter().enumerate() {
+        writeln!(text, "{index} {} {:?}", event.at.as_millis(), event.step)?;
+    }
+    std::fs::create_dir_all(&folder)?;
+    Ok(std::fs::write(Path::new(&folder).join(format!("{seed}.txt")), text)?)
 }
 
 /// What the program has to say for itself: what its relay counts, and what it logged beyond the ordinary.
@@ -150,6 +215,9 @@ async fn drive(plan: Plan, recorder: &Recorder) -> anyhow::Result<()> {
     let mut server = builder
         .set("media.shards", 1)
         .set("media.tcp", false)
+        // Nothing here is uploaded, and each start would make workers ready.
+        .set("uploads.enabled", false)
+        .ready_within(START_MAX)
         .set("signaling.requests_per_s", 10_000)
         .set("signaling.requests_burst", 10_000)
         .set("chat.message_bytes_max", 1024)
@@ -206,7 +274,19 @@ async fn everybody(
 
 async fn goes(plan: Plan, recorder: &Recorder, server: &mut Server, carrier: &Carrier) -> anyhow::Result<()> {
     let mut random = Random::new(plan.seed, 0);
-    let everybody = everybody(plan, server, carrier, &mut random).await?;
+    let mut tries = 0;
+    let everybody = loop {
+        // The same chances each time: a seed means the same on a busy machine.
+        let mut chances = random.clone();
+        match everybody(plan, server, carrier, &mut chances).await {
+            Ok(all) => {
+                random = chances;
+                break all;
+            }
+            Err(error) if tries >= SETUP_TRIES => return Err(error),
+            Err(_) => tries += 1,
+        }
+    };
     let shared = Arc::new(Shared {
         recorder: recorder.clone(),
         to: server.http(),
@@ -235,18 +315,20 @@ async fn goes(plan: Plan, recorder: &Recorder, server: &mut Server, carrier: &Ca
         tokio::time::sleep(Duration::from_millis(100) + random.millis(600)).await;
         kill(server, &shared).await?;
     }
-    until("everyone has done what they had to do", &mut actors, || shared.working.load(Ordering::SeqCst) == 0).await?;
+    let missing = || Missing { recorder, policy, events: 0 };
+    let worked = || shared.working.load(Ordering::SeqCst) == 0;
+    until("everyone has done what they had to do", recorder, &mut actors, worked).await?;
     shared.settling.store(true, Ordering::SeqCst);
-    let settled =
-        || shared.unsettled.load(Ordering::SeqCst) == 0 && missing_under(&recorder.history(), &policy).is_empty();
-    until("everything is answered, delivered and told", &mut actors, settled).await?;
+    let mut missed = missing();
+    let settled = || shared.unsettled.load(Ordering::SeqCst) == 0 && missed.is_nothing();
+    until("everything is answered, delivered and told", recorder, &mut actors, settled).await?;
     // What was acknowledged, and counts, comes to nobody again.
     shared.ending.store(true, Ordering::SeqCst);
     kill(server, &shared).await?;
     // An acknowledgement may have been under way as it died: what it means is told when the device has sent it again.
-    let is_back =
-        || shared.drained.load(Ordering::SeqCst) == count && missing_under(&recorder.history(), &policy).is_empty();
-    until("everyone is back and nothing is missing after the last start", &mut actors, is_back).await?;
+    let mut missed = missing();
+    let is_back = || shared.drained.load(Ordering::SeqCst) == count && missed.is_nothing();
+    until("everyone is back and nothing is missing after the last start", recorder, &mut actors, is_back).await?;
     actors.shutdown().await;
     Ok(())
 }
@@ -263,18 +345,25 @@ async fn kill(server: &mut Server, shared: &Shared) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits for a condition; a device that fails ends it.
+/// Waits for a condition, for as long as something happens; a device that fails ends it.
 async fn until(
     what: &str,
+    recorder: &Recorder,
     actors: &mut JoinSet<anyhow::Result<()>>,
     mut holds: impl FnMut() -> bool,
 ) -> anyhow::Result<()> {
     let start = Instant::now();
+    let (mut moves, mut moved) = (recorder.moves(), start);
     while !holds() {
         if let Some(ended) = actors.try_join_next() {
             ended?.with_context(|| format!("waiting until {what}"))?;
         }
-        ensure!(start.elapsed() < PATIENCE * 2, "not within {:?}: {what}", PATIENCE * 2);
+        let now = recorder.moves();
+        if now != moves {
+            (moves, moved) = (now, Instant::now());
+        }
+        ensure!(moved.elapsed() < SILENCE_MAX, "nothing happens for {SILENCE_MAX:?}, and not: {what}");
+        ensure!(start.elapsed() < PART_MAX, "not within {PART_MAX:?}: {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     Ok(())

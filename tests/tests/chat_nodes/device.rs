@@ -92,13 +92,14 @@ impl Outlet for Session {
                 sent_at: entry.sent_at,
                 body: String::from_utf8_lossy(&delivery.body).into_owned(),
             },
-            Core::Receipts { position, conversation, receipts, .. } => Item::Receipts {
+            Core::Receipts { position, conversation, receipts, everyone } => Item::Receipts {
                 position: position.0,
                 conversation: conversation.to_string(),
                 ticks: receipts
                     .iter()
                     .map(|of| Tick { user: of.user.as_str().to_owned(), delivered: of.delivered.0, read: of.read.0 })
                     .collect(),
+                all: everyone.map(|all| (all.delivered.0, all.read.0)),
             },
             Core::Gap { upto, .. } => Item::Gap { upto: upto.0, why: history::Why::Quota },
         };

@@ -1,6 +1,6 @@
 //! The judge, judged, on what people do beside writing: groups, blocks, devices that are unlinked, quotas.
 
-use super::super::history::Happened;
+use super::super::history::{Happened, Role};
 use super::*;
 
 const GROUP: &str = "walkers";
@@ -23,11 +23,11 @@ fn entry(seq: u64, from: &str, what: Happened) -> Item {
 }
 
 fn came() -> Item {
-    entry(4, "alice", Happened::In("carol".to_owned()))
+    entry(4, "alice", Happened::Added("carol".to_owned(), Role::Member))
 }
 
 fn went() -> Item {
-    entry(6, "alice", Happened::Out("bob".to_owned()))
+    entry(6, "alice", Happened::Removed("bob".to_owned()))
 }
 
 fn change(user: &str, is_in: bool, done: bool) -> What {
@@ -74,7 +74,18 @@ fn right_too() -> History {
     script.step(&phone(), What::Unlinks { device: "laptop".to_owned() });
     script.step(&phone(), What::Unlinked { device: "laptop".to_owned() });
     script.sent(&phone(), LAST);
+    script.acknowledge(&[carol()], 7);
+    let (conversation, request) = (GROUP.to_owned(), 98);
+    script.step(&carol(), What::Reads { request, conversation: conversation.clone(), upto: 6 });
+    script.step(&carol(), What::ReadTaken { request, conversation, upto: 6 });
+    script.step(&phone(), What::Heard(figures(11, (7, 6), (7, 6))));
     script.history
+}
+
+/// What Carol has, and what all have who are in the group with Alice.
+fn figures(position: u64, carol: (u64, u64), all: (u64, u64)) -> Item {
+    let ticks = vec![Tick { user: "carol".to_owned(), delivered: carol.0, read: carol.1 }];
+    Item::Receipts { position, conversation: GROUP.to_owned(), ticks, all: Some(all) }
 }
 
 fn caught_too(rule: Rule, alter: impl FnOnce(&mut Vec<Event>)) {
@@ -138,7 +149,7 @@ fn m2_who_comes_and_who_goes_hear_of_that() {
         forgets(events, &bob(), &went());
         forgets(events, &bob(), &message(HEARD));
     });
-    caught_too(Rule::Lost, |events| forgets(events, &carol(), &message(WITHOUT)));
+    caught_too(Rule::Buried, |events| forgets(events, &carol(), &message(WITHOUT)));
 }
 
 #[test]
@@ -148,19 +159,22 @@ fn m2_an_entry_is_what_somebody_asked_for_and_the_same_for_everybody() {
         events[at] = told(device, item);
     };
     caught_too(Rule::Altered, |events| {
-        instead(events, &bob(), entry(4, "alice", Happened::In("dave".to_owned())));
+        instead(events, &bob(), entry(4, "alice", Happened::Added("dave".to_owned(), Role::Member)));
     });
     caught_too(Rule::FromNowhere, |events| {
         for device in [phone(), laptop(), bob(), carol()] {
-            instead(events, &device, entry(4, "bob", Happened::In("carol".to_owned())));
+            instead(events, &device, entry(4, "bob", Happened::Added("carol".to_owned(), Role::Member)));
         }
     });
     // Twice in the group, and asked for once.
     caught_too(Rule::FromNowhere, |events| {
-        events.push(told(&carol(), entry(8, "alice", Happened::Out("bob".to_owned()))));
+        events.push(told(&carol(), entry(8, "alice", Happened::Removed("bob".to_owned()))));
     });
     caught_too(Rule::PlaceTaken, |events| {
-        events.push(told(&carol(), entry(7, "alice", Happened::Else("renamed".to_owned()))));
+        events.push(told(
+            &carol(),
+            entry(7, "alice", Happened::Edited { post: None, edit: None, told: "renamed".to_owned() }),
+        ));
     });
 }
 
@@ -212,6 +226,30 @@ fn m4_what_was_sent_is_not_refused_when_it_is_sent_again() {
     let mut history = right_too();
     history.events.push(again(false));
     assert_eq!(judged(&history, &Policy::default()), []);
+}
+
+#[test]
+fn m5_what_all_in_a_group_have_is_told_true_and_does_not_shrink() {
+    let instead = |rule, carol, all| {
+        caught_too(rule, |events| {
+            let at = find(events, &phone(), |what| *what == What::Heard(figures(11, (7, 6), (7, 6))));
+            events[at] = told(&phone(), figures(11, carol, all));
+        });
+    };
+    instead(Rule::Untrue, (7, 6), (8, 6));
+    instead(Rule::Untrue, (7, 6), (7, 7));
+    instead(Rule::Untold, (7, 6), (6, 6));
+    instead(Rule::Untold, (6, 6), (7, 6));
+    instead(Rule::ForgottenRead, (7, 6), (7, 4));
+    instead(Rule::ForgottenRead, (7, 4), (7, 6));
+    caught_too(Rule::Untold, |events| forgets(events, &phone(), &figures(11, (7, 6), (7, 6))));
+    caught_too(Rule::Shrunk, |events| events.push(told(&phone(), figures(12, (7, 6), (6, 6)))));
+    caught_too(Rule::Shrunk, |events| events.push(told(&phone(), figures(12, (7, 6), (7, 5)))));
+    // While Bob was in it, who has nothing, all had nothing.
+    caught_too(Rule::Untrue, |events| {
+        let at = find(events, &phone(), |what| *what == change("bob", false, false));
+        events.insert(at, told(&phone(), figures(6, (0, 0), (1, 0))));
+    });
 }
 
 #[test]

@@ -7,14 +7,13 @@ use super::item::{item, place};
 use super::{Random, Recorder};
 use crate::chat::history::{Answer, Device, Item, Step, What};
 use crate::socket::{Incoming, Socket};
-use crate::wait::PATIENCE;
 use anyhow::{bail, ensure};
 use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tertulia_common::{ClientMessageId, Timestamp};
 use tertulia_signaling_proto::{
     Ack, Caps, ClientFrame, Codec, Content, ErrorBody, ErrorClass, ErrorCode, MailboxAck, MessageRead, MessageSend,
@@ -243,21 +242,16 @@ impl Actor {
         self.asked.values().any(|asked| matches!(asked, Asked::Send(of) if *of == name))
     }
 
-    /// Connects, for as long as it takes the program to be back.
+    /// Connects, for as long as it takes the program to be back: that nobody gets in any more is found by whoever waits for that.
     async fn connect(&mut self) -> anyhow::Result<()> {
-        let start = Instant::now();
         loop {
             while !self.shared.is_up.load(Ordering::SeqCst) {
-                ensure!(start.elapsed() < PATIENCE, "{} finds no program", self.me);
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
             self.note(What::Connects);
             match self.greet().await {
                 Ok(()) => break,
-                Err(error) => {
-                    let hopes = start.elapsed() < PATIENCE && !self.is_unlinked();
-                    ensure!(hopes, "{} is not welcome: {error:#}", self.me);
-                }
+                Err(error) => ensure!(!self.is_unlinked(), "{} is not welcome: {error:#}", self.me),
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -349,7 +343,7 @@ impl Actor {
                 let is_final = matches!(error.code.class(), ErrorClass::Invalid | ErrorClass::Forbidden);
                 // Not of the message: this device is being unlinked.
                 let is_final = is_final && error.code != ErrorCode::NoMailbox;
-                let answer = Answer::Refused { is_final, why: format!("{:?}", error.code) };
+                let answer = Answer::Refused { is_final, why: wire_name(error.code) };
                 self.note(What::Answered { request, name, answer });
                 if is_final {
                     self.outbox.retain(|note| note.name != name);
@@ -478,4 +472,10 @@ impl Actor {
         let id = RequestId(request);
         self.say(ClientFrame::MessageRead(MessageRead { id, conversation, read_upto: upto })).await;
     }
+}
+
+/// A refusal's name, as it is on the wire.
+fn wire_name(code: ErrorCode) -> String {
+    let told = serde_json::to_value(code).unwrap_or_default();
+    told.as_str().unwrap_or_default().to_owned()
 }

@@ -1,7 +1,7 @@
 //! What a frame says, in the words of a history.
 
-use crate::chat::history::{Happened, Item, Tick, To, Why};
-use tertulia_signaling_proto::{Content, GapReason, GroupEvent, Message, Recipient, ServerFrame};
+use crate::chat::history::{Happened, Item, Role, Tick, To, Why};
+use tertulia_signaling_proto::{Content, GapReason, GroupEvent, GroupRole, Message, Recipient, ServerFrame};
 
 /// Where a message goes.
 pub(super) fn place(to: &Recipient) -> To {
@@ -18,6 +18,7 @@ pub(super) fn item(frame: ServerFrame) -> Option<Item> {
         ServerFrame::Receipts(receipts) => Some(Item::Receipts {
             position: receipts.seq,
             conversation: receipts.conversation,
+            all: receipts.all.map(|all| (all.delivered_upto, all.read_upto)),
             ticks: receipts
                 .receipts
                 .into_iter()
@@ -56,19 +57,28 @@ fn of_message(message: Message) -> Option<Item> {
 }
 
 fn happened(event: GroupEvent, by: &str) -> Happened {
+    let name = |user: tertulia_common::UserId| user.as_str().to_owned();
     match event {
-        GroupEvent::Created { name, members } => {
-            Happened::Created(name, members.into_iter().map(|user| user.as_str().to_owned()).collect())
+        GroupEvent::Created { name: title, members } => {
+            Happened::Created(title, members.into_iter().map(name).collect())
         }
-        GroupEvent::Added { user, .. } => Happened::In(user.as_str().to_owned()),
-        GroupEvent::Joined => Happened::In(by.to_owned()),
-        GroupEvent::Removed { user } => Happened::Out(user.as_str().to_owned()),
-        GroupEvent::Left => Happened::Out(by.to_owned()),
+        GroupEvent::Added { user, role: of } => Happened::Added(name(user), role(of)),
+        GroupEvent::Joined => Happened::Joined(by.to_owned()),
+        GroupEvent::Removed { user } => Happened::Removed(name(user)),
+        GroupEvent::Left => Happened::Left(by.to_owned()),
+        GroupEvent::Role { user, role: of } => Happened::Becomes(name(user), role(of)),
+        GroupEvent::Changed { changes } => {
+            let told = serde_json::to_string(&changes).unwrap_or_else(|error| error.to_string());
+            Happened::Edited { post: changes.post.map(role), edit: changes.edit.map(role), told }
+        }
         GroupEvent::Ended => Happened::Ended,
-        // What a client may have of it is in its tests; here it stands at a place.
-        other @ (GroupEvent::Changed { .. } | GroupEvent::Role { .. }) => {
-            let told = serde_json::to_string(&other).unwrap_or_else(|error| error.to_string());
-            Happened::Else(told)
-        }
+    }
+}
+
+fn role(of: GroupRole) -> Role {
+    match of {
+        GroupRole::Member => Role::Member,
+        GroupRole::Admin => Role::Admin,
+        GroupRole::Owner => Role::Owner,
     }
 }
