@@ -307,6 +307,7 @@ impl Relay {
             member.role = Role::Member;
         }
         // The others may all have what this one had not.
+        self.conversations[at.0 as usize].left = true;
         self.gather(at);
     }
 

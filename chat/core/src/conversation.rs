@@ -117,6 +117,8 @@ pub(crate) struct Conversation {
     pub(crate) receipts_at: Position,
     /// Somebody's figures have moved.
     pub(crate) moved: bool,
+    /// Somebody has left since figures were told: what all others have may be more now, though nobody's has moved.
+    pub(crate) left: bool,
     /// Somebody has read: they are told with the next receipts, however lately others were.
     pub(crate) hurries: bool,
     /// It was told of too lately, and waits.
@@ -141,6 +143,7 @@ impl Conversation {
             last_at: Position(0),
             receipts_at: Position(0),
             moved: false,
+            left: false,
             hurries: false,
             waits: false,
             told_at: Timestamp(0),

@@ -193,8 +193,9 @@ impl Relay {
                     let handout = self.hand_entry(conversation, position);
                     handouts.extend(handout.filter(|handout| !handout.to.is_empty()));
                 }
-                Some(Fresh::Receipts { conversation, position, moved, readers, everyone }) => {
-                    handouts.extend(self.hand_receipts(conversation, position, (&moved, &readers), everyone));
+                Some(Fresh::Receipts { conversation, position, moved, readers, left, everyone }) => {
+                    let news = (&moved[..], &readers[..], left);
+                    handouts.extend(self.hand_receipts(conversation, position, news, everyone));
                 }
                 None => {}
             }
@@ -245,7 +246,7 @@ impl Relay {
         &mut self,
         conversation: ConvRef,
         position: Position,
-        (moved, readers): (&[Receipt], &[UserRef]),
+        (moved, readers, left): (&[Receipt], &[UserRef], bool),
         everyone: Everyone,
     ) -> Vec<Handout> {
         let of = &self.conversations[conversation.0 as usize];
@@ -255,7 +256,8 @@ impl Relay {
             if !member.is_in() {
                 continue;
             }
-            let watches = Self::watches(of, member, moved, readers, &self.users[member.user.0 as usize].id);
+            let watches = (left && member.wrote)
+                || Self::watches(of, member, moved, readers, &self.users[member.user.0 as usize].id);
             let least = of.group.is_some().then(|| everyone.but(member.user));
             for &device in &self.users[member.user.0 as usize].mailboxes {
                 let mailbox = &mut self.mailboxes[device.0 as usize];

@@ -162,6 +162,7 @@ impl Relay {
         let position = self.next_position(now);
         let of = &mut self.conversations[conversation.0 as usize];
         (of.moved, of.hurries, of.told_at) = (false, false, now);
+        let left = std::mem::take(&mut of.left);
         of.receipts_at = position;
         self.receipts_at = position;
         let users = &self.users;
@@ -186,7 +187,7 @@ impl Relay {
             position,
             moved: moved.iter().map(|moved| (moved.user.clone(), moved.delivered, moved.read)).collect(),
         });
-        self.fresh.push_back(Fresh::Receipts { conversation, position, moved, readers, everyone });
+        self.fresh.push_back(Fresh::Receipts { conversation, position, moved, readers, left, everyone });
     }
 
     /// Whether a member is told of what moved: of what others have, between two or, in a group, if they have written; and of what

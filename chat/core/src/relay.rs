@@ -84,6 +84,8 @@ pub(crate) enum Fresh {
         moved: Vec<Receipt>,
         /// Those of them who have read further.
         readers: Vec<UserRef>,
+        /// Somebody has left: who has written hears of all others, whoever has moved.
+        left: bool,
         everyone: Everyone,
     },
 }

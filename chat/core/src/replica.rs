@@ -315,8 +315,9 @@ impl Relay {
         let everyone = self.everyone(at);
         let of = &mut self.conversations[at.0 as usize];
         (of.receipts_at, of.everyone) = (position, everyone);
+        let left = std::mem::take(&mut of.left);
         (self.reached, self.receipts_at) = (position, position);
-        self.fresh.push_back(Fresh::Receipts { conversation: at, position, moved: receipts, readers, everyone });
+        self.fresh.push_back(Fresh::Receipts { conversation: at, position, moved: receipts, readers, left, everyone });
         Ok(())
     }
 
@@ -327,10 +328,16 @@ impl Relay {
         if version <= of.version {
             return;
         }
+        let stays = |user: &UserId| {
+            members.iter().any(|GroupMember { member, .. }| member.until.is_none() && member.user == *user)
+        };
+        let there = of.members.iter().filter(|member| member.is_in());
+        let left = there.map(|member| &self.users[member.user.0 as usize].id).any(|user| !stays(user));
         let earlier = of.group.as_ref().and_then(|group| group.invite);
         earlier.map(|earlier| self.invites.remove(&earlier));
         self.invites.extend(group.invite.map(|invite| (invite, at)));
         self.describe_group(id, version, group, members.to_vec());
+        self.conversations[at.0 as usize].left |= left;
         for GroupMember { member: of, .. } in members {
             let user = self.user(&of.user);
             let Some(member) = self.conversations[at.0 as usize].member_mut(user) else { continue };

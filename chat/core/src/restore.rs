@@ -290,11 +290,18 @@ impl Relay {
                 }
             }
         }
+        // Who left was told of or not: what all others have is told once more.
+        let of_a_change = |kept: &Kept| matches!(kept.author, Author::Change(_)) && kept.position > of.receipts_at;
+        let left = entries.iter().any(of_a_change);
         entries.retain(|kept| kept.owed > 0);
         of.entries = entries.into();
+        of.left = left;
         self.conversations[at] = of;
         let conversation = ConvRef(u32::try_from(at).unwrap_or(u32::MAX));
         late.into_iter().for_each(|user| self.mark_moved(user, conversation));
+        if left {
+            self.gather(conversation);
+        }
     }
 
     /// When what waits was sent, for [`Self::expire`].

@@ -291,6 +291,39 @@ fn m5_a_groups_tick_moves_when_the_last_of_those_has_it_who_were_there_and_are_s
 }
 
 #[test]
+fn m5_who_waits_for_somebody_who_is_removed_hears_what_all_have_whoever_else_has_moved() {
+    let mut scene = scene(&["alice", "bob", "carol"]);
+    let group = create(&mut scene, "alice", 1, &["bob", "carol"]).expect("a group").group;
+    let said = says(&mut scene, "alice", group, 2).expect("she is in it");
+    scene.acknowledges("bob", "phone").expect("it was handed out");
+    scene.tells_receipts();
+    change(&mut scene, "alice", group, 3, remove("carol")).expect("it is hers");
+    // Her own having, which is told to others, must not hide from her what theirs is without Carol.
+    scene.acknowledges("alice", "phone").expect("it was handed out");
+    scene.tells_receipts();
+    assert!(all(&mut scene, "alice", group).is_some_and(|(delivered, _)| delivered >= said));
+}
+
+#[test]
+fn m5_who_was_removed_is_waited_for_no_longer_even_if_the_program_dies_before_it_tells() {
+    let mut scene = scene(&["alice", "bob", "carol"]);
+    let group = create(&mut scene, "alice", 1, &["bob", "carol"]).expect("a group").group;
+    let said = says(&mut scene, "alice", group, 2).expect("she is in it");
+    for name in ["alice", "bob"] {
+        scene.acknowledges(name, "phone").expect("it was handed out");
+    }
+    scene.tells_receipts();
+    assert_eq!(all(&mut scene, "alice", group).map(|(delivered, _)| delivered), Some(0), "Carol has not got it");
+    change(&mut scene, "alice", group, 3, remove("carol")).expect("it is hers");
+    scene.acknowledges("alice", "phone").expect("it was handed out");
+    scene.dies(scene.records.len());
+    scene.connects("alice", "phone");
+    assert!(scene.relay.has_receipts(), "what all have may be more without her");
+    scene.tells_receipts();
+    assert!(all(&mut scene, "alice", group).is_some_and(|(delivered, _)| delivered >= said));
+}
+
+#[test]
 fn m2_a_group_and_its_people_have_no_end_of_room() {
     let limits = Limits { group_members_max: 3, conversations_per_user_max: 2, ..Limits::default() };
     let mut scene = scene_with(&["alice", "bob", "carol", "dave"], limits);
