@@ -6,7 +6,7 @@
 
 use crate::call_entries;
 use crate::devices::{hex, insert};
-use crate::entity::{call, departed, device, live_call, user};
+use crate::entity::{call, call_party, departed, device, group_call, live_call, user};
 use crate::media::forget_media_of;
 use crate::push;
 use crate::users::{cut_name, millis, now_ms, timestamp};
@@ -189,6 +189,16 @@ impl Directory {
             let calls = call::Entity::update_many().col_expr(side, Expr::value(stand_in));
             calls.filter(side.eq(id.as_str())).exec(&tx).await?;
         }
+        group_call::Entity::update_many()
+            .col_expr(group_call::Column::StartedBy, Expr::value(stand_in))
+            .filter(group_call::Column::StartedBy.eq(id.as_str()))
+            .exec(&tx)
+            .await?;
+        call_party::Entity::update_many()
+            .col_expr(call_party::Column::User, Expr::value(stand_in))
+            .filter(call_party::Column::User.eq(id.as_str()))
+            .exec(&tx)
+            .await?;
         call_entries::forgive(&tx, stand_in).await?;
         forget_calls_of_nobody(&tx, stand_in).await?;
         forget_media_of(&tx, id, timestamp(now, "time")?, STAY_ALONE).await?;
@@ -234,7 +244,11 @@ impl Directory {
     }
 }
 
-/// Calls of which both sides have gone are nobody's history.
+/// Nobody is left who was in this call of many, or asked in.
+const WITHOUT_PARTIES: &str = "NOT EXISTS (SELECT 1 FROM call_party JOIN user ON user.id = call_party.user
+    WHERE call_party.call = {call} AND user.deleted_at IS NULL)";
+
+/// Calls of which all have gone are nobody's history.
 async fn forget_calls_of_nobody(tx: &impl ConnectionTrait, stand_in: &str) -> Result<()> {
     let gone = || {
         let mut ids = Query::select();
@@ -242,9 +256,27 @@ async fn forget_calls_of_nobody(tx: &impl ConnectionTrait, stand_in: &str) -> Re
         ids
     };
     for (mine, other) in [(call::Column::Caller, call::Column::Callee), (call::Column::Callee, call::Column::Caller)] {
-        let calls = call::Entity::delete_many().filter(mine.eq(stand_in));
-        calls.filter(other.in_subquery(gone())).exec(tx).await?;
+        let calls = call::Entity::delete_many().filter(mine.eq(stand_in)).filter(other.in_subquery(gone()));
+        calls.filter(Expr::cust(WITHOUT_PARTIES.replace("{call}", "call.id"))).exec(tx).await?;
     }
+    let theirs = || {
+        let mut calls = Query::select();
+        calls.column(call_party::Column::Call).from(call_party::Entity);
+        calls.and_where(call_party::Column::User.eq(stand_in));
+        calls
+    };
+    let calls = call::Entity::delete_many().filter(call::Column::Id.in_subquery(theirs()));
+    let calls = calls.filter(call::Column::Caller.in_subquery(gone())).filter(call::Column::Callee.in_subquery(gone()));
+    calls.filter(Expr::cust(WITHOUT_PARTIES.replace("{call}", "call.id"))).exec(tx).await?;
+    let calls = group_call::Entity::delete_many().filter(group_call::Column::Id.in_subquery(theirs()));
+    calls.filter(Expr::cust(WITHOUT_PARTIES.replace("{call}", "group_call.id"))).exec(tx).await?;
+    // Their parts go with them.
+    let parts = call_party::Entity::delete_many().filter(call_party::Column::User.in_subquery(gone()));
+    let parts = parts.filter(Expr::cust("NOT EXISTS (SELECT 1 FROM call WHERE call.id = call_party.call)"));
+    parts
+        .filter(Expr::cust("NOT EXISTS (SELECT 1 FROM group_call WHERE group_call.id = call_party.call)"))
+        .exec(tx)
+        .await?;
     Ok(())
 }
 

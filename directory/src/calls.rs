@@ -1,4 +1,4 @@
-//! Calls that have ended: the history of both sides, and what the callee missed and has not been told yet.
+//! Calls of two that have ended: what is kept of them, and what the callee missed and has not been told yet.
 
 use crate::entity::call::{ActiveModel, Column, Entity, Model};
 use crate::users::{millis, timestamp};
@@ -69,15 +69,6 @@ pub struct CallRecord {
     pub callee_quality: Option<String>,
 }
 
-/// A call in a user's history.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HistoryCall {
-    /// The call.
-    pub record: CallRecord,
-    /// The other side.
-    pub peer: User,
-}
-
 /// A call that its callee missed and has not been told of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissedCall {
@@ -130,32 +121,6 @@ impl Directory {
     pub(crate) async fn with_stand_ins(&self, record: &CallRecord) -> Result<CallRecord> {
         let (caller, callee) = (self.or_stand_in(&record.caller).await?, self.or_stand_in(&record.callee).await?);
         Ok(CallRecord { caller, callee, ..record.clone() })
-    }
-
-    /// A page of a user's calls, newest first: at most `limit`, all placed before the call `before`.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub async fn calls_of(&self, user: &UserId, before: Option<CallId>, limit: u64) -> Result<Vec<HistoryCall>> {
-        // Two range scans, not one `OR`: with that, SQLite would sort a user's whole history for every page.
-        let mut rows = self.page(Column::Caller, user, before, limit).await?;
-        rows.extend(self.page(Column::Callee, user, before, limit).await?);
-        rows.sort_unstable_by(|a, b| b.id.cmp(&a.id));
-        rows.dedup_by(|a, b| a.id == b.id);
-        rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-
-        let peer_of = |row: &Model| if row.caller == user.as_str() { row.callee.clone() } else { row.caller.clone() };
-        let peers = self.users_by_id(rows.iter().map(peer_of).collect()).await?;
-        rows.iter()
-            .map(|row| {
-                let peer = peers.get(&peer_of(row)).ok_or(Error::UnknownUser)?.clone();
-                Ok(HistoryCall { record: row.try_into()?, peer })
-            })
-            .collect()
-    }
-
-    async fn page(&self, side: Column, user: &UserId, before: Option<CallId>, limit: u64) -> Result<Vec<Model>> {
-        Ok(page_query(side, user, before, limit).all(&self.db).await?)
     }
 
     /// Calls that this user missed and has not been told of: the oldest `limit`, oldest first.
@@ -214,55 +179,11 @@ pub(crate) async fn insert_call(db: &impl ConnectionTrait, record: &CallRecord) 
     Ok(inserted > 0)
 }
 
-fn page_query(side: Column, user: &UserId, before: Option<CallId>, limit: u64) -> Select<Entity> {
-    let mut query = Entity::find().filter(side.eq(user.as_str()));
-    if matches!(side, Column::Callee) {
-        query = query.filter(Column::Hidden.eq(false));
-    }
-    if let Some(before) = before {
-        query = query.filter(Column::Id.lt(before.to_string()));
-    }
-    query.order_by_desc(Column::Id).limit(limit)
-}
-
-fn unseen_query(user: &UserId, limit: u64) -> Select<Entity> {
+pub(crate) fn unseen_query(user: &UserId, limit: u64) -> Select<Entity> {
     Entity::find()
         .filter(Column::Callee.eq(user.as_str()))
         .filter(Column::Missed.eq(true))
         .filter(Column::MissedSeen.eq(false))
         .order_by_asc(Column::Id)
         .limit(limit)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use sea_orm::{DbBackend, QueryTrait, Statement, TransactionTrait};
-
-    /// What SQLite means to do.
-    async fn plan(directory: &Directory, query: Select<Entity>) -> String {
-        let mut statement: Statement = query.build(DbBackend::Sqlite);
-        statement.sql = format!("EXPLAIN QUERY PLAN {}", statement.sql);
-        // A connection opened while the migration ran learns of the newest index by its first real statement, and EXPLAIN
-        // is none: ask on one that has run the query itself.
-        let connection = directory.db.begin().await.unwrap();
-        query.all(&connection).await.unwrap();
-        let rows = connection.query_all_raw(statement).await.unwrap();
-        rows.iter().map(|row| row.try_get::<String>("", "detail").unwrap()).collect::<Vec<_>>().join("; ")
-    }
-
-    #[tokio::test]
-    async fn a_page_is_a_range_of_an_index_and_sorts_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let directory = Directory::open(&folder.path().join("directory.db")).await.unwrap();
-        let (user, before) = ("alice".parse().unwrap(), CallId::new(Timestamp(1), 1));
-        for (query, index) in [
-            (page_query(Column::Caller, &user, Some(before), 30), "call_of_caller"),
-            (page_query(Column::Callee, &user, Some(before), 30), "call_of_callee"),
-            (unseen_query(&user, 30), "call_missed"),
-        ] {
-            let plan = plan(&directory, query).await;
-            assert!(plan.contains(&format!("USING INDEX {index}")) && !plan.contains("TEMP B-TREE"), "{plan}");
-        }
-    }
 }

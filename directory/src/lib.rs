@@ -7,10 +7,12 @@
 
 mod accounts;
 mod call_entries;
+mod call_history;
 mod calls;
 mod devices;
 mod entity;
 mod error;
+mod group_calls;
 mod live;
 mod media;
 mod migration;
@@ -23,9 +25,12 @@ mod users;
 mod watch;
 
 pub use accounts::{DELETED_NAME, Profile, RegisteredPrimary, Registration, STAND_IN_PREFIX};
-pub use calls::{CallRecord, EndReason, HistoryCall, Media, MissedCall};
+pub use call_entries::DueEntry;
+pub use call_history::{HistoryCall, PastCall};
+pub use calls::{CallRecord, EndReason, Media, MissedCall};
 pub use devices::{Device, DeviceOwner, NewDevice, TokenHash};
 pub use error::{Error, Result};
+pub use group_calls::{CallParty, GroupCallRecord, Part};
 pub use live::{CallWrite, LiveCall, LiveCalls};
 pub use media::{
     BlobPut, BlobState, ContentId, ContentState, MediaAdded, MediaBlob, MediaContent, MediaFile, MediaJob, MediaMade,

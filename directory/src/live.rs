@@ -3,11 +3,11 @@
 //! Invariant: what is written in one go is there whole or not at all, and in the order in which it was put: a call's record
 //! and the end of its life are one transaction.
 
-use crate::call_entries::owe;
+use crate::call_entries::{owe, owe_of_group};
 use crate::calls::insert_call;
 use crate::entity::{live_call, run};
 use crate::users::{millis, timestamp};
-use crate::{CallRecord, Directory, Error, Result};
+use crate::{CallParty, CallRecord, Directory, Error, GroupCallRecord, Result};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use tertulia_common::{CallId, Timestamp};
@@ -42,13 +42,22 @@ pub enum CallWrite {
     Ended {
         /// How.
         record: Box<CallRecord>,
+        /// Who was added to it.
+        others: Vec<CallParty>,
         /// For a while it is kept beside the history, if there is anything to keep.
         live: Option<LiveCall>,
         /// Its entry in the conversation of its two is to be made: it is due ([`Directory::call_entries_due`]) from now on.
         entry: bool,
     },
-    /// It is over, and no history of two people has it.
-    Over(CallId),
+    /// It was a group's, and has ended.
+    GroupEnded {
+        /// How.
+        record: Box<GroupCallRecord>,
+        /// Everybody whom it concerned.
+        parties: Vec<CallParty>,
+        /// Its entry in the conversation of its group is to be made.
+        entry: bool,
+    },
 }
 
 /// What the run before has left.
@@ -70,10 +79,13 @@ impl Directory {
         for write in writes {
             match write {
                 CallWrite::Changed(live) => upsert(&tx, live).await?,
-                CallWrite::Over(call) => {
-                    live_call::Entity::delete_by_id(call.to_string()).exec(&tx).await?;
+                CallWrite::GroupEnded { record, parties, entry } => {
+                    if self.keep_group_call(&tx, record, parties).await? && *entry {
+                        owe_of_group(&tx, record.call).await?;
+                    }
+                    live_call::Entity::delete_by_id(record.call.to_string()).exec(&tx).await?;
                 }
-                CallWrite::Ended { record, live, entry } => {
+                CallWrite::Ended { record, others, live, entry } => {
                     let is_new = match insert_call(&tx, record).await {
                         // A side may have deleted its account while the call was ending: there is nobody to tell.
                         Err(Error::UnknownUser) => {
@@ -82,6 +94,7 @@ impl Directory {
                         }
                         other => other?,
                     };
+                    self.keep_parties(&tx, record.call, others).await?;
                     if is_new && *entry {
                         owe(&tx, record.call).await?;
                     }

@@ -7,6 +7,7 @@ mod m0004_media;
 mod m0005_call_entries;
 mod m0006_presence;
 mod m0007_push;
+mod m0008_group_calls;
 
 use sea_orm_migration::prelude::*;
 
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_call_entries::Migration),
             Box::new(m0006_presence::Migration),
             Box::new(m0007_push::Migration),
+            Box::new(m0008_group_calls::Migration),
         ]
     }
 }

@@ -3,7 +3,7 @@
 
 use tempfile::TempDir;
 use tertulia_common::{CallId, Timestamp};
-use tertulia_directory::{CallRecord, CallWrite, Directory, EndReason, Error, LiveCall, Media};
+use tertulia_directory::{CallRecord, CallWrite, Directory, DueEntry, EndReason, Error, LiveCall, Media, PastCall};
 
 async fn open(folder: &TempDir) -> Directory {
     let directory = Directory::open(&folder.path().join("directory.db")).await.unwrap();
@@ -39,7 +39,7 @@ fn record(number: u64, callee: &str) -> Box<CallRecord> {
 }
 
 fn ended_as(record: Box<CallRecord>, live: Option<LiveCall>) -> CallWrite {
-    CallWrite::Ended { record, live, entry: true }
+    CallWrite::Ended { record, others: Vec::new(), live, entry: true }
 }
 
 #[tokio::test]
@@ -107,11 +107,11 @@ async fn c10_how_a_call_was_is_kept_for_each_side() {
     let directory = open(&folder).await;
     let figures = CallRecord { caller_quality: Some("good".to_owned()), callee_quality: None, ..*record(1, "bob") };
     directory.record_call(&figures).await.unwrap();
-    assert_eq!(directory.calls_of(&"bob".parse().unwrap(), None, 1).await.unwrap()[0].record, figures);
+    assert_eq!(directory.calls_of(&"bob".parse().unwrap(), None, 1).await.unwrap()[0].record, PastCall::Pair(figures));
 }
 
 async fn due(directory: &Directory) -> Vec<CallId> {
-    directory.call_entries_due(10).await.unwrap().into_iter().map(|record| record.call).collect()
+    directory.call_entries_due(10).await.unwrap().iter().map(DueEntry::call).collect()
 }
 
 #[tokio::test]
@@ -122,7 +122,7 @@ async fn c1_a_call_that_has_ended_owes_its_entry_until_that_is_made_and_never_ag
     let writes = [
         ended_as(at(1, 5_000), None),
         ended_as(at(2, 4_000), None),
-        CallWrite::Ended { record: at(3, 3_000), live: None, entry: false },
+        CallWrite::Ended { record: at(3, 3_000), others: Vec::new(), live: None, entry: false },
     ];
     directory.write_calls(Timestamp(1), &writes).await.unwrap();
     assert_eq!(due(&directory).await, [id(2), id(1)], "in the order in which they ended, but not the one without");

@@ -22,7 +22,7 @@ pub(crate) use names::Names;
 use crate::bucket::{Buckets, Wait};
 use crate::clock::{Clock, random};
 use crate::config::Limits;
-use crate::history::{Ended, History, Kept};
+use crate::history::{Ended, GroupEnded, History, Kept};
 use crate::hub::{Hub, NotOpened, Opened};
 use crate::media::{CallMedia, Media, Ticket};
 use crate::metrics::Hit;
@@ -34,7 +34,7 @@ use push::Rouser;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tertulia_common::{CallId, RoomId, Timestamp, UserId};
+use tertulia_common::{CallId, Pii, RoomId, Timestamp, UserId};
 use tertulia_push::Pusher;
 use tertulia_sfu::{Connected, Sfu};
 use tertulia_signaling_core::{
@@ -399,10 +399,11 @@ impl Exchange {
             Output::Announce { to, call, notice } => self.hub.tell_each(&to, &said(books, call, notice)),
             Output::GroupCall { group } => self.news.changed(group),
             Output::GroupRecord(record) => {
-                books.remove(&record.call.into());
+                let group = books.remove(&record.call.into()).and_then(|book| book.group);
                 self.hub.metrics.call_ended(record.reason);
                 rouser.conference_over(record.call);
-                self.history.over(record.call);
+                let name = Pii(group.map(|group| group.name).unwrap_or_default());
+                self.history.group_ended(GroupEnded { record, name });
             }
             // The record that follows says so too: a missed call is told when it is in the history.
             Output::Missed { .. } => {}

@@ -18,10 +18,10 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tertulia_common::{CallId, Timestamp, UserId};
+use tertulia_common::{CallId, Pii, Timestamp, UserId};
 use tertulia_directory as directory;
-use tertulia_directory::{CallWrite, Directory, LiveCall};
-use tertulia_signaling_core::{EndReason, Image, MediaKind, Record};
+use tertulia_directory::{CallWrite, Directory, LiveCall, PastCall};
+use tertulia_signaling_core::{EndReason, GroupRecord, Image, MediaKind, Party, PartyState, Record};
 use tertulia_signaling_proto as wire;
 use tertulia_signaling_proto::{Person, ServerFrame};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -63,11 +63,18 @@ pub(crate) struct Ended {
     pub(crate) image: Option<Image>,
 }
 
+/// A group's call that has ended, and what the group was called: empty if that is not known.
+#[derive(Debug)]
+pub(crate) struct GroupEnded {
+    pub(crate) record: GroupRecord,
+    pub(crate) name: Pii<String>,
+}
+
 #[derive(Debug)]
 enum Job {
     Changed(Box<Kept>),
     Ended(Box<Ended>),
-    Over(CallId),
+    GroupEnded(Box<GroupEnded>),
     Shown { user: UserId, calls: Vec<CallId> },
     Restored { live: Vec<CallId>, kept_until: Option<Timestamp> },
     Flush(oneshot::Sender<()>),
@@ -122,9 +129,9 @@ impl History {
         self.put(Job::Ended(Box::new(ended)));
     }
 
-    /// A group's call is over: the next run need not know of it.
-    pub(crate) fn over(&self, call: CallId) {
-        self.put(Job::Over(call));
+    /// A group's call has ended.
+    pub(crate) fn group_ended(&self, ended: GroupEnded) {
+        self.put(Job::GroupEnded(Box::new(ended)));
     }
 
     /// A device of this user has shown these missed calls.
@@ -183,6 +190,8 @@ struct Batch {
     /// Where the newest change of a call is: an older one need not be written.
     newest: FxHashMap<CallId, usize>,
     ended: Vec<Ended>,
+    /// Among them are calls whose entries are due.
+    owes: bool,
 }
 
 impl Batch {
@@ -217,10 +226,7 @@ impl Writer {
             match job {
                 Job::Changed(kept) => self.add_changed(&mut batch, &kept),
                 Job::Ended(ended) => self.add_ended(&mut batch, *ended),
-                Job::Over(call) => {
-                    self.live.remove(&call);
-                    batch.put(call, CallWrite::Over(call));
-                }
+                Job::GroupEnded(ended) => self.add_group_ended(&mut batch, &ended),
                 Job::Shown { user, calls } => {
                     self.write(std::mem::take(&mut batch)).await;
                     if let Err(error) = self.directory.mark_missed_seen(&user, &calls).await {
@@ -258,8 +264,19 @@ impl Writer {
         let live = kept.and_then(|kept| kept.live_call());
         self.kept_until = self.kept_until.max(live.as_ref().and_then(|live| live.forget_at));
         let record = Box::new(to_directory(&ended.record, &ended.quality));
-        batch.put(ended.record.call, CallWrite::Ended { record, live, entry: self.entries.is_some() });
+        let others = ended.record.others.iter().map(party_to_directory).collect();
+        batch.put(ended.record.call, CallWrite::Ended { record, others, live, entry: self.entries.is_some() });
         batch.ended.push(ended);
+        batch.owes = true;
+    }
+
+    fn add_group_ended(&mut self, batch: &mut Batch, GroupEnded { record, name }: &GroupEnded) {
+        self.live.remove(&record.call);
+        let parties = record.people.iter().map(party_to_directory).collect();
+        let entry = self.entries.is_some();
+        let write = CallWrite::GroupEnded { record: Box::new(group_to_directory(record, &name.0)), parties, entry };
+        batch.put(record.call, write);
+        batch.owes = true;
     }
 
     async fn write(&self, batch: Batch) {
@@ -273,7 +290,7 @@ impl Writer {
                 self.write_one(write).await;
             }
         }
-        if let Some(entries) = self.entries.as_ref().filter(|_| !batch.ended.is_empty()) {
+        if let Some(entries) = self.entries.as_ref().filter(|_| batch.owes) {
             entries.notify_one();
         }
         for ended in batch.ended {
@@ -285,7 +302,7 @@ impl Writer {
         let call = match &write {
             CallWrite::Changed(live) => live.call,
             CallWrite::Ended { record, .. } => record.call,
-            CallWrite::Over(call) => *call,
+            CallWrite::GroupEnded { record, .. } => record.call,
         };
         if let Err(error) = self.directory.write_calls(self.clock.now(), &[write]).await {
             self.hub.metrics.history_failed.inc();
@@ -321,29 +338,59 @@ fn to_directory(record: &Record, quality: &Tallies) -> directory::CallRecord {
         call: record.call,
         caller: record.caller.clone(),
         callee: record.callee.clone(),
-        media: match record.media {
-            MediaKind::Voice => directory::Media::Voice,
-            MediaKind::Video => directory::Media::Video,
-        },
+        media: media_to_directory(record.media),
         started_at: record.started_at,
         answered_at: record.answered_at,
         ended_at: record.ended_at,
-        reason: match record.reason {
-            EndReason::Hangup => directory::EndReason::Hangup,
-            EndReason::Declined | EndReason::DeclinedElsewhere => directory::EndReason::Declined,
-            EndReason::Busy => directory::EndReason::Busy,
-            EndReason::Cancelled => directory::EndReason::Cancelled,
-            EndReason::Missed => directory::EndReason::Missed,
-            // Of a device only: no record has them.
-            EndReason::AnsweredElsewhere | EndReason::HandedOver | EndReason::Removed | EndReason::Failed => {
-                directory::EndReason::Failed
-            }
-            EndReason::Lost => directory::EndReason::Lost,
-        },
+        reason: reason_to_directory(record.reason),
         missed: record.is_missed(),
         hidden: record.hidden,
         caller_quality: quality.caller.summary(record.ended_at).and_then(to_json),
         callee_quality: quality.callee.summary(record.ended_at).and_then(to_json),
+    }
+}
+
+fn group_to_directory(record: &GroupRecord, name: &str) -> directory::GroupCallRecord {
+    directory::GroupCallRecord {
+        call: record.call,
+        group: translate::group_id(record.group),
+        group_name: name.to_owned(),
+        started_by: record.started_by.clone(),
+        media: media_to_directory(record.media),
+        started_at: record.started_at,
+        ended_at: record.ended_at,
+        reason: reason_to_directory(record.reason),
+    }
+}
+
+fn party_to_directory(party: &Party) -> directory::CallParty {
+    let part = match party.state {
+        PartyState::Came => directory::Part::Came,
+        PartyState::Declined => directory::Part::Declined,
+        PartyState::Missed => directory::Part::Missed,
+    };
+    directory::CallParty { user: party.user.clone(), part, hidden: party.hidden }
+}
+
+fn media_to_directory(media: MediaKind) -> directory::Media {
+    match media {
+        MediaKind::Voice => directory::Media::Voice,
+        MediaKind::Video => directory::Media::Video,
+    }
+}
+
+fn reason_to_directory(reason: EndReason) -> directory::EndReason {
+    match reason {
+        EndReason::Hangup => directory::EndReason::Hangup,
+        EndReason::Declined | EndReason::DeclinedElsewhere => directory::EndReason::Declined,
+        EndReason::Busy => directory::EndReason::Busy,
+        EndReason::Cancelled => directory::EndReason::Cancelled,
+        EndReason::Missed => directory::EndReason::Missed,
+        // Of a device only: no record has them.
+        EndReason::AnsweredElsewhere | EndReason::HandedOver | EndReason::Removed | EndReason::Failed => {
+            directory::EndReason::Failed
+        }
+        EndReason::Lost => directory::EndReason::Lost,
     }
 }
 
@@ -376,23 +423,43 @@ pub(crate) fn missed_to_wire(missed: directory::MissedCall) -> wire::CallMissed 
     }
 }
 
-/// A call of the history as `me` sees it: whoever did not answer has missed it, however the caller gave up.
-pub(crate) fn call_to_wire(me: &UserId, call: directory::HistoryCall) -> wire::CallRecord {
-    let directory::HistoryCall { record, peer } = call;
+/// A call of the history as `me` sees it: whoever did not answer has missed it, however the caller gave up. A group goes by the name that
+/// `now_called` says, or by the one that it had.
+pub(crate) fn call_to_wire(
+    me: &UserId,
+    call: directory::HistoryCall,
+    now_called: impl FnOnce(&str) -> Option<String>,
+) -> wire::CallRecord {
+    let directory::HistoryCall { record, peer, part, people, people_count } = call;
+    let wire = match record {
+        PastCall::Pair(record) => pair_to_wire(me, record, peer),
+        PastCall::Group(record) => group_to_wire(me, record, peer, now_called),
+    };
+    let (reason, duration_ms) = match part {
+        None | Some(directory::Part::Came) => (wire.reason, wire.duration_ms),
+        Some(directory::Part::Declined) => (wire::EndReason::Declined, 0),
+        Some(directory::Part::Missed) => (wire::EndReason::Missed, 0),
+    };
+    wire::CallRecord {
+        reason,
+        duration_ms,
+        people: people.into_iter().map(person).collect(),
+        people_count: (people_count > 0).then(|| u32::try_from(people_count).unwrap_or(u32::MAX)),
+        ..wire
+    }
+}
+
+fn pair_to_wire(me: &UserId, record: directory::CallRecord, peer: directory::User) -> wire::CallRecord {
     let outgoing = record.caller == *me;
     let duration_ms = duration_ms(&record).unwrap_or(0);
-    let (of_caller, of_callee) = (from_json(record.caller_quality), from_json(record.callee_quality));
-    let (quality, peer_quality) = if outgoing { (of_caller, of_callee) } else { (of_callee, of_caller) };
-    let reason = match record.reason {
-        _ if record.missed && !outgoing => wire::EndReason::Missed,
-        directory::EndReason::Hangup => wire::EndReason::Hangup,
-        directory::EndReason::Declined => wire::EndReason::Declined,
-        directory::EndReason::Busy => wire::EndReason::Busy,
-        directory::EndReason::Cancelled => wire::EndReason::Cancelled,
-        directory::EndReason::Missed => wire::EndReason::Missed,
-        directory::EndReason::Failed => wire::EndReason::Failed,
-        directory::EndReason::Lost => wire::EndReason::Lost,
+    // Of who was added later nothing is known.
+    let added = !outgoing && record.callee != *me;
+    let (of_caller, of_callee) = match added {
+        true => (None, None),
+        false => (from_json(record.caller_quality), from_json(record.callee_quality)),
     };
+    let (quality, peer_quality) = if outgoing { (of_caller, of_callee) } else { (of_callee, of_caller) };
+    let reason = if record.missed && !outgoing { wire::EndReason::Missed } else { reason_to_wire(record.reason) };
     wire::CallRecord {
         call_id: record.call,
         direction: if outgoing { wire::Direction::Outgoing } else { wire::Direction::Incoming },
@@ -404,7 +471,52 @@ pub(crate) fn call_to_wire(me: &UserId, call: directory::HistoryCall) -> wire::C
         duration_ms,
         quality,
         peer_quality,
+        group: None,
+        people: Vec::new(),
+        people_count: None,
     }
+}
+
+fn group_to_wire(
+    me: &UserId,
+    record: directory::GroupCallRecord,
+    started_by: directory::User,
+    now_called: impl FnOnce(&str) -> Option<String>,
+) -> wire::CallRecord {
+    let duration_ms = group_duration_ms(&record);
+    let name = now_called(&record.group).unwrap_or(record.group_name);
+    wire::CallRecord {
+        call_id: record.call,
+        direction: if record.started_by == *me { wire::Direction::Outgoing } else { wire::Direction::Incoming },
+        peer: person(started_by),
+        media: media_to_wire(record.media),
+        started_at: record.started_at,
+        ended_at: record.ended_at,
+        reason: reason_to_wire(record.reason),
+        duration_ms,
+        quality: None,
+        peer_quality: None,
+        group: Some(wire::CallGroup { group_id: record.group, name }),
+        people: Vec::new(),
+        people_count: None,
+    }
+}
+
+fn reason_to_wire(reason: directory::EndReason) -> wire::EndReason {
+    match reason {
+        directory::EndReason::Hangup => wire::EndReason::Hangup,
+        directory::EndReason::Declined => wire::EndReason::Declined,
+        directory::EndReason::Busy => wire::EndReason::Busy,
+        directory::EndReason::Cancelled => wire::EndReason::Cancelled,
+        directory::EndReason::Missed => wire::EndReason::Missed,
+        directory::EndReason::Failed => wire::EndReason::Failed,
+        directory::EndReason::Lost => wire::EndReason::Lost,
+    }
+}
+
+/// From the start to the end.
+pub(crate) fn group_duration_ms(record: &directory::GroupCallRecord) -> u64 {
+    translate::millis(record.ended_at.since(record.started_at))
 }
 
 /// From the answer to the end, of a call that was answered.

@@ -109,7 +109,7 @@ pub(crate) enum Hit {
 }
 
 impl Hit {
-    const ALL: [Self; 43] = [
+    const ALL: [Self; 44] = [
         Self::Sockets,
         Self::SocketsPerAddress,
         Self::Sessions,
@@ -153,6 +153,7 @@ impl Hit {
         Self::Call(Limit::EarlyMediaLegs),
         Self::Call(Limit::Tombstones),
         Self::Call(Limit::Participants),
+        Self::Call(Limit::Parties),
     ];
 
     fn label(self) -> Name {
@@ -200,6 +201,7 @@ impl Hit {
             Self::Call(Limit::EarlyMediaLegs) => "early_media_legs",
             Self::Call(Limit::Tombstones) => "tombstones",
             Self::Call(Limit::Participants) => "participants",
+            Self::Call(Limit::Parties) => "parties",
         };
         Name { limit }
     }

@@ -31,7 +31,7 @@ async fn message(client: &mut Client) -> anyhow::Result<Message> {
 /// The next message, which must be the entry of this call.
 async fn entry(client: &mut Client, call: CallId) -> anyhow::Result<(Message, CallEntry)> {
     let heard = message(client).await?;
-    let Content::Call(entry) = heard.content else { anyhow::bail!("{heard:?} is no call's") };
+    let Content::Call(entry) = heard.content.clone() else { anyhow::bail!("{heard:?} is no call's") };
     ensure!(entry.call_id == call, "{entry:?} is of another call than {call}");
     Ok((heard, entry))
 }
@@ -76,8 +76,13 @@ async fn c1_an_ended_call_stands_in_the_conversation_in_its_place_on_every_devic
     bob.incoming().await?;
     alice.cancel(cancelled).await??;
     let (_, missed) = entry(&mut bob, cancelled).await?;
-    let wanted =
-        CallEntry { call_id: cancelled, media: MediaKind::Voice, outcome: CallOutcome::Cancelled, duration_ms: None };
+    let wanted = CallEntry {
+        call_id: cancelled,
+        media: MediaKind::Voice,
+        outcome: CallOutcome::Cancelled,
+        duration_ms: None,
+        group: None,
+    };
     ensure!(missed == wanted, "{missed:?}");
     ensure!(entry(&mut alice, cancelled).await?.1 == wanted, "the caller's own devices too");
     // The other way round it is Bob's.
@@ -155,9 +160,10 @@ async fn c1_nobody_but_the_server_says_that_there_was_a_call() -> anyhow::Result
         media: MediaKind::Voice,
         outcome: CallOutcome::Missed,
         duration_ms: None,
+        group: None,
     };
     let client_id = ClientMessageId::new(Timestamp(1_790_000_000_000), 1);
-    let (to, content) = (Recipient::User("bob".parse()?), Content::Call(call));
+    let (to, content) = (Recipient::User("bob".parse()?), Content::Call(call.clone()));
     let sent = alice.request(|id| ClientFrame::MessageSend(MessageSend { id, client_id, to, content })).await?;
     ensure!(sent.is_err_and(|refused| refused.0.code == ErrorCode::BadRequest));
     let post = json!({"client_id": client_id, "to": {"user": "bob"}, "content": Content::Call(call)});

@@ -1,11 +1,13 @@
-//! Notes: what the server itself says in a conversation of two, in the name of one of them: that they called.
+//! Notes: what the server itself says in a conversation of two, or of a group, in the name of one of them: that they called.
 //!
 //! Invariants: a note is made once under its name, also where it is asked for again after a crash, as long as it is among the
-//! latest [`KNOWN`]. Nobody gets a mailbox by being named: between two who take no messages nothing is noted.
+//! latest [`KNOWN`]. Nobody gets a mailbox by being named: between two who take no messages nothing is noted. A group hears it also when who
+//! is named has left it, or may not write there: it is the server that speaks.
 
 use crate::Refusal;
 use crate::conversation::Author;
 use crate::id::{ClientId, ConversationId, MessageId, Position};
+use crate::id::{ConvRef, UserRef};
 use crate::record::{KnownNote, Record};
 use crate::relay::{Relay, Sent, To};
 use std::collections::VecDeque;
@@ -15,16 +17,16 @@ use tertulia_common::{Timestamp, UserId};
 /// few times what they ask for at once. Raising it makes each copy of the list longer by 50 bytes.
 pub(crate) const KNOWN: usize = 64;
 
-/// What the server has to say in a conversation of two.
+/// What the server has to say in a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
     /// In whose name: all their devices get it.
     pub by: UserId,
-    /// The other one.
-    pub to: UserId,
+    /// The other one, or the group.
+    pub to: To,
     /// Its name: the same again is the same note.
     pub client_id: ClientId,
-    /// It is not for the other one, as a blocked person's message is not.
+    /// It is not for the others, as a blocked person's message is not.
     pub withheld: bool,
 }
 
@@ -64,18 +66,15 @@ impl Relay {
     /// The caller stores the body with the [`Record::Note`] and says where by [`Self::placed`].
     ///
     /// # Errors
-    /// [`Refusal::DeviceGone`] if neither of the two takes messages. Nothing has changed then, nor with any other refusal.
+    /// [`Refusal::DeviceGone`] if neither of the two takes messages, [`Refusal::NoConversation`] if the group is none any longer. Nothing has
+    /// changed then, nor with any other refusal.
     pub fn note(&mut self, now: Timestamp, note: &Note, out: &mut Vec<Record>) -> Result<Sent, Refusal> {
         let Note { by, to, client_id, withheld } = note;
         if let Some(known) = self.notes.find(*client_id) {
             let id = MessageId { conversation: known.conversation, seq: known.seq };
             return Ok(Sent { id, sent_at: known.sent_at, position: None });
         }
-        if ![by, to].into_iter().any(|user| self.takes_messages(user)) {
-            return Err(Refusal::DeviceGone);
-        }
-        let by = self.user(by);
-        let at = self.writable(by, ConversationId::direct(&note.by, to), &To::User(to.clone()), out)?;
+        let (by, at) = self.noted_in(by, to, out)?;
         let author = Author::Note(by);
         let (id, position, audience) = self.append(now, at, author, *withheld, out);
         let MessageId { conversation, seq } = id;
@@ -91,6 +90,27 @@ impl Relay {
         self.notes.add(KnownNote { client_id: *client_id, position, conversation, seq, sent_at: now });
         self.appended(at, position, audience, out);
         Ok(Sent { id, sent_at: now, position: Some(position) })
+    }
+
+    /// In whose name, and where.
+    fn noted_in(&mut self, by: &UserId, to: &To, out: &mut Vec<Record>) -> Result<(UserRef, ConvRef), Refusal> {
+        match to {
+            To::User(other) => {
+                if ![by, other].into_iter().any(|user| self.takes_messages(user)) {
+                    return Err(Refusal::DeviceGone);
+                }
+                let author = self.user(by);
+                Ok((author, self.writable(author, ConversationId::direct(by, other), to, out)?))
+            }
+            To::Conversation(id) | To::Group(id) | To::GroupAt(id, _) => {
+                let there = |at: &ConvRef| {
+                    let group = self.conversations.get(at.0 as usize).and_then(|of| of.group.as_ref());
+                    group.is_some_and(|group| !group.ended)
+                };
+                let at = self.by_id.get(id).copied().filter(there).ok_or(Refusal::NoConversation)?;
+                Ok((self.user(by), at))
+            }
+        }
     }
 
     fn takes_messages(&self, user: &UserId) -> bool {

@@ -25,6 +25,12 @@ pub enum To {
     GroupAt(ConversationId, u64),
 }
 
+impl From<UserId> for To {
+    fn from(user: UserId) -> Self {
+        Self::User(user)
+    }
+}
+
 /// A message that somebody wants to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Submit {

@@ -3,11 +3,17 @@
 #[expect(dead_code, reason = "the scripts use the rest")]
 mod support;
 
-use support::{Scene, user};
-use tertulia_chat_core::{BodyRef, ClientId, Limits, Note, Record, Refusal, Restoring, Sent, Seq};
+use support::{EVENTS, Scene, about, user};
+use tertulia_chat_core::{
+    Ask, BodyRef, Change, ClientId, ConversationId, Limits, Note, Record, Refusal, Restoring, Role, Sent, Seq, To,
+};
 
 fn notes(scene: &mut Scene, by: &str, to: &str, number: u32) -> Result<Sent, Refusal> {
-    let (by, to, withheld) = (user(by), user(to), scene.withheld);
+    notes_in(scene, by, To::User(user(to)), number)
+}
+
+fn notes_in(scene: &mut Scene, by: &str, to: To, number: u32) -> Result<Sent, Refusal> {
+    let (by, withheld) = (user(by), scene.withheld);
     let mut out = Vec::new();
     let sent = scene.relay.note(scene.now, &Note { by, to, client_id: ClientId(number.into()), withheld }, &mut out)?;
     let body = BodyRef { file: 1, offset: number, len: 10 };
@@ -130,4 +136,69 @@ fn c1_what_waits_in_a_last_device_that_is_closed_waits_for_the_next() {
     scene.dies(usize::MAX);
     scene.connects("alice", "tablet");
     assert_eq!(scene.got("alice", "tablet"), [1, 2]);
+}
+
+fn group(scene: &mut Scene, by: &str, post: Role, members: &[&str]) -> ConversationId {
+    let members = members.iter().map(|name| user(name)).collect();
+    let change = Change::Create { about: tertulia_chat_core::About { post, ..about() }, members };
+    scene.changes(&Ask { by: user(by), client_id: ClientId(900), group: None, change }).expect("a new group").group
+}
+
+fn changes(scene: &mut Scene, by: &str, group: ConversationId, number: u128, change: Change) {
+    scene.changes(&Ask { by: user(by), client_id: ClientId(number), group: Some(group), change }).expect("a change");
+}
+
+/// What of a device's entries are notes and messages.
+fn noted(scene: &mut Scene, name: &str) -> Vec<u32> {
+    scene.got(name, "phone").into_iter().filter(|body| *body < EVENTS).collect()
+}
+
+#[test]
+fn c3_a_note_to_a_group_reaches_every_member_once_also_after_a_crash() {
+    let mut scene = Scene::new(Limits::default());
+    for name in ["alice", "bob", "carol", "eve"] {
+        scene.connects(name, "phone");
+    }
+    let group = group(&mut scene, "alice", Role::Member, &["bob", "carol", "away"]);
+    let first = notes_in(&mut scene, "bob", To::Group(group), 1).unwrap();
+    assert_eq!(first.id.conversation, group);
+    for name in ["alice", "bob", "carol"] {
+        assert_eq!(noted(&mut scene, name), [1], "{name}");
+    }
+    assert!(noted(&mut scene, "eve").is_empty(), "a stranger");
+    scene.acknowledges("alice", "phone").unwrap();
+    scene.dies(usize::MAX);
+    assert_eq!(notes_in(&mut scene, "bob", To::Group(group), 1).unwrap().position, None, "it is known");
+    for name in ["alice", "bob", "carol", "eve", "away"] {
+        scene.connects(name, "phone");
+    }
+    assert_eq!(noted(&mut scene, "alice"), [1], "she has it, and it does not come again");
+    for name in ["bob", "carol", "away"] {
+        assert_eq!(noted(&mut scene, name), [1], "{name}");
+    }
+}
+
+#[test]
+fn c3_a_group_hears_of_a_call_whose_starter_has_left_or_may_not_write_and_an_ended_group_hears_nothing() {
+    let mut scene = Scene::new(Limits::default());
+    for name in ["alice", "bob", "carol"] {
+        scene.connects(name, "phone");
+    }
+    let group = group(&mut scene, "alice", Role::Admin, &["bob", "carol"]);
+    notes_in(&mut scene, "bob", To::Group(group), 1).unwrap();
+    changes(&mut scene, "bob", group, 901, Change::Remove { user: user("bob") });
+    notes_in(&mut scene, "bob", To::Group(group), 2).unwrap();
+    assert_eq!(noted(&mut scene, "carol"), [1, 2]);
+    assert_eq!(noted(&mut scene, "bob"), [1], "what is said after he left is not his");
+    scene.dies(usize::MAX);
+    for name in ["alice", "bob", "carol"] {
+        scene.connects(name, "phone");
+    }
+    assert_eq!((noted(&mut scene, "carol"), noted(&mut scene, "bob")), (vec![1, 2], vec![1]));
+    changes(&mut scene, "alice", group, 902, Change::End);
+    assert_eq!(notes_in(&mut scene, "carol", To::Group(group), 3), Err(Refusal::NoConversation));
+    // Nor is a conversation of two one.
+    let direct = ConversationId::direct(&user("alice"), &user("bob"));
+    scene.sends("alice", "phone", "bob", 4).unwrap();
+    assert_eq!(notes_in(&mut scene, "alice", To::Group(direct), 5), Err(Refusal::NoConversation));
 }

@@ -233,7 +233,7 @@ impl Server {
 
     /// Notes that one called the other.
     pub fn note(&self, by: &str, to: &str, number: u128, text: &str) -> Result<Sent, Rejected> {
-        let note = Note { by: user(by), to: user(to), client_id: ClientId(number), withheld: false };
+        let note = Note { by: user(by), to: user(to).into(), client_id: ClientId(number), withheld: false };
         let (tell, told) = mpsc::channel();
         let body = Bytes::copy_from_slice(text.as_bytes());
         self.engine.note(note, body, move |noted| tell.send(noted).expect("somebody waits"));

@@ -129,7 +129,10 @@ async fn news_are_missed_calls_not_told_yet_and_a_rest_that_goes_on() {
         callee_quality: None,
     };
     directory
-        .write_calls(Timestamp(2), &[CallWrite::Ended { record: Box::new(record), live: None, entry: false }])
+        .write_calls(
+            Timestamp(2),
+            &[CallWrite::Ended { record: Box::new(record), others: Vec::new(), live: None, entry: false }],
+        )
         .await
         .unwrap();
     assert!(news().await.has_missed && !reception.news(&id("ana")).await.unwrap().has_missed);

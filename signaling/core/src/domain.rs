@@ -211,6 +211,8 @@ pub struct Record {
     pub duration: Duration,
     /// Whether the callee must never hear of it: they have blocked the caller.
     pub hidden: bool,
+    /// Who else was in it or asked in, of one to which others were added.
+    pub others: Vec<Party>,
 }
 
 impl Record {
@@ -266,6 +268,28 @@ pub struct GroupCall {
     pub participants: Vec<Endpoint>,
 }
 
+/// Somebody whom a call of many concerns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Party {
+    /// Who.
+    pub user: UserId,
+    /// What they had of it.
+    pub state: PartyState,
+    /// Whether they must not see that they were asked in: they have blocked who did.
+    pub hidden: bool,
+}
+
+/// What somebody had of a call of many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PartyState {
+    /// They were in it.
+    Came,
+    /// They were asked in and did not want to.
+    Declined,
+    /// They were asked in and did not come.
+    Missed,
+}
+
 /// A group's call that is over. Exactly one comes out for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupRecord {
@@ -285,8 +309,8 @@ pub struct GroupRecord {
     pub reason: EndReason,
     /// From start to end.
     pub duration: Duration,
-    /// Everybody who was in it.
-    pub people: Vec<UserId>,
+    /// Everybody who was in it or asked in, by their ids.
+    pub people: Vec<Party>,
 }
 
 /// A call as a device that has just connected must see it.

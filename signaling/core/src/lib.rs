@@ -36,13 +36,13 @@ mod timer;
 
 pub use domain::{
     Admission, CallKind, DeclineReason, EndReason, Ended, Endpoint, Gauges, GroupCall, GroupKey, GroupRecord,
-    MediaFlags, MediaKind, Phase, Reach, Record, Roster, RosterEntry, Running, Snapshot,
+    MediaFlags, MediaKind, Party, PartyState, Phase, Reach, Record, Roster, RosterEntry, Running, Snapshot,
 };
 pub use error::CallError;
 pub use event::{Callee, Event, Measure, Notice, Output, Request, Ringer};
 pub use image::Image;
 pub use limits::{
     CALLS_MAX, CALLS_PER_CALLEE_MAX, EARLY_MEDIA_LEGS_MAX, LEGS_PER_CALL_MAX, Limit, Limits, PARTICIPANTS_MAX,
-    TOMBSTONES_MAX, Timeouts,
+    PARTIES_MAX, TOMBSTONES_MAX, Timeouts,
 };
 pub use switchboard::{Restored, Switchboard};

@@ -53,6 +53,10 @@ pub const TOMBSTONES_MAX: usize = 20_000;
 /// Devices in one conference. Raising it makes rosters longer and more of them: each names everyone and goes to everyone.
 pub const PARTICIPANTS_MAX: usize = 128;
 
+/// People who were in a conference or asked into it. Raising it costs about 100 bytes each while the call goes on, in memory and each
+/// time that it is written, and a row each when it is over. A group has fewer members: it takes many who come and go to get there.
+pub const PARTIES_MAX: usize = 2_048;
+
 /// How much there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -98,4 +102,6 @@ pub enum Limit {
     Tombstones,
     /// [`Limits::participants`]: a device may not join.
     Participants,
+    /// [`PARTIES_MAX`](crate::PARTIES_MAX): somebody is not asked in.
+    Parties,
 }

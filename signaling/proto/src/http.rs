@@ -1,5 +1,6 @@
 //! The bodies of the HTTP calls, but those of accounts.
 
+use crate::conference::CallGroup;
 use crate::types::{EndReason, IceServer, MediaKind, Person, QualitySummary};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -59,7 +60,7 @@ pub struct CallRecord {
     pub call_id: CallId,
     /// Which way it went.
     pub direction: Direction,
-    /// The other side.
+    /// The other side. Of a group's call who started it; for who was added to a call of two, its caller.
     pub peer: Person,
     /// By voice or by video.
     pub media: MediaKind,
@@ -69,7 +70,7 @@ pub struct CallRecord {
     pub ended_at: Timestamp,
     /// Why it ended.
     pub reason: EndReason,
-    /// From answer to end, in milliseconds; zero if it was not answered.
+    /// From answer to end, in milliseconds; zero if it was not answered, or this user was not in it.
     #[ts(type = "number")]
     pub duration_ms: u64,
     /// How it was for this user; absent where nothing was measured.
@@ -80,6 +81,18 @@ pub struct CallRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub peer_quality: Option<QualitySummary>,
+    /// Of the call of a group: which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub group: Option<CallGroup>,
+    /// Who was in a call of more than two: in a list the first 8, in `GET /v1/calls/{call_id}` everybody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[ts(as = "Option<Vec<Person>>", optional)]
+    pub people: Vec<Person>,
+    /// How many were in it. Absent: it was of two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub people_count: Option<u32>,
 }
 
 /// `GET /v1/server`: what a client must know before it signs in. Needs no token.

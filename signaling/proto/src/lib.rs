@@ -33,7 +33,7 @@ pub use account::{
     Blocks, Device, DeviceAccess, Devices, LinkBegin, LinkBegun, LinkCode, LinkFound, LinkState, Lookup, Profile,
     ProfilePatch, Register, Registered, Settings, SettingsPatch, Verify,
 };
-pub use call_entry::{CallEntry, CallOutcome};
+pub use call_entry::{CallEntry, CallOutcome, GroupCallEntry};
 pub use chat::{
     Content, Drained, Gap, GapReason, MailboxAck, Message, MessagePost, MessageRead, MessageSend, MessageSent, Receipt,
     Receipts, ReceiptsOfAll, Recipient,

@@ -1,7 +1,7 @@
-//! What members of a group hear of its call while they are not in it.
+//! What members of a group hear of its call while they are not in it, and who is a member no longer.
 //!
 //! Invariant: a group's members hear of its call once a pause at most, however many come and go; the last thing that they hear is how it
-//! is. Who is in the call hears the roster instead.
+//! is. Who is in the call hears the roster instead. Whoever leaves a group hears last that there is no call for them there.
 
 use super::Exchange;
 use crate::chat::Chat;
@@ -27,6 +27,8 @@ pub(crate) struct GroupNews {
     /// At most one for each call that goes on, and those that have just ended.
     due: Mutex<FxHashSet<GroupKey>>,
     wake: Notify,
+    /// Held while it is looked up who is a member, and those are told: what is told of one moment comes before what is told of a later one.
+    telling: Mutex<()>,
 }
 
 impl GroupNews {
@@ -49,6 +51,7 @@ impl GroupNews {
 }
 
 fn tell(exchange: &Exchange, engine: &Engine, group: GroupKey) {
+    let _telling = exchange.news.telling.lock();
     let Some(there) = engine.group_there(ConversationId(group.0)) else { return };
     exchange.group_is_called(group, &there.about.name);
     let going = exchange.group_call(group);
@@ -64,6 +67,16 @@ fn tell(exchange: &Exchange, engine: &Engine, group: GroupKey) {
 }
 
 impl Exchange {
+    /// These have left a group, or it is over: if they are out of it, there is no call for them there any longer.
+    pub(crate) fn left_group(&self, group: GroupKey, users: &[UserId], chat: &Chat) {
+        let _telling = self.news.telling.lock();
+        let are_in = chat.are_in_group(ConversationId(group.0), users);
+        let out = users.iter().zip(are_in).filter(|(_, is_in)| !is_in);
+        let to: Vec<Endpoint> = out.flat_map(|(user, _)| self.showing_devices(user)).collect();
+        let changed = GroupCallChanged { group_id: translate::group_id(group), call: None };
+        self.tell_group(&to, &ServerFrame::CallGroup(Box::new(changed)));
+    }
+
     /// The calls of a user's groups that go on, for their welcome.
     pub(crate) fn group_calls_for(&self, user: &UserId, chat: &Chat) -> Vec<GroupCall> {
         let is_in = |group: &GroupKey| chat.are_in_group(ConversationId(group.0), [user]) == [true];

@@ -60,8 +60,22 @@ impl Asker {
     async fn change(&self, shared: &Shared, group: ConversationId, change: Change) -> Result<Option<Group>, Refusal> {
         let chat = chat(shared)?;
         chat.groups.take(&self.who.user, false, shared.clock, &shared.metrics)?;
+        let leaving = match &change {
+            Change::Remove { user } => vec![user.clone()],
+            Change::End => {
+                let there = chat.group_there(group).map(|there| there.members).unwrap_or_default();
+                there.into_iter().map(|(user, _)| user).collect()
+            }
+            _ => Vec::new(),
+        };
+        let key = GroupKey(group.0);
+        let was_in_call = shared.exchange.group_call(key).is_some();
         let done = chat.change_group(self.ask(Some(group), change)).await?;
-        shared.exchange.group_changed(GroupKey(group.0), |users| chat.are_in_group(group, users));
+        let is_in_call = shared.exchange.group_call(key).is_some();
+        shared.exchange.group_changed(key, |users| chat.are_in_group(group, users));
+        if was_in_call || is_in_call {
+            shared.exchange.left_group(key, &leaving, chat);
+        }
         Ok(done.view.map(group_to_wire))
     }
 }

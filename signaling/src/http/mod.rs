@@ -40,6 +40,7 @@ use tertulia_signaling_proto::ErrorCode;
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let mut v1 = Router::new()
         .route("/calls", get(calls::calls))
+        .route("/calls/{call_id}", get(calls::call))
         .route("/server", get(accounts::server))
         .route("/ice-servers", get(ice::ice_servers))
         .route("/register", post(accounts::register))

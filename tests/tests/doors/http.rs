@@ -57,6 +57,7 @@ const DOORS: &[Door] = &[
     door("GET /v1/ice-servers", "", For::User, 200),
     door("GET /v1/demo/people", "", For::User, 200),
     door("GET /v1/calls?before=&limit=", "", For::User, 200),
+    door("GET /v1/calls/{call_id}", "", For::User, 404), // nobody has called anybody
     door("PATCH /v1/profile", r#"{"name":"New name"}"#, For::Account, 200),
     door("POST /v1/contacts/lookup", r#"{"phone":"OWN"}"#, For::Account, 200),
     door("POST /v1/devices/link/inspect", r#"{"code":"CODE"}"#, For::Account, 200),

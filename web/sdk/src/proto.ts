@@ -76,7 +76,7 @@ export type CallEnded = {
   duration_ms: number;
 };
 
-/** A call that has ended. Who is called has missed it where it was neither answered nor declined. */
+/** A call that has ended. Who is called has missed it where it was neither answered nor declined; of a group's call `group` says who has. */
 export type CallEntry = {
   /** Which. Its entry comes once. */
   call_id: CallId;
@@ -86,6 +86,8 @@ export type CallEntry = {
   outcome: CallOutcome;
   /** From the answer to the end. Absent: nobody answered. */
   duration_ms?: number;
+  /** Of the call of a group: the conversation is the group's. */
+  group?: GroupCallEntry;
 };
 
 /** The group that a call is of. */
@@ -236,7 +238,7 @@ export type CallRecord = {
   call_id: CallId;
   /** Which way it went. */
   direction: Direction;
-  /** The other side. */
+  /** The other side. Of a group's call who started it; for who was added to a call of two, its caller. */
   peer: Person;
   /** By voice or by video. */
   media: MediaKind;
@@ -246,12 +248,18 @@ export type CallRecord = {
   ended_at: Timestamp;
   /** Why it ended. */
   reason: EndReason;
-  /** From answer to end, in milliseconds; zero if it was not answered. */
+  /** From answer to end, in milliseconds; zero if it was not answered, or this user was not in it. */
   duration_ms: number;
   /** How it was for this user; absent where nothing was measured. */
   quality?: QualitySummary;
   /** How it was for the other side. */
   peer_quality?: QualitySummary;
+  /** Of the call of a group: which. */
+  group?: CallGroup;
+  /** Who was in a call of more than two: in a list the first 8, in `GET /v1/calls/{call_id}` everybody. */
+  people?: Array<Person>;
+  /** How many were in it. Absent: it was of two. */
+  people_count?: number;
 };
 
 /** Take somebody out of a group call, or stop their ringing. */
@@ -668,6 +676,18 @@ export type GroupCallChanged = {
   group_id: string;
   /** The call that goes on; absent: none does. */
   call?: GroupCall;
+};
+
+/** What the entry of a group's call says beside what that of any call does. Who started it is the entry's sender. */
+export type GroupCallEntry = {
+  /** When it was started. */
+  started_at: Timestamp;
+  /** Who was in it: the first 32, by their ids. */
+  people: Array<UserId>;
+  /** How many were in it. */
+  people_count: number;
+  /** Who was asked in, and neither came nor declined: they have missed it. At most 256. */
+  missed: Array<UserId>;
 };
 
 /** What happened to a group; the message's sender did it. */

@@ -284,6 +284,7 @@ impl Call {
             reason,
             duration,
             hidden: self.reach == Reach::Nobody,
+            others: Vec::new(),
         };
         if record.is_missed() {
             cx.out.push_back(Output::Missed {

@@ -1,11 +1,12 @@
 //! What of a group call outlives the process. Who rings is written without their devices: those ring again as they come back.
 
+use super::parties::Asked;
 use super::ring::Ring;
 use super::seats::Seat;
 use super::{Change, Conference, Grown};
 use crate::{Endpoint, GroupKey, MediaFlags, MediaKind, Timeouts};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use tertulia_common::{CallId, Timestamp, UserId};
 
 /// A group call as it is kept.
@@ -25,6 +26,8 @@ pub(crate) struct ConferenceImage {
     barred: BTreeSet<UserId>,
     #[serde(default)]
     met: BTreeSet<UserId>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    asked: BTreeMap<UserId, Asked>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -72,6 +75,7 @@ impl Conference {
             rings: self.rings.iter().map(|ring| (ring.user.clone(), ring.by.clone(), ring.until)).collect(),
             barred: self.barred.clone(),
             met: self.met.clone(),
+            asked: self.asked.clone(),
         }
     }
 
@@ -81,7 +85,8 @@ impl Conference {
         let mut call = Self::new(conference, started_at, started_by, media);
         call.grown =
             grown.map(|(caller, callee, started_at, answered_at)| Grown { caller, callee, started_at, answered_at });
-        (call.group, call.version, call.barred, call.met) = (group, version, image.barred, image.met);
+        (call.group, call.version, call.barred) = (group, version, image.barred);
+        (call.met, call.asked) = (image.met, image.asked);
         for SeatImage { endpoint, flags, held, joined_at, hand } in image.seats {
             call.changes.push(Change::Sat(endpoint.clone()));
             let deadline = Some(now + timeouts.grace);
@@ -89,7 +94,8 @@ impl Conference {
         }
         for (user, by, until) in image.rings {
             call.changes.push(Change::Rings(user.clone()));
-            call.rings.push(Ring::restored(user, by, until));
+            let reach = call.reach_of(&user);
+            call.rings.push(Ring::restored(user, by, until, reach));
         }
         call
     }

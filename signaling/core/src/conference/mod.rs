@@ -6,6 +6,7 @@
 //! is in hears the newest one, so many a second at most that a large call does not tell itself about itself all the time.
 
 mod image;
+mod parties;
 mod ring;
 mod seats;
 
@@ -16,9 +17,10 @@ use crate::{
     CallKind, EndReason, Ended, Endpoint, GroupCall, GroupKey, GroupRecord, MediaFlags, MediaKind, Notice, Output,
     Phase, Record, Roster, RosterEntry, Running, Snapshot,
 };
+use parties::Asked;
 use ring::Ring;
 use seats::Seat;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tertulia_common::{CallId, Timestamp, UserId};
 
@@ -63,6 +65,8 @@ pub(crate) struct Conference {
     barred: BTreeSet<UserId>,
     /// Everybody who was in it.
     met: BTreeSet<UserId>,
+    /// Everybody who was asked in.
+    asked: BTreeMap<UserId, Asked>,
     version: u32,
     told_at: Timestamp,
     roster_due: Option<Timestamp>,
@@ -86,6 +90,7 @@ impl Conference {
             rings: Vec::new(),
             barred: BTreeSet::new(),
             met: BTreeSet::new(),
+            asked: BTreeMap::new(),
             version: 0,
             told_at: Timestamp(0),
             roster_due: None,
@@ -212,6 +217,7 @@ impl Conference {
                 reason,
                 duration,
                 hidden: false,
+                others: self.parties(),
             }));
         }
         if let Some(group) = self.group {
@@ -224,7 +230,7 @@ impl Conference {
                 ended_at: cx.now,
                 reason,
                 duration,
-                people: self.met.iter().cloned().collect(),
+                people: self.parties(),
             }));
         }
     }

@@ -52,8 +52,8 @@ impl Ring {
     }
 
     /// Somebody who rang before the server was restarted: their devices ring again as they come back.
-    pub(super) fn restored(user: UserId, by: UserId, until: Timestamp) -> Self {
-        Self { user, by, until, reach: Reach::Rings, legs: Vec::new() }
+    pub(super) fn restored(user: UserId, by: UserId, until: Timestamp, reach: Reach) -> Self {
+        Self { user, by, until, reach, legs: Vec::new() }
     }
 }
 
@@ -85,6 +85,9 @@ impl Conference {
         for Callee { user, devices, reach } in callees {
             let is_in = self.seats.iter().any(|seat| seat.endpoint.user == user);
             if is_in || user == *by || self.rings.iter().any(|ring| ring.user == user) {
+                continue;
+            }
+            if !self.asks(cx, &user, reach) {
                 continue;
             }
             self.barred.remove(&user);
@@ -190,6 +193,7 @@ impl Conference {
         match reason {
             DeclineReason::Declined => {
                 let ring = self.rings.remove(at);
+                self.declines(&ring.user);
                 self.stop_ring(cx, ring, EndReason::DeclinedElsewhere, Some((device, EndReason::Declined)));
                 self.renew(cx);
                 self.end_if_deserted(cx);

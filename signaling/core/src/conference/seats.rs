@@ -76,7 +76,7 @@ impl Conference {
             joined_at: cx.now,
             deadline: Some(cx.now + cx.timeouts.connect),
         });
-        self.met.insert(device.user.clone());
+        self.meets(cx, &device.user);
         self.changes.push(Change::Sat(device.clone()));
         // Media first: what everybody waits for is each other's voice.
         cx.out.push_back(Output::Admit { call: self.id, device: device.clone() });

@@ -4,31 +4,31 @@ use crate::desk::{Desk, callee, endpoint, seconds};
 use tertulia_common::{CallId, UserId};
 use tertulia_signaling_core::{
     Admission, CallError, CallKind, Callee, DeclineReason, EndReason, Event, GroupKey, Limit, Limits, MediaFlags,
-    MediaKind, Notice, Phase, Request, Roster,
+    MediaKind, Notice, Party, PartyState, Phase, Request, Roster,
 };
 
 const GROUP: GroupKey = GroupKey(7);
 const VIDEO: MediaFlags = MediaFlags { mic: true, camera: true, screen: false };
 
-fn user(id: &str) -> UserId {
+pub(crate) fn user(id: &str) -> UserId {
     id.parse().unwrap()
 }
 
 impl Desk {
-    fn start(&mut self, from: &str, ring: Vec<Callee>) -> Result<CallId, CallError> {
+    pub(crate) fn start(&mut self, from: &str, ring: Vec<Callee>) -> Result<CallId, CallError> {
         let call = self.new_id();
         self.ask(from, Request::Start { call, group: GROUP, media: MediaKind::Video, ring })
     }
 
-    fn enter(&mut self, from: &str, call: CallId) -> Result<CallId, CallError> {
+    pub(crate) fn enter(&mut self, from: &str, call: CallId) -> Result<CallId, CallError> {
         self.ask(from, Request::Join { call, member: true })
     }
 
-    fn leave(&mut self, from: &str, call: CallId) -> Result<CallId, CallError> {
+    pub(crate) fn leave(&mut self, from: &str, call: CallId) -> Result<CallId, CallError> {
         self.ask(from, Request::Leave { call })
     }
 
-    fn add(&mut self, from: &str, call: CallId, ring: Vec<Callee>) -> Result<CallId, CallError> {
+    pub(crate) fn add(&mut self, from: &str, call: CallId, ring: Vec<Callee>) -> Result<CallId, CallError> {
         self.ask(from, Request::Add { call, ring })
     }
 
@@ -55,6 +55,14 @@ impl Desk {
 fn seen(desk: &mut Desk, device: &str) -> Vec<String> {
     desk.wait(seconds(1));
     names(&desk.last_roster(device).unwrap())
+}
+
+pub(crate) fn party(id: &str, state: PartyState) -> Party {
+    Party { user: user(id), state, hidden: false }
+}
+
+pub(crate) fn came(id: &str) -> Party {
+    party(id, PartyState::Came)
 }
 
 fn names(roster: &Roster) -> Vec<String> {
@@ -125,7 +133,7 @@ fn c3_people_join_late_leave_and_come_back_and_the_call_goes_on() {
     assert_eq!(desk.board.group_call(GROUP), None);
     let [record] = &desk.group_records[..] else { panic!("{:?}", desk.group_records) };
     assert_eq!((record.group, record.reason), (GROUP, EndReason::Hangup));
-    assert_eq!(record.people, ["a", "b", "c", "d"].map(user));
+    assert_eq!(record.people, ["a", "b", "c", "d"].map(came));
     assert_eq!(desk.enter("b1", call), Err(CallError::Over(EndReason::Hangup)));
     assert!(desk.kept.is_empty(), "{:?}", desk.kept);
 }

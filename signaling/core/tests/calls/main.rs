@@ -13,6 +13,7 @@ mod media;
 mod properties;
 mod races;
 mod reach;
+mod records;
 mod restart;
 mod ringing;
 mod room;

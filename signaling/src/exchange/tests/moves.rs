@@ -93,7 +93,7 @@ async fn c10_both_hear_scores_and_the_history_says_how_it_was() {
     writing.abort();
     let of = async |who: &str| {
         let calls = directory.calls_of(&user(who), None, 1).await.unwrap();
-        let call = history::call_to_wire(&user(who), calls.into_iter().next().unwrap());
+        let call = history::call_to_wire(&user(who), calls.into_iter().next().unwrap(), |_| None);
         (call.quality.unwrap(), call.peer_quality.unwrap())
     };
     let (mine, theirs) = of("alice").await;

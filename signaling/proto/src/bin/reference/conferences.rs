@@ -3,9 +3,9 @@
 use crate::examples::{AT, bob, call_id, device, person, request, user};
 use tertulia_common::Timestamp;
 use tertulia_signaling_proto::{
-    CallAdd, CallGroup, CallHand, CallIncoming, CallPeek, CallPublish, CallReact, CallReaction, CallRemove, CallRoster,
-    CallSpeakers, CallView, ClientFrame, GroupCall, GroupCallChanged, MediaFlags, MediaKind, OkFrame, PublishWanted,
-    RequestId, RosterEntry, ServerFrame, Source, ViewWant,
+    CallAdd, CallGroup, CallHand, CallIncoming, CallPeek, CallPublish, CallReact, CallReaction, CallRecord, CallRemove,
+    CallRoster, CallSpeakers, CallView, ClientFrame, Direction, EndReason, GroupCall, GroupCallChanged, MediaFlags,
+    MediaKind, OkFrame, PublishWanted, RequestId, RosterEntry, ServerFrame, Source, ViewWant,
 };
 
 const GROUP: &str = "5e0f3c9a7b2d4186a1c4e7f09b3d6258";
@@ -79,4 +79,24 @@ pub(crate) fn server() -> Vec<ServerFrame> {
         ServerFrame::CallReaction(CallReaction { call_id, from: bob(), reaction: "👏".to_owned() }),
         ServerFrame::CallGroup(Box::new(GroupCallChanged { group_id: GROUP.to_owned(), call: Some(going()) })),
     ]
+}
+
+/// A group's call in somebody's history who has missed it.
+pub(crate) fn past_call() -> CallRecord {
+    let carol = person("carol", "Carol", None);
+    CallRecord {
+        call_id: call_id(),
+        direction: Direction::Incoming,
+        peer: carol.clone(),
+        media: MediaKind::Video,
+        started_at: Timestamp(AT - 90_000),
+        ended_at: Timestamp(AT),
+        reason: EndReason::Missed,
+        duration_ms: 0,
+        quality: None,
+        peer_quality: None,
+        group: Some(CallGroup { group_id: GROUP.to_owned(), name: "Sunday walks".to_owned() }),
+        people: vec![carol, person("dan", "Dan", None)],
+        people_count: Some(2),
+    }
 }

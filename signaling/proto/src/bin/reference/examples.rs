@@ -288,6 +288,9 @@ pub(crate) fn http() -> serde_json::Result<Vec<(&'static str, Value)>> {
         duration_ms: 73_200,
         quality: Some(summary()),
         peer_quality: Some(summary()),
+        group: None,
+        people: Vec::new(),
+        people_count: None,
     }];
     let mut bodies = accounts()?;
     bodies.extend(uploads::bodies()?);
@@ -298,6 +301,7 @@ pub(crate) fn http() -> serde_json::Result<Vec<(&'static str, Value)>> {
         ("DemoSignIn", serde_json::to_value(DemoSignIn { name: "Alice".to_owned() })?),
         ("DemoSignedIn", serde_json::to_value(DemoSignedIn { user_id: user("alice"), token: TOKEN.to_owned() })?),
         ("DemoPeople", serde_json::to_value(people())?),
+        ("CallRecord", serde_json::to_value(conferences::past_call())?),
         ("CallHistory", serde_json::to_value(CallHistory { calls, next: Some(call_id()) })?),
         ("ServerInfo", serde_json::to_value(server_info())?),
         ("IceServers", serde_json::to_value(ice_servers())?),

@@ -22,7 +22,7 @@ pub(crate) struct Call {
     pub(crate) answer: Option<&'static str>,
 }
 
-const CALLS: [Call; 23] = [
+const CALLS: [Call; 24] = [
     Call {
         what: "GET /v1/server",
         about: "What a client must know before it signs in. Needs no token.",
@@ -152,6 +152,12 @@ const CALLS: [Call; 23] = [
                 (the `next` of the page before). Needs a token.",
         body: None,
         answer: Some("CallHistory"),
+    },
+    Call {
+        what: "GET /v1/calls/{call_id}",
+        about: "One of your calls, with everybody who was in it. Those of others are unknown (`unknown_call`). Needs a token.",
+        body: None,
+        answer: Some("CallRecord"),
     },
 ];
 
