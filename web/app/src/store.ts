@@ -6,11 +6,13 @@
 import {
   connect,
   demoSignIn,
+  roleIn,
   TertuliaError,
   type AccountApi,
   type CallRecord,
   type Client,
   type CloseCause,
+  type GroupCall,
   type MediaApi,
   type MediaPreferences,
   type Person,
@@ -79,6 +81,8 @@ export class Store {
   tab: Tab = "people";
   /** The person has chosen it; before, it is what there is. */
   #tabChosen = false;
+  /** The calls of groups that went on when that was last heard. */
+  #groupCalls: string[] = [];
   toasts: Toast[] = [];
   /** For screen readers. */
   announcement = "";
@@ -314,6 +318,13 @@ export class Store {
     return this.chats.api?.conversation(`group:${groupId}`)?.group?.name || undefined;
   }
 
+  /** The group of a conversation, if this person is in it and may call it. */
+  groupToCall(chat: string): string | undefined {
+    const group = this.chats.api?.conversation(chat)?.group;
+    const isIn = group && !group.over && (group.partial || roleIn(group, this.userId ?? "") !== undefined);
+    return isIn ? chat.slice("group:".length) : undefined;
+  }
+
   /** In a sentence: oneself is “you”. */
   readonly naming = (userId: string): string => (userId === this.userId ? "you" : this.nameOf(userId));
 
@@ -398,8 +409,10 @@ export class Store {
       "elsewhere",
       mine((calls) => (this.calls.elsewhere = calls)),
     );
-    // What they are is asked of the client: only that it has changed is news.
-    client.on("groupCalls", mine(() => {}));
+    client.on(
+      "groupCalls",
+      mine((calls) => this.#onGroupCalls(calls)),
+    );
     client.on(
       "devices",
       mine((devices) => (this.mine.devices = devices)),
@@ -516,6 +529,13 @@ export class Store {
     if (this.#tabChosen) return;
     this.tab = this.chats.list.length > 0 ? "chats" : "people";
     this.changed();
+  }
+
+  /** What they are is asked of the client: news is that they have changed, and that one that is over is in the list of calls. */
+  #onGroupCalls(calls: GroupCall[]): void {
+    const over = this.#groupCalls.some((id) => !calls.some((call) => call.call_id === id));
+    this.#groupCalls = calls.map((call) => call.call_id);
+    if (over) this.recorded();
   }
 
   async #loadHistory(): Promise<void> {

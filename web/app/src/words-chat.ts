@@ -1,6 +1,6 @@
 // What the app says about messages, and how a text is shown: nothing here knows the page.
 
-import { TertuliaError, type ChatMessage, type Content, type FailureCode, type GroupRole, type MessagesProblem, type MessageState } from "@tertulia/sdk";
+import { TertuliaError, isMissedCall, type ChatMessage, type Content, type FailureCode, type GroupRole, type MessagesProblem, type MessageState } from "@tertulia/sdk";
 import { sayCall } from "./words-calls.js";
 import { isCarrying, sayCarried } from "./words-carried.js";
 import { sayRefusal } from "./words-media.js";
@@ -14,8 +14,13 @@ export function sayContent(content: Content, from = "", naming: Naming = sayUnkn
   if (content.type === "text") return content.text.trim().replace(/\s+/g, " ");
   if (content.type === "system") return sayEvent(content, from, naming);
   if (isCarrying(content)) return sayCarried(content);
-  if (content.type === "call") return sayCall(content, naming(from) === "you");
+  if (content.type === "call") return sayCallOf(content, from, naming);
   return "A message that this version can’t show";
+}
+
+function sayCallOf(call: Extract<Content, { type: "call" }>, from: string, naming: Naming): string {
+  const me = [from, ...(call.group?.missed ?? [])].find((user) => naming(user) === "you");
+  return sayCall(call, me === from, me !== from && isMissedCall(call, me ?? ""));
 }
 
 /** Somebody could not send a file here. */

@@ -5,7 +5,7 @@ import { Call } from "./call.js";
 import type { CallContext, CallInit } from "./call-types.js";
 import { Emitter } from "./emitter.js";
 import { TertuliaError } from "./errors.js";
-import { callHistory, demoPeople } from "./http.js";
+import { callHistory, callRecord, demoPeople } from "./http.js";
 import { GroupsApi } from "./groups.js";
 import { PushApi } from "./push.js";
 import { IceSource } from "./ice.js";
@@ -19,6 +19,7 @@ import { MediaApi } from "./uploads.js";
 import type {
   CallElsewhere,
   CallHistory,
+  CallRecord,
   CallIncoming,
   CallMissed,
   CallPeek,
@@ -311,6 +312,11 @@ export class Client extends Emitter<ClientEvents> {
   /** A page of this user's calls, newest first. */
   async history(page: { before?: string | undefined; limit?: number } = {}): Promise<CallHistory> {
     return callHistory(this.#http, await this.#bearer(), page);
+  }
+
+  /** One of this user's calls that are over, with everybody who was in it. */
+  async pastCall(callId: string): Promise<CallRecord> {
+    return callRecord(this.#http, await this.#bearer(), callId);
   }
 
   /** Demo servers only: everyone who has signed in. */

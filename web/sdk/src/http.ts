@@ -1,7 +1,7 @@
 // The HTTP calls of the server that a client needs, but those of accounts.
 
 import { TertuliaError } from "./errors.js";
-import type { CallHistory, DemoPeople, DemoSignedIn, IceServers, ServerInfo, WireError } from "./proto.js";
+import type { CallHistory, CallRecord, DemoPeople, DemoSignedIn, IceServers, ServerInfo, WireError } from "./proto.js";
 
 /** What a client must know before it signs in: which ways there are. */
 export function serverInfo(server: string): Promise<ServerInfo> {
@@ -29,6 +29,11 @@ export function callHistory(
   if (page.limit !== undefined) query.set("limit", String(page.limit));
   const text = query.toString();
   return ask(server, "GET", `/v1/calls${text && `?${text}`}`, { token });
+}
+
+/** One of this user's calls, with everybody who was in it. */
+export function callRecord(server: string, token: string, callId: string): Promise<CallRecord> {
+  return ask(server, "GET", `/v1/calls/${encodeURIComponent(callId)}`, { token });
 }
 
 /** STUN and TURN servers, with credentials made now. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { IDBFactory } from "fake-indexeddb";
-import type { CallOutcome, ChatMessage, Client, Content } from "../src/index.js";
+import { isMissedCall, type CallOutcome, type ChatMessage, type Client, type Content } from "../src/index.js";
 import { until } from "./fakes.js";
 import { Relay } from "./relay.js";
 
@@ -39,4 +39,25 @@ test("c1 of calls only those that one has missed are unread, and none has ticks 
   const thread = await messages.thread("user:bob", {});
   assert.deepEqual([...new Set(thread.messages.map(({ state }) => state))], ["received"]);
   assert.deepEqual(announced.map(({ content }) => content.type), ["text"]);
+});
+
+test("c3 the call of a group is unread where it was missed, and nowhere else", async () => {
+  const relay = new Relay();
+  const client = relay.page(new IDBFactory());
+  clients.push(client);
+  const messages = client.messages!;
+  await until(() => messages.drained);
+  const id = "5e0f3c9a7b2d4186a1c4e7f09b3d6258";
+  const key = `group:${id}`;
+  const of = (missed: string[]) => ({ started_at: 1, people: ["bob"], people_count: 1, missed });
+  const told = (missed: string[], outcome: CallOutcome, duration?: number) => ({ ...call(outcome, duration), group: of(missed) }) as Content;
+  relay.postTo(id, "bob", told(["carol"], "hangup", 5_000), 1);
+  relay.postTo(id, "bob", told(["carol"], "missed"), 2);
+  await until(() => messages.conversation(key)?.seq === 2);
+  assert.equal(messages.conversation(key)?.unread, 0, "who was not asked in, or declined, has missed nothing");
+  relay.postTo(id, "bob", told(["ana", "carol"], "hangup", 5_000), 3);
+  relay.postTo(id, "bob", told(["ana"], "missed"), 4);
+  await until(() => messages.conversation(key)?.seq === 4);
+  assert.equal(messages.conversation(key)?.unread, 2, "also where others talked");
+  assert.equal(isMissedCall(told(["ana"], "hangup", 5_000), "bob"), false);
 });

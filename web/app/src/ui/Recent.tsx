@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { gradeOf, type CallRecord } from "@tertulia/sdk";
 import { isMissed, type Store } from "../store.js";
+import { sayWith } from "../words-calls.js";
 import { clock, when } from "../words.js";
 import { sayGrade } from "../figures.js";
 import { Avatar } from "./Avatar.js";
@@ -10,6 +11,7 @@ import { HowWasIt } from "./HowWasIt.js";
 import { Bars, Icon, type IconName } from "./Icon.js";
 import { Menu } from "./Menu.js";
 import { blockItem } from "./blocking.js";
+import { pictureOf } from "./chat/ChatFace.js";
 import { useNow } from "./hooks.js";
 
 /** Looked at for this long, missed calls are no news any more. */
@@ -53,41 +55,58 @@ export function Recent({ store, shown }: { store: Store; shown: boolean }) {
 }
 
 function RecordRow({ store, record, ask }: { store: Store; record: CallRecord; ask: () => void }) {
-  const { peer, media, direction } = record;
+  const { peer, media, direction, group } = record;
+  const name = sayWith(record, store.userId, group && store.groupName(group.group_id));
+  const chat = group && `group:${group.group_id}`;
+  const callAgain = whomToCall(store, record);
   const missed = isMissed(record);
   const icon: IconName = missed ? "missed" : direction;
   const kind = media === "video" ? "video" : "voice";
   const measured = record.quality ?? record.peer_quality;
   return (
     <li class={missed ? "row missed" : "row"} data-testid={`record-${record.call_id}`}>
-      <Avatar id={peer.user_id} name={peer.name} deleted={peer.deleted} />
+      <Avatar
+        id={chat ?? peer.user_id}
+        name={chat === undefined ? peer.name : name}
+        deleted={chat === undefined && peer.deleted}
+        picture={chat === undefined ? undefined : pictureOf(store, chat)}
+      />
       <span class="who">
-        <span class={peer.deleted ? "name gone" : "name"}>{peer.name}</span>
+        <span class={peer.deleted && !group ? "name gone" : "name"} data-testid="record-name">
+          {name}
+        </span>
         <span class="about">
           <Icon name={icon} size={16} />
-          <span class="outcome">
+          <span class="outcome" data-testid="record-outcome">
             {outcome(record)} · {when(record.started_at)}
           </span>
           {measured && <Mark record={record} ask={ask} />}
         </span>
       </span>
-      {!peer.deleted && (
-        <>
-          <button
-            type="button"
-            class="round tint"
-            aria-label={`Call ${peer.name} back by ${kind}`}
-            title={`Call back by ${kind}`}
-            disabled={store.displaced}
-            onClick={() => store.calls.place(peer, media === "video")}
-          >
-            <Icon name={media === "video" ? "camera" : "phone"} size={20} />
-          </button>
-          <Menu label={`More about ${peer.name}`} items={blockItem(store, peer)} />
-        </>
+      {callAgain && (
+        <button
+          type="button"
+          class="round tint"
+          data-testid="call-again"
+          aria-label={group ? `Call ${name} again by ${kind}` : `Call ${peer.name} back by ${kind}`}
+          title={group ? `Call again by ${kind}` : `Call back by ${kind}`}
+          disabled={store.displaced || (group !== undefined && store.calls.current !== undefined)}
+          onClick={callAgain}
+        >
+          <Icon name={media === "video" ? "camera" : "phone"} size={20} />
+        </button>
       )}
+      {!peer.deleted && !group && <Menu label={`More about ${peer.name}`} items={blockItem(store, peer)} />}
     </li>
   );
+}
+
+/** The same again: the group's call, as long as one is in it; else the other one's. */
+function whomToCall(store: Store, { peer, media, group }: CallRecord): (() => void) | undefined {
+  const video = media === "video";
+  if (!group) return peer.deleted ? undefined : () => store.calls.place(peer, video);
+  const id = store.groupToCall(`group:${group.group_id}`);
+  return id === undefined ? undefined : () => store.calls.startGroup(id, video);
 }
 
 /** How the call was, in a sign and a word; pressed, in figures. */
@@ -111,7 +130,8 @@ function Mark({ record, ask }: { record: CallRecord; ask: () => void }) {
 
 function outcome(record: CallRecord): string {
   if (isMissed(record)) return "Missed";
-  if (record.duration_ms > 0) return clock(record.duration_ms);
+  if (record.group && record.people_count === 1) return record.direction === "outgoing" ? "No answer" : "Nobody came";
+  if (record.duration_ms > 0) return record.group ? `${clock(record.duration_ms)}, ${record.people_count} people` : clock(record.duration_ms);
   switch (record.reason) {
     case "declined":
       return "Declined";
