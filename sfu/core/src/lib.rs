@@ -14,7 +14,11 @@
 //! tried at the one peer that owns its SSRC, and moves nothing. What strangers may cost is bounded and counted.
 //!
 //! Forwarding (RFC 7667 §3.7): a publisher's track is mapped onto a slot of each subscriber. A slot keeps its SSRC for
-//! life; sequence numbers, timestamps and VP8 picture ids continue when it changes its source. Payloads are shared.
+//! life; sequence numbers, timestamps, VP8 picture ids and numbers of frames continue when it changes its source. Payloads are
+//! shared. Whoever begins to look at a picture is shown the newest key frame, which is kept for some seconds. Of a source that
+//! comes in several layers, or as one stream of them, a slot takes what its picture is drawn at and its receiver can take.
+//!
+//! Whoever is new is refused while the driver says that its thread is too busy ([`Shard::set_busy`]); who is there goes on.
 //!
 //! A peer's fault, a panic inside its WebRTC stack included, ends that peer and nothing else.
 

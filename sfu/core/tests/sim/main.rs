@@ -303,7 +303,7 @@ fn limits_refuse_with_their_names() {
 }
 
 #[test]
-fn a_busy_shard_refuses_new_rooms_first_then_newcomers_and_nobody_who_is_there() {
+fn c3_a_busy_shard_refuses_new_rooms_first_then_newcomers_and_nobody_who_is_there() {
     let limits = Limits { busy_rooms_max_percent: 70, busy_joins_max_percent: 90, ..Limits::default() };
     let mut world = World::with_limits(21, Link::CLEAN, limits);
     let join = |world: &mut World| {
