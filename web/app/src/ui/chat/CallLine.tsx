@@ -23,7 +23,7 @@ export function CallLine({ store, message, call }: Props) {
       <span class="about-call">
         <Icon name={missed ? "missed" : own ? "outgoing" : "incoming"} size={18} />
         <span>
-          {call.group && !own && <span class="caller">{store.nameOf(message.from)}: </span>}
+          {call.group && !own && <span class="by">{store.nameOf(message.from)}: </span>}
           <span data-testid="call-said">{sayCall(call, own, missed)}</span>
           {call.group && call.duration_ms !== undefined && (
             <span class="who-came" data-testid="call-who">
