@@ -254,6 +254,10 @@ impl Exchange {
         if !self.hub.is_live(session) {
             return answer(Err(ErrorCode::TokenInvalid.into()));
         }
+        let shard = match inner.media.place() {
+            Ok(shard) => shard,
+            Err(error) => return answer(Err(error)),
+        };
         let now = self.clock.now();
         let call = CallId::new(now, random());
         let names = callee.as_ref().map(|Dialled { user, name, .. }| {
@@ -273,7 +277,8 @@ impl Exchange {
             if let Some((callee, here)) = rings {
                 inner.rouser.placed(call, callee, session.name(), media, here);
             }
-            let (names, media, quality) = (names.unwrap_or_default(), CallMedia::default(), Tallies::default());
+            let media = inner.media.claim(call, shard);
+            let (names, quality) = (names.unwrap_or_default(), Tallies::default());
             let book = Book { call, names, group: None, media, quality, quality_kept_at: now };
             inner.books.insert(call.into(), book);
         }

@@ -8,7 +8,7 @@ use crate::translate::{participant, source_to_wire};
 use std::time::Duration;
 use tertulia_common::{CallId, PeerId, RoomId, ShardId};
 use tertulia_registry::Placement;
-use tertulia_sfu::{ConnectError, Connected, PeerQuality, Sfu, SlotState, TrackQuality, Want};
+use tertulia_sfu::{ConnectError, Connected, Overloaded, PeerQuality, Sfu, SlotState, TrackQuality, Want};
 use tertulia_signaling_core::Endpoint;
 use tertulia_signaling_proto as wire;
 use tertulia_signaling_proto::{ErrorBody, ErrorCode};
@@ -63,6 +63,20 @@ impl Media {
     /// How many calls have a room.
     pub(crate) fn rooms(&self) -> usize {
         self.placement.len()
+    }
+
+    /// A place for the media of a call that is about to be.
+    ///
+    /// # Errors
+    /// [`ErrorCode::ServerFull`], with how busy the server may be and is, in per cent, where no shard has the time.
+    pub(crate) fn place(&self) -> Result<ShardId, ErrorBody> {
+        let placed = self.sfu.place();
+        placed.map_err(|Overloaded { busy_percent, limit_percent }| too_busy(busy_percent, limit_percent))
+    }
+
+    /// The call is: its media go there.
+    pub(crate) fn claim(&self, call: CallId, shard: ShardId) -> CallMedia {
+        CallMedia { shard: Some(self.placement.claim(call.into(), shard)), peers: Vec::new() }
     }
 
     /// The peer of this device in this call: the one it has, or a new one.
@@ -256,10 +270,18 @@ pub(crate) async fn connect(sfu: &Sfu, ticket: Ticket, offer: String) -> Result<
             }
             ConnectError::OfferTooLarge { limit, actual, .. } => too_much(ErrorCode::TooLarge, limit, actual),
             ConnectError::Full { limit, .. } => too_much(ErrorCode::ServerFull, limit, limit + 1),
-            ConnectError::Overloaded { .. } => ErrorCode::ServerFull.into(),
+            ConnectError::Overloaded { busy_percent, limit_percent } => too_busy(busy_percent, limit_percent),
             ConnectError::Stopping => ErrorCode::Draining.into(),
         }
     })
+}
+
+/// How soon to try again: a shard's load is smoothed over three seconds.
+const BUSY_FOR: Duration = Duration::from_secs(3);
+
+fn too_busy(busy_percent: u8, limit_percent: u8) -> ErrorBody {
+    let error = crate::translate::retry_after(ErrorCode::ServerFull, BUSY_FOR);
+    ErrorBody { limit: Some(limit_percent.into()), actual: Some(busy_percent.into()), ..error }
 }
 
 fn too_much(code: ErrorCode, limit: usize, actual: usize) -> ErrorBody {

@@ -58,7 +58,10 @@ class Server {
     rmSync(readyFile, { force: true });
     writeFileSync(config, this.#config(this.#ready?.http ?? `${bracketed(address)}:0`));
     const out = openSync(join(this.#dir, "log"), "a");
-    const child = spawn(BINARY, ["run", "--config", config, "--ready-file", readyFile], { stdio: ["ignore", out, out] });
+    // Debug builds beside two browsers are busy with what a release build hardly notices.
+    const env = { ...process.env, TERTULIA_MEDIA__BUSY_ROOMS_MAX_PERCENT: "100", TERTULIA_MEDIA__BUSY_JOINS_MAX_PERCENT: "100" };
+    const args = ["run", "--config", config, "--ready-file", readyFile];
+    const child = spawn(BINARY, args, { env, stdio: ["ignore", out, out] });
     this.#child = child;
     this.#over = undefined;
     this.#exited = new Promise((resolve) => {

@@ -101,6 +101,19 @@ async fn c1_a_callee_in_another_call_is_busy() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn c3_no_call_begins_where_there_is_no_time_for_it_and_nobody_rings() -> anyhow::Result<()> {
+    let server = Server::builder().set("media.busy_rooms_max_percent", 0).start().await?;
+    let mut alice = Client::connect(&server, "alice").await?;
+    let mut bob = Client::connect(&server, "bob").await?;
+    let Err(Refused(error)) = alice.try_invite("bob", MediaKind::Video).await? else { anyhow::bail!("it began") };
+    ensure!((error.code, error.limit) == (ErrorCode::ServerFull, Some(0)), "{error:?}");
+    ensure!(error.retry_after_ms.is_some_and(|wait| wait > 0), "{error:?}");
+    let heard = bob.heard_so_far().await?;
+    ensure!(!heard.iter().any(|frame| matches!(frame, ServerFrame::CallIncoming(_))), "{heard:?}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn c1_a_cancelled_call_stops_ringing_and_is_missed() -> anyhow::Result<()> {
     let server = Server::start().await?;
     let Call { mut alice, mut bob, id } = Call::ringing(&server, MediaKind::Voice).await?;

@@ -34,6 +34,8 @@ impl Config {
                 rooms_max: media.rooms_max,
                 peers_max: media.peers_max,
                 room_peers_max: media.room_peers_max,
+                busy_rooms_max_percent: media.busy_rooms_max_percent,
+                busy_joins_max_percent: media.busy_joins_max_percent,
                 publish_bitrate_max_bps: media.publish_bitrate_max_bps,
                 peer_silence_max: Duration::from_millis(media.peer_silence_max_ms),
                 peer_gone_after: defaults.peer_gone_after.max(grace + PEER_MARGIN),

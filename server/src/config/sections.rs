@@ -129,6 +129,8 @@ pub(crate) struct Media {
     pub(crate) rooms_max: usize,
     pub(crate) peers_max: usize,
     pub(crate) room_peers_max: usize,
+    pub(crate) busy_rooms_max_percent: u8,
+    pub(crate) busy_joins_max_percent: u8,
     pub(crate) publish_bitrate_max_bps: u64,
     pub(crate) estimate_initial_bps: u64,
     pub(crate) peer_silence_max_ms: u64,
@@ -150,6 +152,8 @@ impl Default for Media {
             rooms_max: sfu.limits.rooms_max,
             peers_max: sfu.limits.peers_max,
             room_peers_max: sfu.limits.room_peers_max,
+            busy_rooms_max_percent: sfu.limits.busy_rooms_max_percent,
+            busy_joins_max_percent: sfu.limits.busy_joins_max_percent,
             publish_bitrate_max_bps: sfu.limits.publish_bitrate_max_bps,
             estimate_initial_bps: sfu.estimate_initial_bps,
             peer_silence_max_ms: u64::try_from(silence).unwrap_or(u64::MAX),
@@ -176,6 +180,9 @@ impl Media {
         }
         if self.room_peers_max < 2 {
             bail!("media.room_peers_max must be at least 2: a call has two sides");
+        }
+        if self.busy_rooms_max_percent > 100 || self.busy_joins_max_percent > 100 {
+            bail!("media.busy_rooms_max_percent and media.busy_joins_max_percent must be at most 100");
         }
         if self.shards > SHARDS_MAX {
             bail!("media.shards is {}, at most {SHARDS_MAX} make sense", self.shards);

@@ -74,6 +74,7 @@ fn values_that_can_not_hold_are_refused_by_name() {
         ("[calls]\ngrace_ms = 0", "calls.grace_ms"),
         ("[http]\nconnections_max = 0", "http.connections_max"),
         ("[media]\nroom_peers_max = 1", "media.room_peers_max"),
+        ("[media]\nbusy_joins_max_percent = 101", "media.busy_joins_max_percent"),
         ("[media]\nadvertise = [\"0.0.0.0\"]", "media.advertise"),
         ("[signaling]\nheartbeat_s = 0", "heartbeat_s"),
         ("[log]\nlevel = \"very=loud=indeed\"", "log.level"),

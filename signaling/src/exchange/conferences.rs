@@ -46,6 +46,12 @@ impl Exchange {
         if !self.hub.is_live(session) {
             return answer(Err(ErrorCode::TokenInvalid.into()));
         }
+        // Into one that goes on there is a way in as long as its shard bears it.
+        let shard = match inner.media.place() {
+            Ok(shard) => Some(shard),
+            Err(error) if inner.board.group_call(group).is_none() => return answer(Err(error)),
+            Err(_) => None,
+        };
         let now = self.clock.now();
         let call = CallId::new(now, random());
         let (names, ring) = self.ringers(&mut inner, session, people);
@@ -63,6 +69,10 @@ impl Exchange {
         inner.books.insert(call.into(), book);
         let started = inner.board.request(now, &session.who.endpoint, request);
         if started == Ok(call) {
+            let Inner { books, media: shards, .. } = &mut *inner;
+            if let (Some(book), Some(shard)) = (books.get_mut(&call.into()), shard) {
+                book.media = shards.claim(call, shard);
+            }
             self.hub.metrics.calls_placed.inc();
             for (callee, here) in asked {
                 inner.rouser.asks_in(call, callee, session.name(), media, here);
