@@ -213,7 +213,17 @@ impl Exchange {
             Request::Ringing { call } | Request::Decline { call, .. } => Some(*call),
             _ => None,
         };
+        let dark = match &request {
+            Request::Media { call, flags } => Some((*call, *flags)),
+            _ => None,
+        };
         let answer = inner.board.request(self.clock.now(), &session.who.endpoint, request);
+        if let Some((call, flags)) = dark.filter(|_| answer.is_ok()) {
+            let Inner { books, media, .. } = &mut *inner;
+            if let Some(book) = books.get(&call.into()) {
+                media.went_dark(call, &book.media, &session.who.endpoint, flags);
+            }
+        }
         if let Some(call) = heard.filter(|_| answer.is_ok()) {
             inner.rouser.heard(call, &session.who.endpoint.user);
         }

@@ -8,8 +8,8 @@ use crate::translate::{participant, source_to_wire};
 use std::time::Duration;
 use tertulia_common::{CallId, PeerId, RoomId, ShardId};
 use tertulia_registry::Placement;
-use tertulia_sfu::{ConnectError, Connected, Overloaded, PeerQuality, Sfu, SlotState, TrackQuality, Want};
-use tertulia_signaling_core::Endpoint;
+use tertulia_sfu::{ConnectError, Connected, Overloaded, PeerQuality, Sfu, SlotState, Source, TrackQuality, Want};
+use tertulia_signaling_core::{Endpoint, MediaFlags};
 use tertulia_signaling_proto as wire;
 use tertulia_signaling_proto::{ErrorBody, ErrorCode};
 use tokio::time::timeout;
@@ -115,6 +115,16 @@ impl Media {
     pub(crate) fn hold(&self, call: CallId, media: &CallMedia, endpoint: &Endpoint) {
         if let (Some(shard), Some(peer)) = (media.shard, media.peer_of(endpoint)) {
             self.sfu.hold(shard, call.into(), peer);
+        }
+    }
+
+    /// The device says what it sends now: whoever comes late is shown nothing of what it has turned off.
+    pub(crate) fn went_dark(&self, call: CallId, media: &CallMedia, endpoint: &Endpoint, flags: MediaFlags) {
+        let (Some(shard), Some(peer)) = (media.shard, media.peer_of(endpoint)) else { return };
+        for (source, is_on) in [(Source::Camera, flags.camera), (Source::Screen, flags.screen)] {
+            if !is_on {
+                self.sfu.forget_pictures(shard, call.into(), peer, source);
+            }
         }
     }
 

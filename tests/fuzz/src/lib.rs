@@ -7,8 +7,8 @@ pub mod mutate;
 mod targets;
 
 pub use targets::{
-    authentic, bodies, boxes, config, datagrams, form, forward, frames, headers, media, offer, phone, sniff, tcp,
-    tokens, websocket, worker,
+    authentic, bodies, boxes, config, datagrams, descriptor, form, forward, frames, headers, media, offer, phone,
+    sniff, tcp, tokens, websocket, worker,
 };
 
 /// A target: its name, which is the folder of its seeds, and what it does with some bytes.
@@ -29,6 +29,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "boxes", run: boxes::target, mutations: 6000 },
     Target { name: "config", run: config::target, mutations: 3_000 },
     Target { name: "datagrams", run: datagrams::target, mutations: 600 },
+    Target { name: "descriptor", run: descriptor::target, mutations: 6_000 },
     Target { name: "form", run: form::target, mutations: 3000 },
     Target { name: "forward", run: forward::target, mutations: 6_000 },
     Target { name: "frames", run: frames::target, mutations: 6_000 },

@@ -6,6 +6,7 @@ pub mod boxes;
 mod call;
 pub mod config;
 pub mod datagrams;
+pub mod descriptor;
 pub mod form;
 pub mod forward;
 pub mod frames;

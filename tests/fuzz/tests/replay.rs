@@ -87,6 +87,7 @@ replays! {
     d3_a_film_is_the_same_however_it_is_cut: "boxes",
     configurations_are_taken_or_refused: "config",
     datagrams_harm_no_shard: "datagrams",
+    c7_descriptors_name_only_what_their_structure_has: "descriptor",
     d1_a_form_is_the_same_however_it_is_cut: "form",
     packets_keep_their_distance_in_a_slot: "forward",
     frames_are_the_same_in_both_codecs: "frames",
