@@ -1,3 +1,5 @@
+//! Compact frames: short, what they were, and refused where they are none.
+
 use super::*;
 use crate::Codec;
 use serde_json::{Value, json};
