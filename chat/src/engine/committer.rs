@@ -105,7 +105,9 @@ impl Committer<'_> {
     /// How long there is nothing to do unless somebody asks.
     fn patience(&self, now: Timestamp) -> Duration {
         let relay = self.shared.relay.lock();
-        let receipts = relay.receipts_due_at().map(|due| due.max(self.receipts_at));
+        // Where a talk is let alone for longer, what is acknowledged in it meanwhile must not wake us each time.
+        let soon = now + Duration::from_millis(self.pace.receipts_ms.max(1));
+        let receipts = relay.receipts_due_at().map(|due| due.max(self.receipts_at).min(soon));
         let next = [receipts, relay.wake_at()].into_iter().flatten().fold(self.tidy_at, Timestamp::min);
         next - now
     }

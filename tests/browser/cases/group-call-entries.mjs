@@ -69,10 +69,10 @@ scenario(
     await opensGroup(carol, "Sunday rice");
     await sees(carol, "call-said", [/^Missed video call$/]);
     await seesRecent(dan);
-    await sees(dan, "record-name", [/^Sunday rice$/]);
-    await sees(dan, "record-outcome", [/^Declined/]);
+    await sees(dan, "past-name", [/^Sunday rice$/]);
+    await sees(dan, "past-outcome", [/^Declined/]);
     await seesRecent(bob);
-    await sees(bob, "record-outcome", [/^0:\d\d, 2 people/]);
+    await sees(bob, "past-outcome", [/^0:\d\d, 2 people/]);
 
     // From the conversation.
     await carol.click("call-back");
@@ -83,14 +83,14 @@ scenario(
     await sees(carol, "call-said", [/^Missed video call$/, /^Video call, no answer$/]);
     // From the list of calls.
     await seesRecent(alice);
-    await sees(alice, "record-outcome", [/^Missed/, /^0:\d\d, 2 people/]);
+    await sees(alice, "past-outcome", [/^Missed/, /^0:\d\d, 2 people/]);
     await alice.click("call-again");
     await Promise.all([bob.rings(), carol.rings()]);
     await bob.accepts();
     await isInCallOf(alice, 2);
     await alice.hangsUp();
     await bob.hangsUp();
-    await sees(alice, "record-outcome", [/^0:\d\d, 2 people/, /^Missed/, /^0:\d\d, 2 people/]);
+    await sees(alice, "past-outcome", [/^0:\d\d, 2 people/, /^Missed/, /^0:\d\d, 2 people/]);
   },
   { ...impatient, patience: LONG_MS },
 );
@@ -138,7 +138,7 @@ for (const [size, viewport] of Object.entries(SIZES)) {
       await carol.page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "dark" }]);
       await looksGood(carol, `${size}-group-call-entries-dark`);
       await seesRecent(carol);
-      await sees(carol, "record-outcome", [/^Missed/, /^0:\d\d, 3 people/]);
+      await sees(carol, "past-outcome", [/^Missed/, /^0:\d\d, 3 people/]);
       await looksGood(carol, `${size}-group-calls-recent`);
     },
     { ...impatient, patience: LONG_MS },

@@ -72,12 +72,12 @@ function RecordRow({ store, record, ask }: { store: Store; record: CallRecord; a
         picture={chat === undefined ? undefined : pictureOf(store, chat)}
       />
       <span class="who">
-        <span class={peer.deleted && !group ? "name gone" : "name"} data-testid="record-name">
+        <span class={peer.deleted && !group ? "name gone" : "name"} data-testid="past-name">
           {name}
         </span>
         <span class="about">
           <Icon name={icon} size={16} />
-          <span class="outcome" data-testid="record-outcome">
+          <span class="outcome" data-testid="past-outcome">
             {outcome(record)} · {when(record.started_at)}
           </span>
           {measured && <Mark record={record} ask={ask} />}
