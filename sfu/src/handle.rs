@@ -251,7 +251,12 @@ impl Sfu {
         // One more than the shard takes, so that it counts them.
         wants.truncate(self.inner.wants_max.saturating_add(1));
         wants.shrink_to_fit();
-        shard.send(Command::View { room, peer, wants, place })
+        shard.send(Command::View { room, peer, wants, place: Some(place) })
+    }
+
+    /// What a peer shows, as it has said before, with those who have come since: never refused.
+    pub fn view_again(&self, shard: ShardId, room: RoomId, peer: PeerId, wants: Vec<Want>) {
+        self.send(shard, Command::View { room, peer, wants, place: None });
     }
 
     /// Forgets what is kept of a source's pictures for those who come late: its publisher has turned it off. What comes of it

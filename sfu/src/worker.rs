@@ -50,8 +50,8 @@ pub(crate) enum Command {
         room: RoomId,
         peer: PeerId,
         wants: Vec<Want>,
-        /// Its place in the queue, free again when this is dropped.
-        place: OwnedSemaphorePermit,
+        /// Its place in the queue, free again when this is dropped; none where the server says it by itself.
+        place: Option<OwnedSemaphorePermit>,
     },
     ForgetPictures {
         peer: PeerId,

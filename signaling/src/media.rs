@@ -4,7 +4,7 @@
 //! unit says of a peer that is not in the book any longer is ignored: it was removed meanwhile.
 
 use crate::quality::score;
-use crate::translate::{participant, source_to_wire};
+use crate::translate::{participant, source_from_wire, source_to_wire};
 use std::time::Duration;
 use tertulia_common::{CallId, PeerId, RoomId, ShardId};
 use tertulia_registry::Placement;
@@ -25,6 +25,8 @@ struct Peer {
     made: u64,
     /// Offers of it that have no answer yet.
     offers: u32,
+    /// What it said last that it shows, by names: whoever comes later under one of them is shown too.
+    shows: Box<[wire::ViewWant]>,
 }
 
 /// The peers of one call.
@@ -90,10 +92,20 @@ impl Media {
         let peer = known.unwrap_or_else(|| {
             self.last_peer += 1;
             let id = PeerId(self.last_peer);
-            media.peers.push(Peer { id, endpoint: endpoint.clone(), answered: false, made: 0, offers: 1 });
+            let shows = Box::default();
+            media.peers.push(Peer { id, endpoint: endpoint.clone(), answered: false, made: 0, offers: 1, shows });
+            self.show_newcomer(shard, room, media, endpoint);
             id
         });
         Ticket { call, room, shard, peer }
+    }
+
+    /// The unit knows by a name of its own who was named in views before: those views say so now.
+    fn show_newcomer(&self, shard: ShardId, room: RoomId, media: &CallMedia, newcomer: &Endpoint) {
+        let names = |want: &wire::ViewWant| want.user_id == newcomer.user && want.device_id == newcomer.device;
+        for viewer in media.peers.iter().filter(|peer| peer.shows.iter().any(names)) {
+            self.sfu.view_again(shard, room, viewer.id, media.wants(&viewer.shows));
+        }
     }
 
     /// Undoes what an offer did whose call has ended, or whose device has left, in the meantime.
@@ -128,10 +140,20 @@ impl Media {
         }
     }
 
-    /// What the device shows.
-    pub(crate) fn view(&self, call: CallId, media: &CallMedia, endpoint: &Endpoint, wants: Vec<Want>) -> bool {
+    /// What the device shows. False if too many say so at once: then nothing has changed.
+    pub(crate) fn view(
+        &self,
+        call: CallId,
+        media: &mut CallMedia,
+        endpoint: &Endpoint,
+        shows: &[wire::ViewWant],
+    ) -> bool {
         let (Some(shard), Some(peer)) = (media.shard, media.peer_of(endpoint)) else { return true };
-        self.sfu.view(shard, call.into(), peer, wants)
+        let taken = self.sfu.view(shard, call.into(), peer, media.wants(shows));
+        if taken && let Some(viewer) = media.peers.iter_mut().find(|viewer| viewer.id == peer) {
+            viewer.shows = shows.into();
+        }
+        taken
     }
 
     /// Removes the device's peer, if it has one.
@@ -173,9 +195,22 @@ impl CallMedia {
         self.peers.iter().find(|peer| peer.id == id).map(|peer| &peer.endpoint)
     }
 
+    /// What is shown, of those who are there.
+    fn wants(&self, shows: &[wire::ViewWant]) -> Vec<Want> {
+        let want = |want: &wire::ViewWant| {
+            let is_of = |peer: &&Peer| peer.endpoint.user == want.user_id && peer.endpoint.device == want.device_id;
+            let publisher = self.peers.iter().find(is_of)?.id;
+            Some(Want { publisher, source: source_from_wire(want.source), max_height: want.max_height })
+        };
+        shows.iter().filter_map(want).collect()
+    }
+
     /// The peer has got its answer, about this connection of it.
     pub(crate) fn answered(&mut self, id: PeerId, made: u64) {
         if let Some(peer) = self.peers.iter_mut().find(|peer| peer.id == id) {
+            if made > peer.made {
+                peer.shows = Box::default(); // a new connection begins without a view
+            }
             (peer.answered, peer.made) = (true, peer.made.max(made));
             peer.offers = peer.offers.saturating_sub(1);
         }

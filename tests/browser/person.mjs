@@ -346,7 +346,14 @@ export class Person {
       const reports = (await window.probe?.stats("inbound-rtp")) ?? [];
       const flows = reports.map((r) => `${r.kind} ${r.packetsReceived} packets, ${r.framesDecoded ?? "-"} frames`);
       const pc = call?.pc;
+      const elements = [...document.querySelectorAll("video, audio")].map((it) => {
+        const state = it.paused ? "paused" : it.ended ? "ended" : "plays";
+        const track = it.srcObject?.getTracks().map(({ kind, muted, readyState }) => `${kind} ${readyState}${muted ? " muted" : ""}`);
+        const drawn = it.getVideoPlaybackQuality?.().totalVideoFrames;
+        return `${it.dataset.testid}: ${state} at ${it.currentTime.toFixed(1)} s, ready ${it.readyState}, ${drawn ?? "-"} drawn, ${track ?? it.currentSrc}`;
+      });
       return JSON.stringify({
+        elements,
         client: client?.state, call: call?.state, connection: call?.connection, ended: call?.ended,
         members: call?.conference?.members.map(({ entry }) => `${entry.name} ${entry.mic} ${entry.camera}`), lines: pc?.getTransceivers().length,
         ice: pc?.iceConnectionState, dtls: pc?.connectionState, roster: call?.roster, slots: call?.slots, flows,

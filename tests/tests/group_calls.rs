@@ -384,6 +384,49 @@ async fn c3_hands_reactions_and_views_through_the_whole_program() -> anyhow::Res
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c3_whoever_was_named_in_a_view_before_their_media_came_is_shown_and_again_when_they_come_back()
+-> anyhow::Result<()> {
+    let server = Server::start().await?;
+    let Three { mut alice, mut carol, call, fleet, media: [_at_alice, _at_bob, at_carol], .. } =
+        Three::start(&server).await?;
+    leave(&mut carol, call).await??;
+    carol.ended(call, EndReason::Hangup).await?;
+    drop(at_carol);
+    sees(&mut alice, call, &["alice", "bob"]).await?;
+    carol.join(call).await??;
+    // She is in the roster, and her media is not there: Alice's page shows her tile.
+    sees(&mut alice, call, &["alice", "bob", "carol"]).await?;
+    let (user_id, device_id) = ("carol".parse()?, carol.welcome().device_id.clone());
+    let wants = vec![ViewWant { user_id, device_id, source: Source::Camera, max_height: 720 }];
+    alice.request(|id| ClientFrame::CallView(CallView { id, call_id: call, wants })).await??;
+    let shows_carol = |frame: &ServerFrame| match frame {
+        ServerFrame::CallSlots(slots) => {
+            let mut cameras = slots.slots.iter().filter(|slot| slot.source == Some(Source::Camera));
+            let carried = cameras.next()?.participant.as_ref()?;
+            (carried.user_id.as_str() == "carol" && cameras.next().is_none()).then_some(())
+        }
+        _ => None,
+    };
+    let again = connect(&fleet, &mut carol, call).await?;
+    alice.expect("Carol's picture alone", shows_carol).await?;
+    // What Alice shows stays said.
+    leave(&mut carol, call).await??;
+    carol.ended(call, EndReason::Hangup).await?;
+    drop(again);
+    let gone = |frame: &ServerFrame| match frame {
+        ServerFrame::CallSlots(slots) => {
+            slots.slots.iter().all(|slot| slot.source != Some(Source::Camera)).then_some(())
+        }
+        _ => None,
+    };
+    alice.expect("no picture", gone).await?;
+    carol.join(call).await??;
+    let _third = connect(&fleet, &mut carol, call).await?;
+    alice.expect("Carol's picture, who came back", shows_carol).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c3_who_connects_while_a_group_call_goes_on_sees_it_and_c6_it_outlives_a_kill() -> anyhow::Result<()> {
     // One port for media, so that it is the same after the kill.
     let mut server = Server::builder().set("media.shards", 1).start().await?;

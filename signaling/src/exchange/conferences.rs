@@ -13,7 +13,6 @@ use crate::translate;
 use std::sync::Arc;
 use std::time::Duration;
 use tertulia_common::{CallId, UserId};
-use tertulia_sfu::Want;
 use tertulia_signaling_core::{CallError, Callee, Endpoint, Event, GroupCall, GroupKey, MediaKind, Reach, Request};
 use tertulia_signaling_proto::{CallGroup, CallPeek, CallView, ErrorBody, ErrorCode, OkFrame, RequestId, ServerFrame};
 
@@ -152,23 +151,16 @@ impl Exchange {
 
     /// What a device shows of a call.
     pub(crate) fn view(&self, session: &Session, view: &CallView) -> Result<(), ErrorBody> {
-        let inner = self.inner.lock();
+        let mut inner = self.inner.lock();
+        let Inner { books, media, .. } = &mut *inner;
         let endpoint = &session.who.endpoint;
-        let book = inner.books.get(&view.call_id.into()).filter(|book| book.media.has(endpoint));
+        let book = books.get_mut(&view.call_id.into()).filter(|book| book.media.has(endpoint));
         let book = book.ok_or_else(|| translate::call_error(CallError::UnknownCall))?;
         if view.wants.len() > VIEW_WANTS_MAX {
             self.hub.metrics.hit(Hit::ViewWants);
             return Err(translate::limit(ErrorCode::TooMany, VIEW_WANTS_MAX as u64, view.wants.len() as u64));
         }
-        let want = |want: &tertulia_signaling_proto::ViewWant| {
-            let of = Endpoint { user: want.user_id.clone(), device: want.device_id.clone() };
-            let publisher = book.media.peer_of(&of)?;
-            let source = translate::source_from_wire(want.source);
-            Some(Want { publisher, source, max_height: want.max_height })
-        };
-        // Whoever is not there yet is named again once the roster says so.
-        let wants = view.wants.iter().filter_map(want).collect();
-        if inner.media.view(view.call_id, &book.media, endpoint, wants) {
+        if media.view(view.call_id, &mut book.media, endpoint, &view.wants) {
             Ok(())
         } else {
             Err(translate::retry_after(ErrorCode::RateLimited, VIEW_AGAIN))
