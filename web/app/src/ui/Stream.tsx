@@ -18,7 +18,9 @@ const FITS = { as: [0.7, 1.43], filled: [0.45, 2.4] } as const;
 export function Video({ stream, testId, label, class: name = "", hidden = false, filled = false }: VideoProps) {
   const video = useRef<HTMLVideoElement>(null);
   useEffect(() => {
-    if (video.current) video.current.srcObject = stream ?? null;
+    if (!video.current) return;
+    video.current.srcObject = stream ?? null;
+    goOn(video.current);
   }, [stream]);
   // How the picture is cut is known only when its shape is, and changes when a telephone is turned.
   const fit = () => {
@@ -44,8 +46,21 @@ export function Video({ stream, testId, label, class: name = "", hidden = false,
       muted
       onResize={fit}
       onLoadedMetadata={fit}
+      onLoadedData={({ currentTarget }) => goOn(currentTarget)}
+      onPause={({ currentTarget }) => goOn(currentTarget)}
     />
   );
+}
+
+/**
+ * Nobody pauses a live picture but the browser: Firefox does where an element is moved to another place among its siblings, and then
+ * leaves it so, or never begins. It is muted, so that it may always play.
+ */
+function goOn(video: HTMLVideoElement): void {
+  const stream = video.srcObject;
+  // Without a track, or off the page, there is nothing to see: it goes on when that comes.
+  const sees = video.isConnected && stream instanceof MediaStream && stream.active;
+  if (sees && video.paused) video.play().catch(() => undefined);
 }
 
 interface AudioProps {
