@@ -221,10 +221,12 @@ export class Chats {
     const { api, open: key } = this;
     if (!api?.usable || key === undefined) return;
     const version = (this.#version += 1);
-    const first = this.loaded === key ? this.thread.find(({ seq }) => seq !== undefined)?.seq : undefined;
+    const first = this.#firstOf(key);
     const page = await api.thread(key, first === undefined ? this.#firstRange(api, key) : { from: first }).catch(() => undefined);
     // Something newer is on its way.
     if (!page || version !== this.#version) return;
+    // What is before was loaded meanwhile: it stays.
+    if (first !== this.#firstOf(key)) return this.#load();
     if (this.loaded !== key) {
       const { read = 0, seq = 0 } = api.conversation(key) ?? {};
       [this.readBefore, this.endBefore] = [read, seq];
@@ -233,6 +235,11 @@ export class Chats {
     this.more = page.more;
     this.loaded = key;
     this.#host.changed();
+  }
+
+  /** The first message of a conversation that is loaded and has its place. */
+  #firstOf(key: string): number | undefined {
+    return this.loaded === key ? this.thread.find(({ seq }) => seq !== undefined)?.seq : undefined;
   }
 
   /** What is loaded when a conversation is opened: its end, or from where one has not read it. */
