@@ -142,6 +142,13 @@ scenario("d7_d8_a_picture_shows_and_a_voice_note_plays_at_the_speed_one_wants", 
     // On busy cores Chromium's sound has stood still for 20 s, and why was not found: a second of sound has a minute.
     const hears = (what, ask) => until(`${person.name} hears ${what}`, () => person.page.evaluate(ask), 3 * PATIENCE_MS);
     await hears("it go on", () => document.querySelector('[data-testid="audio"]')?.currentTime > 0.2);
+    // Its link has run out, or the machine's sound has failed: it goes on by a fresh one.
+    await person.page.$eval('[data-testid="audio"]', (it) => {
+      it.addEventListener("loadstart", () => (it.dataset.again = "yes"), { once: true });
+      it.dispatchEvent(new Event("error"));
+    });
+    await person.until("loads it again", () => document.querySelector('[data-testid="audio"]').dataset.again === "yes");
+    await hears("it go on again", () => document.querySelector('[data-testid="audio"]').currentTime > 0.3);
     await person.click("rate");
     await person.click("rate");
     await person.reads("rate", /^2×$/);

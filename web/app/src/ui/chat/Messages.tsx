@@ -83,6 +83,8 @@ function useScroll(store: Store, box: { current: HTMLDivElement | null }) {
   const { chats } = store;
   const { thread, loaded } = chats;
   const atEnd = useRef(true);
+  /** Where the reader was when that was last looked at. */
+  const top = useRef(0);
   /** From the end, while what is before is being loaded. */
   const kept = useRef<number | undefined>(undefined);
   const [away, setAway] = useState(false);
@@ -93,6 +95,7 @@ function useScroll(store: Store, box: { current: HTMLDivElement | null }) {
   const look = () => {
     const it = box.current;
     if (!it) return;
+    top.current = it.scrollTop;
     atEnd.current = it.scrollHeight - it.scrollTop - it.clientHeight < END_PX;
     setAway(!atEnd.current);
     if (!atEnd.current || document.visibilityState !== "visible" || !it.checkVisibility()) return;
@@ -129,8 +132,10 @@ function useScroll(store: Store, box: { current: HTMLDivElement | null }) {
   useLayoutEffect(() => {
     const it = box.current;
     if (!it) return;
+    // They have just scrolled up, and the event of it is yet to come.
+    const leaves = it.scrollTop < top.current - END_PX && it.scrollHeight - it.scrollTop - it.clientHeight >= END_PX;
     if (kept.current !== undefined) it.scrollTop = it.scrollHeight - kept.current;
-    else if (atEnd.current) it.scrollTop = it.scrollHeight;
+    else if (atEnd.current && !leaves) it.scrollTop = it.scrollHeight;
     look();
   }, [thread]);
   useEffect(() => {

@@ -166,9 +166,25 @@ export function useLink(store: Store, item: Media) {
   const renew = async (player: HTMLMediaElement | null) => {
     if (!player || renewed.current) return;
     renewed.current = true;
-    const at = player.currentTime;
-    if ((await get()) === undefined) return;
-    player.addEventListener("loadedmetadata", () => (player.currentTime = at), { once: true });
+    const { currentTime: at, playbackRate: rate, paused } = player;
+    const link = await get();
+    if (link === undefined) return;
+    const goOn = () => {
+      player.currentTime = at;
+      player.playbackRate = rate;
+      // What a press began, another may have ended: that is no error.
+      if (!paused) player.play().catch(() => undefined);
+    };
+    player.addEventListener("loadedmetadata", goOn, { once: true });
+    // The same link, where it was asked for twice in a second.
+    if (link === url) player.load();
+    // It plays: what fails later is another failure.
+    const from = (event: Event) => {
+      if (player.currentTime <= at) return;
+      renewed.current = false;
+      player.removeEventListener(event.type, from);
+    };
+    player.addEventListener("timeupdate", from);
   };
   const drop = () => setUrl(undefined);
   return { url, fetching, get, renew, drop };
