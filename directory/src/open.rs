@@ -3,14 +3,15 @@
 use crate::migration::Migrator;
 use crate::watch::Watchers;
 use crate::{Error, Result};
+use sea_orm::sqlx;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Connections to the file. SQLite has one writer whatever this says; more of them only let more readers run beside it,
 /// each with a page cache of 2 MB.
@@ -19,6 +20,10 @@ const CONNECTIONS_MAX: u32 = 4;
 /// How long a write waits for another one, and a query for a connection. Raising it makes a stuck disk hold requests
 /// longer, lowering it turns a slow fsync into errors.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long opening may take, where the disk has so much to do that nothing is read of it. Raising it hides a disk that hangs from
+/// whoever started the program, lowering it ends a start that would have come right.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The directory. Clones share their connections.
 #[derive(Clone, Debug)]
@@ -55,7 +60,7 @@ impl Directory {
                     .busy_timeout(BUSY_TIMEOUT)
                     .foreign_keys(true)
             });
-        let db = Database::connect(options).await?;
+        let db = connect(options).await?;
         Migrator::up(&db, None).await?;
         Ok(Self { db, watchers: Watchers::default() })
     }
@@ -82,6 +87,20 @@ impl Directory {
     /// If the file can't be closed cleanly.
     pub async fn close(self) -> Result<()> {
         Ok(self.db.close().await?)
+    }
+}
+
+async fn connect(options: ConnectOptions) -> Result<DatabaseConnection> {
+    let start = Instant::now();
+    loop {
+        match Database::connect(options.clone()).await {
+            Err(DbErr::Conn(RuntimeErr::SqlxError(error)))
+                if matches!(*error, sqlx::Error::PoolTimedOut) && start.elapsed() < OPEN_TIMEOUT =>
+            {
+                tracing::warn!(waited = ?start.elapsed(), "the disk does not let the directory be opened: it is tried again");
+            }
+            opened => return Ok(opened?),
+        }
     }
 }
 
