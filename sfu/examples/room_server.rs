@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `join ROOM PEER BYTES`, then an SDP offer of so many bytes | `ok BYTES`, then the answer; or `error WHY` |
 //! | `leave ROOM PEER` | `ok 0` |
+//! | `view ROOM PEER HEIGHT PEER...`: whose cameras it shows, the most important first | `ok 0` |
 //! | `allocations` | `ok COUNT` |
 //!
 //! It trusts whoever connects and bounds nothing beyond what the unit itself bounds: no server for people.
@@ -19,7 +20,7 @@ use std::io::Error;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tertulia_common::{PeerId, RoomId, ShardId};
-use tertulia_sfu::{Config, Limits, Sfu};
+use tertulia_sfu::{Config, Limits, Sfu, Source, Want};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -116,6 +117,15 @@ async fn control(stream: TcpStream, sfu: &Sfu, shards: &mut HashMap<RoomId, Shar
                 let (room, peer) = (RoomId(room.parse()?), PeerId(peer.parse()?));
                 let shard = *shards.get(&room).ok_or_else(|| Error::other("no such room"))?;
                 sfu.remove(shard, room, peer);
+                "ok 0\n".to_owned()
+            }
+            ["view", room, peer, height, ref others @ ..] => {
+                let (room, peer) = (RoomId(room.parse()?), PeerId(peer.parse()?));
+                let max_height = height.parse()?;
+                let want = |publisher| Want { publisher: PeerId(publisher), source: Source::Camera, max_height };
+                let others = others.iter().map(|other| other.parse().map(want)).collect::<Result<Vec<_>, _>>()?;
+                let shard = *shards.get(&room).ok_or_else(|| Error::other("no such room"))?;
+                sfu.view_again(shard, room, peer, others);
                 "ok 0\n".to_owned()
             }
             ["allocations"] => format!("ok {}\n", ALLOCATIONS.load(Relaxed)),

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures the forwarding unit and the program against their targets, and Janus beside them in one shape: the same peers,
-# packets, bursts and clock, run by run in turn. `./x bench` builds what is needed and calls this; it takes about seven
-# minutes. BENCH_SECS sets the seconds of a window, BENCH_SHAPES the rooms.
+# packets, bursts and clock, run by run in turn; then group calls, where everybody sends a voice and a camera in three sizes. `./x bench`
+# builds what is needed and calls this; it takes about twelve minutes. BENCH_SECS sets the seconds of a window, BENCH_SHAPES the rooms.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -73,6 +73,21 @@ for shape in "${shapes[@]}"; do
     stop_janus
   fi
 done
+echo
+"$load" party-head
+# On ours and, where it is one room that all can be in, on Janus: it has no three loudest, so there each hears three of ten.
+party() {
+  timeout 240 "$load" party --server "$server" --ip $address --secs "$secs" "$@" || echo "| tertulia | $* | failed |"
+  [[ " $* " != *' --rooms '* ]] && command -v janus >/dev/null || return 0
+  start_janus
+  timeout 240 "$load" janus-party --pid "$janus" --ip $address --secs "$secs" "$@" || echo "| janus | $* | failed |"
+  stop_janus
+}
+party --people 8
+party --people 8 --lossy 1 --narrow 1
+party --people 32
+party --people 10 --listeners 190 --voice
+party --rooms 3 --people 8 --storm
 echo
 timeout 120 "$load" calls --count "${BENCH_CALLS:-100}"
 timeout 240 "$load" idle --sockets "${BENCH_SOCKETS:-10000}"

@@ -12,10 +12,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use str0m::media::Mid;
+use str0m::media::{Mid, Rid};
 
 /// The token of the waker; peers count up from zero.
 const WAKE: Token = Token(usize::MAX);
+
+/// A picture that stands still for so long is seen to.
+pub const FREEZE: Duration = Duration::from_millis(500);
+/// A voice that stops for so long is cut: more than what a jitter buffer bridges.
+pub const GAP: Duration = Duration::from_millis(200);
 
 /// What one peer has seen. Shared with whoever added it.
 #[derive(Debug, Default)]
@@ -32,12 +37,36 @@ pub struct Tally {
     pub out_of_order: AtomicU64,
     /// Key frames it was asked for.
     pub key_frames_wanted: AtomicU64,
+    /// Bytes of their payloads.
+    pub received_bytes: AtomicU64,
+    /// How often a picture stood still for longer than [`FREEZE`], and for how long together, microseconds.
+    pub freezes: AtomicU64,
+    /// See [`Self::freezes`].
+    pub frozen_us: AtomicU64,
+    /// How often a voice stopped for longer than [`GAP`].
+    pub voice_gaps: AtomicU64,
     /// The longest time without a packet since this was last set to zero, microseconds.
     pub longest_gap_us: AtomicU64,
     /// When the last packet came, microseconds of the fleet's clock.
     last_received_us: AtomicU64,
     /// When the first packet came, microseconds of the fleet's clock plus one; zero before.
     pub first_received_us: AtomicU64,
+}
+
+impl Tally {
+    /// A packet has come on a line after another one.
+    fn note(&self, before: Flow, seq: u64, clock: u64) {
+        if seq != before.seq + 1 {
+            self.out_of_order.fetch_add(1, Relaxed);
+        }
+        let passed = Duration::from_micros(clock.saturating_sub(before.at));
+        if before.is_picture && passed > FREEZE {
+            self.freezes.fetch_add(1, Relaxed);
+            self.frozen_us.fetch_add(clock - before.at, Relaxed);
+        } else if !before.is_picture && passed > GAP {
+            self.voice_gaps.fetch_add(1, Relaxed);
+        }
+    }
 }
 
 /// Microseconds from writing a packet to receiving it, while switched on.
@@ -69,6 +98,14 @@ pub struct Member {
     index: usize,
     /// What it has seen.
     pub tally: Arc<Tally>,
+}
+
+impl Member {
+    /// Its number in its fleet, from zero.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.index
+    }
 }
 
 type Work = Box<dyn FnOnce(&mut Crew) + Send>;
@@ -144,7 +181,7 @@ impl Fleet {
         let index = member.index;
         self.run(move |crew| {
             let (streams, first) = (&mut crew.seats[index].streams, Instant::now() + delay);
-            match streams.iter_mut().find(|stream| stream.mid == mid) {
+            match streams.iter_mut().find(|stream| stream.mid == mid && stream.sending.rid == sending.rid) {
                 Some(stream) => stream.resume(first),
                 None => streams.push(Stream::new(mid, sending, first)),
             }
@@ -159,6 +196,20 @@ impl Fleet {
     pub async fn hush(&self, member: &Member) -> anyhow::Result<()> {
         let index = member.index;
         self.run(move |crew| crew.seats[index].streams.iter_mut().for_each(Stream::pause)).await
+    }
+
+    /// How many of a peer's lines have flowed, and of those, how many stand still now.
+    ///
+    /// # Errors
+    /// If the thread has ended.
+    pub async fn lines(&self, member: &Member) -> anyhow::Result<(usize, usize)> {
+        let (index, start) = (member.index, self.start);
+        self.run(move |crew| {
+            let flows = &crew.seats[index].flows;
+            let late = |flow: &&Flow| start.elapsed().saturating_sub(Duration::from_micros(flow.at)) > FREEZE;
+            (flows.len(), flows.values().filter(late).count())
+        })
+        .await
     }
 
     /// A peer is no longer driven: it sends nothing and hears nothing, and says no goodbye.
@@ -203,8 +254,17 @@ struct Seat {
     peer: Peer,
     streams: Vec<Stream>,
     tally: Arc<Tally>,
-    last_seq: HashMap<Mid, u64>,
+    flows: HashMap<Mid, Flow>,
     silent: bool,
+}
+
+/// The last packet of a line.
+#[derive(Clone, Copy, Debug)]
+struct Flow {
+    seq: u64,
+    /// When it came, microseconds of the fleet's clock.
+    at: u64,
+    is_picture: bool,
 }
 
 /// What the thread owns.
@@ -251,13 +311,7 @@ impl Crew {
         let index = self.seats.len();
         self.poll.registry().register(peer.socket(), Token(index), Interest::READABLE)?;
         let tally = Arc::<Tally>::default();
-        self.seats.push(Seat {
-            peer,
-            streams: Vec::new(),
-            tally: tally.clone(),
-            last_seq: HashMap::new(),
-            silent: false,
-        });
+        self.seats.push(Seat { peer, streams: Vec::new(), tally: tally.clone(), flows: HashMap::new(), silent: false });
         self.settle(index);
         Ok(Member { index, tally })
     }
@@ -297,7 +351,8 @@ impl Crew {
                 }
                 for packet in frame {
                     let (seq, time, marker) = (packet.seq, packet.time, packet.marker);
-                    if seat.peer.write(stream.mid, seq, time, marker, packet.payload).is_ok() {
+                    let line = (stream.mid, stream.sending.rid.map(Rid::from));
+                    if seat.peer.write(line, seq, time, marker, packet.payload).is_ok() {
                         seat.tally.sent.fetch_add(1, Relaxed);
                     }
                 }
@@ -310,7 +365,7 @@ impl Crew {
     }
 
     fn drive(&mut self, index: usize, step: impl FnOnce(&mut Peer, &mut dyn FnMut(Heard<'_>))) {
-        let Seat { peer, streams, tally, last_seq, silent } = &mut self.seats[index];
+        let Seat { peer, streams, tally, flows, silent } = &mut self.seats[index];
         if *silent {
             return;
         }
@@ -318,11 +373,14 @@ impl Crew {
         step(peer, &mut |heard| match heard {
             Heard::Connected => tally.connected.store(true, Relaxed),
             Heard::Closed => tally.closed.store(true, Relaxed),
-            Heard::KeyFrameWanted(mid) => {
+            Heard::KeyFrameWanted(mid, rid) => {
                 tally.key_frames_wanted.fetch_add(1, Relaxed);
-                streams.iter_mut().filter(|stream| stream.mid == mid).for_each(Stream::want_key_frame);
+                let is_it = |stream: &&mut Stream| {
+                    stream.mid == mid && rid.is_none_or(|rid| stream.sending.rid.map(Rid::from) == Some(rid))
+                };
+                streams.iter_mut().filter(is_it).for_each(Stream::want_key_frame);
             }
-            Heard::Rtp(mid, packet) => {
+            Heard::Rtp(mid, is_picture, packet) => {
                 let clock = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
                 if tally.received.fetch_add(1, Relaxed) == 0 {
                     tally.first_received_us.store(clock + 1, Relaxed);
@@ -331,9 +389,10 @@ impl Crew {
                 if last > 0 {
                     tally.longest_gap_us.fetch_max(clock.saturating_sub(last), Relaxed);
                 }
+                tally.received_bytes.fetch_add(packet.payload.len() as u64, Relaxed);
                 let seq = *packet.seq_no;
-                if last_seq.insert(mid, seq).is_some_and(|last| seq != last + 1) {
-                    tally.out_of_order.fetch_add(1, Relaxed);
+                if let Some(before) = flows.insert(mid, Flow { seq, at: clock, is_picture }) {
+                    tally.note(before, seq, clock);
                 }
                 measure(latencies, clock, &packet.payload);
             }

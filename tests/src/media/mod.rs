@@ -2,10 +2,12 @@
 
 mod fleet;
 mod peer;
+mod road;
 mod synthetic;
 pub mod tone;
 pub mod webrtc_peer;
 
-pub use fleet::{Fleet, Latencies, Member, Tally};
+pub use fleet::{FREEZE, Fleet, GAP, Latencies, Member, Tally};
 pub use peer::{Heard, Line, Peer};
-pub use synthetic::{STAMP_AT, Sending};
+pub use road::Way;
+pub use synthetic::{LAYERS, STAMP_AT, Sending};

@@ -3,14 +3,17 @@
 //! The peer is driven from outside: [`Peer::receive`] when its socket is readable, [`Peer::timeout`] when [`Peer::due`]
 //! has come. What it hears goes to the caller at once.
 
+use super::road::{Road, Way};
+use super::synthetic::LAYERS;
 use anyhow::{Context, anyhow};
 use mio::net::UdpSocket;
+use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::format::Codec;
-use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt};
+use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt, Rid, Simulcast, SimulcastLayer};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc};
@@ -25,6 +28,8 @@ pub enum Line {
     Mic,
     /// Sends video: the first is the camera, the second the screen.
     Camera,
+    /// Sends video in three sizes ([`LAYERS`]).
+    Layers,
     /// An audio slot.
     Ear,
     /// A video slot.
@@ -43,10 +48,10 @@ impl Line {
 pub enum Heard<'a> {
     /// ICE and DTLS are up.
     Connected,
-    /// An RTP packet on a line.
-    Rtp(Mid, &'a RtpPacket),
-    /// The other side wants a key frame on a line.
-    KeyFrameWanted(Mid),
+    /// An RTP packet on a line, and whether that is of pictures.
+    Rtp(Mid, bool, &'a RtpPacket),
+    /// The other side wants a key frame on a line, of one of its sizes if there are several.
+    KeyFrameWanted(Mid, Option<Rid>),
     /// It is over.
     Closed,
 }
@@ -64,6 +69,9 @@ pub struct Peer {
     stun_username: String,
     /// Keeps what it sends, where a test wants to send it again.
     tap: Option<Vec<(SocketAddr, Vec<u8>)>>,
+    /// What its network does to what comes, and what is on its way.
+    road: Option<Road>,
+    coming: VecDeque<(Instant, SocketAddr, Vec<u8>)>,
 }
 
 impl std::fmt::Debug for Peer {
@@ -96,11 +104,17 @@ impl Peer {
         let mut add = |line: &Line| {
             let (kind, direction) = match line {
                 Line::Mic => (MediaKind::Audio, Direction::SendOnly),
-                Line::Camera => (MediaKind::Video, Direction::SendOnly),
+                Line::Camera | Line::Layers => (MediaKind::Video, Direction::SendOnly),
                 Line::Ear => (MediaKind::Audio, Direction::RecvOnly),
                 Line::Eye => (MediaKind::Video, Direction::RecvOnly),
             };
-            (*line, api.add_media(kind, direction, None, None, None))
+            let simulcast = (*line == Line::Layers).then(|| {
+                let mut simulcast = Simulcast::new();
+                let rids = LAYERS.iter().filter_map(|layer| layer.rid);
+                rids.for_each(|rid| simulcast.add_send_layer(SimulcastLayer::new(rid)));
+                simulcast
+            });
+            (*line, api.add_media(kind, direction, None, None, simulcast))
         };
         let lines = lines.iter().map(&mut add).collect();
         let (offer, pending) = api.apply().context("an offer without lines")?;
@@ -113,6 +127,8 @@ impl Peer {
             due: Instant::now(),
             stun_username: String::new(),
             tap: None,
+            road: None,
+            coming: VecDeque::new(),
         };
         Ok((peer, offer.to_sdp_string()))
     }
@@ -134,6 +150,8 @@ impl Peer {
             due: Instant::now(),
             stun_username: String::new(),
             tap: None,
+            road: None,
+            coming: VecDeque::new(),
         };
         Ok((peer, answer.to_sdp_string()))
     }
@@ -183,13 +201,18 @@ impl Peer {
 
     /// Every sending line.
     pub fn sending_lines(&self) -> impl Iterator<Item = (Line, Mid)> + '_ {
-        self.lines.iter().copied().filter(|(line, _)| matches!(line, Line::Mic | Line::Camera))
+        self.lines.iter().copied().filter(|(line, _)| matches!(line, Line::Mic | Line::Camera | Line::Layers))
+    }
+
+    /// From now on what comes to it comes by such a way.
+    pub fn travel(&mut self, way: Way) {
+        self.road = Some(Road::new(way));
     }
 
     /// When [`Peer::timeout`] should be called.
     #[must_use]
     pub fn due(&self) -> Instant {
-        self.due
+        self.coming.front().map_or(self.due, |(at, ..)| self.due.min(*at))
     }
 
     /// Its socket, to be polled.
@@ -243,14 +266,28 @@ impl Peer {
                 // An ICMP answer to an earlier datagram: the ICE agent finds out by itself.
                 Err(_) => continue,
             };
-            let Ok(contents) = buffer[..bytes].try_into() else { continue };
-            let receive = Receive { proto: Protocol::Udp, source, destination: self.me, contents };
-            self.input(Input::Receive(Instant::now(), receive), hear);
+            let now = Instant::now();
+            let Some(road) = &mut self.road else {
+                self.arrive(now, source, &buffer[..bytes], hear);
+                continue;
+            };
+            if let Some(at) = road.carry(now, bytes) {
+                self.coming.push_back((at, source, buffer[..bytes].to_vec()));
+            }
         }
+    }
+
+    fn arrive(&mut self, now: Instant, source: SocketAddr, datagram: &[u8], hear: &mut dyn FnMut(Heard<'_>)) {
+        let Ok(contents) = datagram.try_into() else { return };
+        let receive = Receive { proto: Protocol::Udp, source, destination: self.me, contents };
+        self.input(Input::Receive(now, receive), hear);
     }
 
     /// Lets time pass.
     pub fn timeout(&mut self, now: Instant, hear: &mut dyn FnMut(Heard<'_>)) {
+        while let Some((_, source, datagram)) = self.coming.pop_front_if(|(at, ..)| *at <= now) {
+            self.arrive(now, source, &datagram, hear);
+        }
         self.input(Input::Timeout(now), hear);
     }
 
@@ -265,14 +302,21 @@ impl Peer {
     ///
     /// # Errors
     /// If the line can't send.
-    pub fn write(&mut self, mid: Mid, seq: u64, time: u32, marker: bool, payload: Vec<u8>) -> anyhow::Result<()> {
+    pub fn write(
+        &mut self,
+        (mid, rid): (Mid, Option<Rid>),
+        seq: u64,
+        time: u32,
+        marker: bool,
+        payload: Vec<u8>,
+    ) -> anyhow::Result<()> {
         let (pt, video) = self.payload_type(mid)?;
         // A steady voice, so that a server that forwards the loudest forwards it.
         let levels = ExtensionValues { audio_level: Some(-20), voice_activity: Some(true), ..Default::default() };
         let write = RtpWrite::new(pt, seq.into(), time, Instant::now(), payload).marker(marker).nackable(video);
         let write = if video { write } else { write.ext_vals(levels) };
         let mut api = self.rtc.direct_api();
-        api.stream_tx_by_mid(mid, None).context("the line does not send")?.write_rtp(write);
+        api.stream_tx_by_mid(mid, rid).context("the line does not send")?.write_rtp(write);
         Ok(())
     }
 
@@ -304,10 +348,11 @@ impl Peer {
                             self.rtc.direct_api().stream_rx(&packet.header.ssrc).map(|stream| stream.mid())
                         });
                         if let Some(mid) = mid {
-                            hear(Heard::Rtp(mid, &packet));
+                            let is_picture = self.rtc.media(mid).is_some_and(|of| of.kind() == MediaKind::Video);
+                            hear(Heard::Rtp(mid, is_picture, &packet));
                         }
                     }
-                    Event::KeyframeRequest(request) => hear(Heard::KeyFrameWanted(request.mid)),
+                    Event::KeyframeRequest(request) => hear(Heard::KeyFrameWanted(request.mid, request.rid)),
                     Event::Closed => hear(Heard::Closed),
                     _ => {}
                 },

@@ -18,13 +18,24 @@ pub struct Sending {
     pub burst: usize,
     /// Payload bytes of a packet.
     pub bytes: usize,
+    /// Which of a camera's sizes it is, where it comes in several (RFC 8852).
+    pub rid: Option<&'static str>,
+    /// Pixels.
+    pub height: u16,
 }
+
+/// A camera in three sizes, the smallest first: 150, 490 and 1,580 kbit/s.
+pub const LAYERS: [Sending; 3] = [
+    Sending { video: true, fps: 30.0, burst: 1, bytes: 625, rid: Some("q"), height: 180 },
+    Sending { video: true, fps: 30.0, burst: 2, bytes: 1020, rid: Some("h"), height: 360 },
+    Sending { video: true, fps: 30.0, burst: 6, bytes: 1100, rid: Some("f"), height: 720 },
+];
 
 impl Sending {
     /// 180 packets a second of 1,100 bytes, in bursts of six: a 720p camera.
-    pub const VIDEO: Self = Self { video: true, fps: 30.0, burst: 6, bytes: 1100 };
+    pub const VIDEO: Self = Self { rid: None, ..LAYERS[2] };
     /// 50 packets a second of 100 bytes: a voice.
-    pub const AUDIO: Self = Self { video: false, fps: 50.0, burst: 1, bytes: 100 };
+    pub const AUDIO: Self = Self { video: false, fps: 50.0, burst: 1, bytes: 100, rid: None, height: 0 };
 
     /// Time between two frames.
     #[must_use]
@@ -94,7 +105,7 @@ impl Stream {
         self.packets += 1;
         let mut payload = vec![0u8; self.sending.bytes];
         if self.sending.video {
-            vp8_head(&mut payload, self.frames, index == 0, key);
+            vp8_head(&mut payload, self.frames, self.sending.height, index == 0, key);
         } else {
             // The TOC byte of a 20 ms Opus frame, CELT fullband, mono (RFC 6716 §3.1).
             payload[0] = 0xf8;
@@ -109,12 +120,13 @@ impl Stream {
 }
 
 /// The VP8 payload descriptor with a 15-bit picture id (RFC 7741 §4.2), and on a frame's first packet its header (§4.3).
-fn vp8_head(payload: &mut [u8], frame: u64, first: bool, key: bool) {
+fn vp8_head(payload: &mut [u8], frame: u64, height: u16, first: bool, key: bool) {
     let [high, low] = ((frame & 0x7fff) as u16).to_be_bytes();
     payload[..4].copy_from_slice(&[if first { 0x90 } else { 0x80 }, 0x80, 0x80 | high, low]);
     if first && key {
-        // Shown key frame, start code, 1280 x 720.
-        payload[4..14].copy_from_slice(&[0x10, 0x02, 0x00, 0x9d, 0x01, 0x2a, 0x00, 0x05, 0xd0, 0x02]);
+        // Shown key frame, start code, the size: 16 by 9.
+        let ([w0, w1], [h0, h1]) = ((height / 9 * 16).to_le_bytes(), height.to_le_bytes());
+        payload[4..14].copy_from_slice(&[0x10, 0x02, 0x00, 0x9d, 0x01, 0x2a, w0, w1, h0, h1]);
     } else if first {
         payload[4] = 0x11;
     }

@@ -39,7 +39,12 @@ impl Janus {
     }
 
     /// Publishes with this offer; the first makes the room. Gives the answer.
-    pub(crate) async fn publish(&mut self, index: usize, offer: &str, video: bool) -> anyhow::Result<String> {
+    pub(crate) async fn publish(
+        &mut self,
+        index: usize,
+        offer: &str,
+        (audio, video): (bool, bool),
+    ) -> anyhow::Result<String> {
         let handle = self.attach().await?;
         if index == 0 {
             let create = json!({
@@ -52,16 +57,22 @@ impl Janus {
         let joined = self.message(handle, join, None).await?;
         self.feeds.push(number(&joined, "/plugindata/data/id")?);
         self.is_up = false;
-        let publish = json!({"request": "publish", "audio": !video, "video": video});
+        let publish = json!({"request": "publish", "audio": audio, "video": video});
         let jsep = json!({"type": "offer", "sdp": offer, "trickle": false});
         sdp(&self.message(handle, publish, Some(jsep)).await?)
     }
 
     /// Asks for every feed; gives the handle and Janus' offer.
     pub(crate) async fn subscribe(&mut self) -> anyhow::Result<(u64, String)> {
+        self.subscribe_to(&(0..self.feeds.len()).collect::<Vec<_>>()).await
+    }
+
+    /// Asks for these of the feeds, in the order of their publishing.
+    pub(crate) async fn subscribe_to(&mut self, feeds: &[usize]) -> anyhow::Result<(u64, String)> {
         let handle = self.attach().await?;
         self.published(handle).await?;
-        let streams: Vec<Value> = self.feeds.iter().map(|feed| json!({"feed": feed})).collect();
+        let feeds = feeds.iter().filter_map(|feed| self.feeds.get(*feed));
+        let streams: Vec<Value> = feeds.map(|feed| json!({"feed": feed})).collect();
         let join = json!({"request": "join", "ptype": "subscriber", "room": self.room, "streams": streams});
         Ok((handle, sdp(&self.message(handle, join, None).await?)?))
     }
@@ -71,6 +82,12 @@ impl Janus {
         let jsep = json!({"type": "answer", "sdp": answer, "trickle": false});
         self.message(handle, json!({"request": "start", "room": self.room}), Some(jsep)).await?;
         Ok(())
+    }
+
+    /// Takes every picture in this of its sizes, the smallest is zero.
+    pub(crate) async fn take_size(&mut self, handle: u64, size: usize) -> anyhow::Result<()> {
+        let configure = json!({"request": "configure", "substream": size});
+        self.message(handle, configure, None).await.map(drop)
     }
 
     /// Waits until every feed is listed as published: until its media is up, Janus says that there is no such feed.

@@ -8,6 +8,7 @@ mod figures;
 mod idle;
 mod janus;
 mod media;
+mod party;
 mod process;
 mod rooms;
 mod shape;
@@ -46,6 +47,27 @@ enum Command {
         ws: String,
         #[command(flatten)]
         load: rooms::Load,
+    },
+    /// The heading of the rows of group calls.
+    PartyHead,
+    /// Group calls on our forwarding unit: who sends a voice and a camera in several sizes, and shows some of the others.
+    Party {
+        /// The built example.
+        #[arg(long)]
+        server: PathBuf,
+        #[command(flatten)]
+        load: party::Load,
+    },
+    /// The same on a Janus VideoRoom that runs.
+    JanusParty {
+        /// Its process.
+        #[arg(long)]
+        pid: u32,
+        /// Its WebSocket.
+        #[arg(long, default_value = "127.0.0.1:8188")]
+        ws: String,
+        #[command(flatten)]
+        load: party::Load,
     },
     /// Calls over the real signalling: invite to ringing, accept to first audio.
     Calls {
@@ -92,6 +114,9 @@ async fn main() -> anyhow::Result<()> {
         Command::Head => figures::HEAD.to_owned(),
         Command::Rooms { server, load } => rooms::ours(&server, &load).await?,
         Command::Janus { pid, ws, load } => rooms::janus(pid, &ws, &load).await?,
+        Command::PartyHead => party::HEAD.to_owned(),
+        Command::Party { server, load } => party::ours(&server, &load).await?,
+        Command::JanusParty { pid, ws, load } => party::janus(pid, &ws, &load).await?,
         Command::Calls { count } => calls::run(count).await?,
         Command::Idle { sockets, secs } => idle::run(sockets, secs).await?,
         Command::Chat { what } => chat::run(what).await?,

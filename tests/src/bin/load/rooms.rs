@@ -60,8 +60,8 @@ impl Host {
     async fn publisher(&mut self, load: &Load, index: usize) -> anyhow::Result<Peer> {
         let (mut peer, offer) = Peer::offer(load.ip, &load.shape.publisher_lines())?;
         let answer = match self {
-            Self::Ours(control) => control.join(&offer).await?,
-            Self::Janus(janus) => janus.publish(index, &offer, load.shape.video).await?,
+            Self::Ours(control) => control.join(ROOM, &offer).await?,
+            Self::Janus(janus) => janus.publish(index, &offer, (!load.shape.video, load.shape.video)).await?,
         };
         peer.accept_answer(&answer)?;
         Ok(peer)
@@ -71,7 +71,7 @@ impl Host {
         match self {
             Self::Ours(control) => {
                 let (mut peer, offer) = Peer::offer(load.ip, &load.shape.subscriber_lines())?;
-                peer.accept_answer(&control.join(&offer).await?)?;
+                peer.accept_answer(&control.join(ROOM, &offer).await?)?;
                 Ok(peer)
             }
             Self::Janus(janus) => {
@@ -92,14 +92,14 @@ impl Host {
 }
 
 /// The control connection of our room server.
-struct Control {
+pub(crate) struct Control {
     stream: BufReader<TcpStream>,
     peers: u64,
 }
 
 impl Control {
     /// Starts the room server; it ends with the child.
-    async fn start(server: &Path, ip: IpAddr) -> anyhow::Result<(Child, Self)> {
+    pub(crate) async fn start(server: &Path, ip: IpAddr) -> anyhow::Result<(Child, Self)> {
         let mut child = Command::new(server)
             .args(["--ip", &ip.to_string(), "--shards", "1"])
             .stdout(Stdio::piped())
@@ -114,9 +114,19 @@ impl Control {
         Ok((child, Self { stream: BufReader::new(stream), peers: 0 }))
     }
 
-    async fn join(&mut self, offer: &str) -> anyhow::Result<String> {
+    /// Peers have numbers from one, over all rooms.
+    pub(crate) fn peers(&self) -> u64 {
+        self.peers
+    }
+
+    pub(crate) async fn view(&mut self, room: u32, peer: u64, height: u16, others: &[u64]) -> anyhow::Result<()> {
+        let others: String = others.iter().map(|other| format!(" {other}")).collect();
+        self.ask(&format!("view {room} {peer} {height}{others}\n")).await.map(drop)
+    }
+
+    pub(crate) async fn join(&mut self, room: u32, offer: &str) -> anyhow::Result<String> {
         self.peers += 1;
-        let ask = format!("join {ROOM} {} {}\n{offer}", self.peers, offer.len());
+        let ask = format!("join {room} {} {}\n{offer}", self.peers, offer.len());
         let bytes = usize::try_from(self.ask(&ask).await?)?;
         let mut answer = vec![0; bytes];
         self.stream.read_exact(&mut answer).await?;
@@ -206,7 +216,7 @@ async fn run(mut host: Host, pid: u32, load: &Load) -> anyhow::Result<String> {
     Ok(figures.row())
 }
 
-async fn up(fleet: &Fleet, peer: Peer) -> anyhow::Result<Member> {
+pub(crate) async fn up(fleet: &Fleet, peer: Peer) -> anyhow::Result<Member> {
     let member = fleet.add(peer).await?;
     let connected = || async { member.tally.connected.load(Relaxed).then_some(()) };
     eventually("ICE and DTLS", connected).await?;
@@ -222,7 +232,7 @@ fn received(members: &[Member]) -> u64 {
 }
 
 /// A stretch of time, and what the server and this process use in it.
-struct Window {
+pub(crate) struct Window {
     pid: u32,
     start: Instant,
     cpu: Duration,
@@ -230,11 +240,11 @@ struct Window {
 }
 
 impl Window {
-    fn open(pid: u32) -> anyhow::Result<Self> {
+    pub(crate) fn open(pid: u32) -> anyhow::Result<Self> {
         Ok(Self { pid, start: Instant::now(), cpu: process::cpu(pid)?, own: process::cpu(std::process::id())? })
     }
 
-    fn close(self) -> anyhow::Result<(Duration, Duration, Duration)> {
+    pub(crate) fn close(self) -> anyhow::Result<(Duration, Duration, Duration)> {
         let own = process::cpu(std::process::id())? - self.own;
         Ok((self.start.elapsed(), process::cpu(self.pid)? - self.cpu, own))
     }
