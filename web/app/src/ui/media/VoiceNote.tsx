@@ -39,8 +39,10 @@ export function VoiceNote({ store, item }: { store: Store; item: Media }) {
     await it.play().catch(() => undefined);
   };
   useEffect(() => {
-    if (url && wanted.current) void start();
+    // Without an address this is the first look at what has just come: a press may have been quicker.
+    if (!url || !wanted.current) return;
     wanted.current = false;
+    void start();
   }, [url]);
   const toggle = () => {
     if (on) audio.current?.pause();
