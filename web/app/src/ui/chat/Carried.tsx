@@ -250,8 +250,10 @@ function Waiting({ store, message, content }: Props) {
 function Checked({ store, item, children }: { store: Store; item: Media; children: ComponentChildren }) {
   const box = useRef<HTMLSpanElement>(null);
   const { media_id: id } = item;
-  useInSight(box, id, async () => {
-    if (await isGone(store, id)) store.attaching.hasGone(id);
+  useInSight(store, box, id, async () => {
+    const gone = await isGone(store, id);
+    if (gone) store.attaching.hasGone(id);
+    return gone !== undefined;
   });
   return (
     <span class="carried" ref={box}>
@@ -265,12 +267,14 @@ function Thumb({ store, item }: { store: Store; item: Media }) {
   const box = useRef<HTMLSpanElement>(null);
   const [url, setUrl] = useState<string | undefined>();
   const { media_id: id, has_thumbnail: has, preview } = item;
-  useInSight(box, id, async (signal) => {
+  useInSight(store, box, id, async (signal) => {
     // Asked besides: the browser may still have the picture of what was taken back.
-    const gone = isGone(store, id);
+    const asked = isGone(store, id);
     const blob = has ? await store.media?.thumbnail(id, signal).catch(() => undefined) : undefined;
-    if (await gone) store.attaching.hasGone(id);
+    const gone = await asked;
+    if (gone) store.attaching.hasGone(id);
     else if (blob && !signal.aborted) setUrl(URL.createObjectURL(blob));
+    return gone === true || (gone === false && (blob !== undefined || !has));
   });
   useEffect(() => () => void (url && URL.revokeObjectURL(url)), [url]);
   return (
@@ -281,17 +285,35 @@ function Thumb({ store, item }: { store: Store; item: Media }) {
   );
 }
 
-/** Does it once, when it comes near. */
-function useInSight(box: { current: HTMLElement | null }, of: string, come: (signal: AbortSignal) => Promise<void>): void {
+/** Before it is tried again what the server did not answer, at first and at most. */
+const AGAIN_MS = { first: 1_000, most: 60_000 };
+
+/** Does it once, when it comes near and there is a server; `come` says whether it is done, and is called again where it is not. */
+function useInSight(
+  store: Store,
+  box: { current: HTMLElement | null },
+  of: string,
+  come: (signal: AbortSignal) => Promise<boolean>,
+): void {
+  const done = useRef<string | undefined>(undefined);
+  const online = store.connection === "online";
   useEffect(() => {
     const it = box.current;
-    if (!it) return;
+    if (!it || !online || done.current === of) return;
     const stop = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const attempt = async (wait: number) => {
+      const isDone = await come(stop.signal);
+      if (stop.signal.aborted) return;
+      if (isDone) done.current = of;
+      else timer = setTimeout(() => void attempt(Math.min(2 * wait, AGAIN_MS.most)), wait);
+    };
     const sight = new IntersectionObserver(
-      ([entry]) => {
-        if (!entry?.isIntersecting) return;
+      (seen) => {
+        // Out of sight at first and in it by now may be told at once: the newest counts.
+        if (!seen.at(-1)?.isIntersecting) return;
         sight.disconnect();
-        void come(stop.signal);
+        void attempt(AGAIN_MS.first);
       },
       { rootMargin: "300px" },
     );
@@ -299,15 +321,18 @@ function useInSight(box: { current: HTMLElement | null }, of: string, come: (sig
     return () => {
       stop.abort();
       sight.disconnect();
+      clearTimeout(timer);
     };
-  }, [of]);
+  }, [of, online]);
 }
 
-async function isGone(store: Store, mediaId: string): Promise<boolean> {
+/** Undefined: nobody knows now. */
+async function isGone(store: Store, mediaId: string): Promise<boolean | undefined> {
+  if (!store.media) return undefined;
   try {
-    await store.media?.status(mediaId);
+    await store.media.status(mediaId);
     return false;
   } catch (error) {
-    return error instanceof TertuliaError && error.code === "not_found";
+    return error instanceof TertuliaError && error.code === "not_found" ? true : undefined;
   }
 }

@@ -128,8 +128,9 @@ function Thumbnail({ store, item }: Props) {
       setUrl(made);
     };
     const sight = new IntersectionObserver(
-      ([entry]) => {
-        if (!entry?.isIntersecting) return;
+      (seen) => {
+        // Out of sight at first and in it by now may be told at once: the newest counts.
+        if (!seen.at(-1)?.isIntersecting) return;
         sight.disconnect();
         void fetchIt();
       },
