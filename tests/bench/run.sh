@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures the forwarding unit and the program against their targets, and Janus beside them in one shape: the same peers,
 # packets, bursts and clock, run by run in turn; then group calls, where everybody sends a voice and a camera in three sizes. `./x bench`
-# builds what is needed and calls this; it takes about twelve minutes. BENCH_SECS sets the seconds of a window, BENCH_SHAPES the rooms.
+# builds what is needed and calls this; it takes some minutes more than the seven of the rooms. BENCH_SECS sets the seconds of a window, BENCH_SHAPES the rooms.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 

@@ -39,9 +39,7 @@ pub struct Tally {
     pub key_frames_wanted: AtomicU64,
     /// Bytes of their payloads.
     pub received_bytes: AtomicU64,
-    /// How often a picture stood still for longer than [`FREEZE`], and for how long together, microseconds.
-    pub freezes: AtomicU64,
-    /// See [`Self::freezes`].
+    /// For how long pictures stood still, where that was longer than [`FREEZE`], microseconds.
     pub frozen_us: AtomicU64,
     /// How often a voice stopped for longer than [`GAP`].
     pub voice_gaps: AtomicU64,
@@ -61,7 +59,6 @@ impl Tally {
         }
         let passed = Duration::from_micros(clock.saturating_sub(before.at));
         if before.is_picture && passed > FREEZE {
-            self.freezes.fetch_add(1, Relaxed);
             self.frozen_us.fetch_add(clock - before.at, Relaxed);
         } else if !before.is_picture && passed > GAP {
             self.voice_gaps.fetch_add(1, Relaxed);
