@@ -4,6 +4,7 @@ pub(crate) mod blob;
 pub(crate) mod block;
 pub(crate) mod call;
 pub(crate) mod call_entry;
+pub(crate) mod call_link;
 pub(crate) mod call_party;
 pub(crate) mod departed;
 pub(crate) mod device;

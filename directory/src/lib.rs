@@ -8,6 +8,7 @@
 mod accounts;
 mod call_entries;
 mod call_history;
+mod call_links;
 mod calls;
 mod devices;
 mod entity;
@@ -27,6 +28,7 @@ mod watch;
 pub use accounts::{DELETED_NAME, Profile, RegisteredPrimary, Registration, STAND_IN_PREFIX};
 pub use call_entries::DueEntry;
 pub use call_history::{HistoryCall, PastCall};
+pub use call_links::{CallLink, FoundCallLink};
 pub use calls::{CallRecord, EndReason, Media, MissedCall};
 pub use devices::{Device, DeviceOwner, NewDevice, TokenHash};
 pub use error::{Error, Result};

@@ -49,6 +49,11 @@ pub enum CallWrite {
         /// Its entry in the conversation of its two is to be made: it is due ([`Directory::call_entries_due`]) from now on.
         entry: bool,
     },
+    /// A call that leaves nothing behind has ended.
+    Gone {
+        /// Which.
+        call: CallId,
+    },
     /// It was a group's, and has ended.
     GroupEnded {
         /// How.
@@ -84,6 +89,9 @@ impl Directory {
                         owe_of_group(&tx, record.call).await?;
                     }
                     live_call::Entity::delete_by_id(record.call.to_string()).exec(&tx).await?;
+                }
+                CallWrite::Gone { call } => {
+                    live_call::Entity::delete_by_id(call.to_string()).exec(&tx).await?;
                 }
                 CallWrite::Ended { record, others, live, entry } => {
                     let is_new = match insert_call(&tx, record).await {

@@ -8,6 +8,7 @@ mod m0005_call_entries;
 mod m0006_presence;
 mod m0007_push;
 mod m0008_group_calls;
+mod m0009_call_links;
 
 use sea_orm_migration::prelude::*;
 
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_presence::Migration),
             Box::new(m0007_push::Migration),
             Box::new(m0008_group_calls::Migration),
+            Box::new(m0009_call_links::Migration),
         ]
     }
 }

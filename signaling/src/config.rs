@@ -21,6 +21,8 @@ pub struct Config {
     pub keys: Keys,
     /// If this is a demo: the id of the key (HS256, in `keys`) that signs the tokens of its sign-in.
     pub demo_key: Option<String>,
+    /// What the tokens of call links are made with: 32 random bytes, the same in every run.
+    pub call_link_key: [u8; 32],
     /// Accounts of this server.
     pub accounts: AccountsConfig,
     /// How long the parts of a call may take.
@@ -101,6 +103,13 @@ pub struct Limits {
     /// Devices in one group call; a room for media has to hold as many (`media.room_peers_max`). Raising it makes its rosters longer, and
     /// each goes to everyone.
     pub call_participants_max: u32,
+    /// Call links that one user may have.
+    pub call_links_per_user_max: u32,
+    /// How long a call link is good for at most, in days; one that says nothing is good for as long. Raising it leaves forgotten links
+    /// open for longer.
+    pub call_link_days_max: u32,
+    /// Call links that one user may look at or come in by in a minute, right or wrong. Raising it lets one person guess more.
+    pub call_link_tries_per_minute: u32,
     /// People that one session may watch the presence of. Raising it makes a change of one person's cost more, where many watch many.
     pub watched_users_max: u32,
     /// Groups of which one session may want to know who types.
@@ -139,6 +148,9 @@ impl Default for Limits {
             sessions_max: 60_000,
             devices_per_user_max: 16,
             call_participants_max: 100,
+            call_links_per_user_max: 50,
+            call_link_days_max: 365,
+            call_link_tries_per_minute: 30,
             watched_users_max: 200,
             watched_groups_max: 50,
             sign_ins_per_minute: 60,
@@ -178,6 +190,9 @@ impl Limits {
             ("sessions_max", self.sessions_max),
             ("devices_per_user_max", self.devices_per_user_max),
             ("call_participants_max", self.call_participants_max),
+            ("call_links_per_user_max", self.call_links_per_user_max),
+            ("call_link_days_max", self.call_link_days_max),
+            ("call_link_tries_per_minute", self.call_link_tries_per_minute),
             ("sign_ins_per_minute", self.sign_ins_per_minute),
         ];
         if let Some((name, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
@@ -218,6 +233,10 @@ impl Limits {
 
     pub(crate) fn rings(&self) -> Rate {
         Rate::per_minute(self.rings_per_minute, self.rings_burst)
+    }
+
+    pub(crate) fn call_link_tries(&self) -> Rate {
+        Rate::per_minute(self.call_link_tries_per_minute, self.call_link_tries_per_minute)
     }
 
     pub(crate) fn sign_ins(&self) -> Rate {

@@ -11,6 +11,7 @@
 mod conferences;
 mod expel;
 mod group_news;
+mod links;
 mod media_events;
 mod names;
 mod push;
@@ -162,6 +163,9 @@ impl Exchange {
             other => other?,
         };
         let (device, call_waiting) = (who.endpoint, who.call_waiting);
+        if opened.displaced.is_some() {
+            self.event(&mut inner, Event::DeviceReplaced { device: device.clone() });
+        }
         if who.rings {
             self.event(&mut inner, Event::DeviceConnected { device, call_waiting });
         } else if opened.displaced.as_ref().is_some_and(|old| old.who.rings) {
@@ -196,9 +200,9 @@ impl Exchange {
         session.set_elsewhere(going.elsewhere.clone());
         for call in inner.board.snapshots_for(endpoint) {
             let Some(book) = inner.books.get(&call.call.into()) else { continue };
-            let (snapshot, roster) = translate::snapshot(call, &book.names, book.group.as_ref());
+            let (snapshot, frames) = translate::snapshot(call, &book.names, book.group.as_ref());
             going.calls.push(snapshot);
-            going.rosters.extend(roster);
+            going.rosters.extend(frames);
         }
         going
     }
@@ -419,6 +423,17 @@ impl Exchange {
                 rouser.conference_over(record.call);
                 let name = Pii(group.map(|group| group.name).unwrap_or_default());
                 self.history.group_ended(GroupEnded { record, name });
+            }
+            Output::LinkRecord { call, reason } => {
+                books.remove(&call.into());
+                self.hub.metrics.call_ended(reason);
+                rouser.conference_over(call);
+                self.history.gone(call);
+            }
+            Output::Forget { call, user } => {
+                if let Some(book) = books.get_mut(&call.into()) {
+                    book.names.remove(&user);
+                }
             }
             // The record that follows says so too: a missed call is told when it is in the history.
             Output::Missed { .. } => {}

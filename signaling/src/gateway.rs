@@ -39,6 +39,8 @@ use tokio_util::task::AbortOnDropHandle;
 /// Remote addresses whose rates (of sign-ins, of requests, of sockets) are remembered, each. Raising it costs about 60 bytes
 /// each; when it is reached, addresses that have not been heard of lately must wait.
 const ADDRESSES_MAX: usize = 50_000;
+/// Users whose rate of tries of call links is remembered. Raising it costs about 100 bytes each.
+const TRYING_USERS_MAX: usize = 50_000;
 /// After the drain's deadline: for the last lines of the history to be written, and close frames to be read.
 const FINISH: Duration = Duration::from_secs(3);
 /// The same where calls are kept: every moment is one without sound.
@@ -69,6 +71,8 @@ pub(crate) struct Shared {
     pub(crate) sign_ins: Mutex<Buckets<IpAddr>>,
     pub(crate) opens_by_address: Mutex<Buckets<IpAddr>>,
     pub(crate) requests_by_address: Mutex<Buckets<IpAddr>>,
+    /// Who tries call links.
+    pub(crate) call_link_tries: Mutex<Buckets<UserId>>,
     draining: AtomicBool,
     closing: AtomicBool,
     /// How often somebody's access has ended: a `hello` that was under way meanwhile looks again.
@@ -186,21 +190,20 @@ impl Gateway {
                 returning.gone_unless_back(devices);
             }),
         ]);
-        if let Some(people) = people.clone() {
-            tasks.push(tokio::spawn(async move { people.run().await }));
-        }
+        tasks.extend(people.clone().map(|people| tokio::spawn(async move { people.run().await })));
         let (presence, work) = Presence::start(&directory, clock, limits.watches(), &hub);
         tasks.extend(work);
         let doors = Doors::new(limits.sockets_max, limits.sockets_per_address_max);
-        let sign_ins = Mutex::new(Buckets::new(limits.sign_ins(), ADDRESSES_MAX));
-        let opens_by_address = Mutex::new(Buckets::new(limits.socket_opens(), ADDRESSES_MAX));
-        let requests_by_address = Mutex::new(Buckets::new(limits.http_requests(), ADDRESSES_MAX));
+        let by_address = |rate| Mutex::new(Buckets::new(rate, ADDRESSES_MAX));
+        let (sign_ins, opens_by_address) = (by_address(limits.sign_ins()), by_address(limits.socket_opens()));
+        let requests_by_address = by_address(limits.http_requests());
+        let call_link_tries = Mutex::new(Buckets::new(limits.call_link_tries(), TRYING_USERS_MAX));
         let accounts = Accounts::new(&config.accounts, &metrics, clock.now());
         let (seen, people_of) = (Arc::clone(&accounts.seen), directory.clone());
         tasks.push(tokio::spawn(async move { seen.run(people_of).await }));
         let library = config.uploads.as_ref().map(|uploads| uploads.library.clone());
         let chat = config.chat.clone().map(|chat| Chat::new(chat, &directory, library));
-        let shared = Shared {
+        let shared = Arc::new(Shared {
             instance: format!("{:016x}", random() as u64),
             clock,
             metrics,
@@ -217,12 +220,12 @@ impl Gateway {
             sign_ins,
             opens_by_address,
             requests_by_address,
+            call_link_tries,
             draining: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             revocations: AtomicU64::new(0),
             config,
-        };
-        let shared = Arc::new(shared);
+        });
         if let Some(uploads) = &shared.config.uploads {
             uploads.events.start(&shared);
         }

@@ -75,6 +75,7 @@ enum Job {
     Changed(Box<Kept>),
     Ended(Box<Ended>),
     GroupEnded(Box<GroupEnded>),
+    Gone(CallId),
     Shown { user: UserId, calls: Vec<CallId> },
     Restored { live: Vec<CallId>, kept_until: Option<Timestamp> },
     Flush(oneshot::Sender<()>),
@@ -132,6 +133,11 @@ impl History {
     /// A group's call has ended.
     pub(crate) fn group_ended(&self, ended: GroupEnded) {
         self.put(Job::GroupEnded(Box::new(ended)));
+    }
+
+    /// A call has ended that is in nobody's history.
+    pub(crate) fn gone(&self, call: CallId) {
+        self.put(Job::Gone(call));
     }
 
     /// A device of this user has shown these missed calls.
@@ -227,6 +233,10 @@ impl Writer {
                 Job::Changed(kept) => self.add_changed(&mut batch, &kept),
                 Job::Ended(ended) => self.add_ended(&mut batch, *ended),
                 Job::GroupEnded(ended) => self.add_group_ended(&mut batch, &ended),
+                Job::Gone(call) => {
+                    self.live.remove(&call);
+                    batch.put(call, CallWrite::Gone { call });
+                }
                 Job::Shown { user, calls } => {
                     self.write(std::mem::take(&mut batch)).await;
                     if let Err(error) = self.directory.mark_missed_seen(&user, &calls).await {
@@ -303,6 +313,7 @@ impl Writer {
             CallWrite::Changed(live) => live.call,
             CallWrite::Ended { record, .. } => record.call,
             CallWrite::GroupEnded { record, .. } => record.call,
+            CallWrite::Gone { call } => *call,
         };
         if let Err(error) = self.directory.write_calls(self.clock.now(), &[write]).await {
             self.hub.metrics.history_failed.inc();
@@ -387,9 +398,12 @@ fn reason_to_directory(reason: EndReason) -> directory::EndReason {
         EndReason::Cancelled => directory::EndReason::Cancelled,
         EndReason::Missed => directory::EndReason::Missed,
         // Of a device only: no record has them.
-        EndReason::AnsweredElsewhere | EndReason::HandedOver | EndReason::Removed | EndReason::Failed => {
-            directory::EndReason::Failed
-        }
+        EndReason::AnsweredElsewhere
+        | EndReason::HandedOver
+        | EndReason::Removed
+        | EndReason::TurnedAway
+        | EndReason::LinkOver
+        | EndReason::Failed => directory::EndReason::Failed,
         EndReason::Lost => directory::EndReason::Lost,
     }
 }

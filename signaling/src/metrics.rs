@@ -105,11 +105,13 @@ pub(crate) enum Hit {
     WatchesPerSession,
     WatchRequests,
     Typing,
+    CallLinks,
+    CallLinkTries,
     Call(Limit),
 }
 
 impl Hit {
-    const ALL: [Self; 44] = [
+    const ALL: [Self; 47] = [
         Self::Sockets,
         Self::SocketsPerAddress,
         Self::Sessions,
@@ -147,6 +149,8 @@ impl Hit {
         Self::WatchesPerSession,
         Self::WatchRequests,
         Self::Typing,
+        Self::CallLinks,
+        Self::CallLinkTries,
         Self::Call(Limit::Calls),
         Self::Call(Limit::CallsPerCallee),
         Self::Call(Limit::LegsPerCall),
@@ -154,6 +158,7 @@ impl Hit {
         Self::Call(Limit::Tombstones),
         Self::Call(Limit::Participants),
         Self::Call(Limit::Parties),
+        Self::Call(Limit::Waiting),
     ];
 
     fn label(self) -> Name {
@@ -195,6 +200,8 @@ impl Hit {
             Self::WatchesPerSession => "watches_per_session",
             Self::WatchRequests => "watch_requests",
             Self::Typing => "typing",
+            Self::CallLinks => "call_links",
+            Self::CallLinkTries => "call_link_tries",
             Self::Call(Limit::Calls) => "calls",
             Self::Call(Limit::CallsPerCallee) => "calls_per_callee",
             Self::Call(Limit::LegsPerCall) => "legs_per_call",
@@ -202,6 +209,7 @@ impl Hit {
             Self::Call(Limit::Tombstones) => "tombstones",
             Self::Call(Limit::Participants) => "participants",
             Self::Call(Limit::Parties) => "parties",
+            Self::Call(Limit::Waiting) => "waiting",
         };
         Name { limit }
     }
@@ -405,16 +413,22 @@ fn end_label(reason: EndReason) -> Reason {
         EndReason::Lost => "lost",
         EndReason::HandedOver => "handed_over",
         EndReason::Removed => "removed",
+        EndReason::TurnedAway => "turned_away",
+        EndReason::LinkOver => "link_over",
     };
     Reason { reason }
 }
 
+#[expect(clippy::too_many_lines, reason = "a line for each code")]
 fn error_label(code: ErrorCode) -> Code {
     let code = match code {
         ErrorCode::BadFrame => "bad_frame",
         ErrorCode::UnknownConversation => "unknown_conversation",
         ErrorCode::NotAddable => "not_addable",
         ErrorCode::InviteOver => "invite_over",
+        ErrorCode::CallLinkOver => "call_link_over",
+        ErrorCode::TurnedAway => "turned_away",
+        ErrorCode::WaitingFull => "waiting_full",
         ErrorCode::ClientIdReused => "client_id_reused",
         ErrorCode::NoMailbox => "no_mailbox",
         ErrorCode::PushRefused => "push_refused",

@@ -5,6 +5,9 @@
 //! another socket by then. They are counted, and a [`Pending`] that is dropped without an answer answers for itself.
 
 mod conferences;
+mod links;
+
+pub(crate) use links::{link_hash, link_key};
 
 use crate::exchange::Dialled;
 use crate::gateway::Shared;
@@ -58,37 +61,24 @@ pub(crate) fn run(shared: &Arc<Shared>, session: &Arc<Session>, frame: ClientFra
     }
     match frame {
         ClientFrame::Hello(_) | ClientFrame::Pong(_) | ClientFrame::Ack(_) | ClientFrame::MailboxAck(_) => {}
-        ClientFrame::MessageSend(send) => {
-            let id = send.id;
-            refused(shared, session, id, run_send(shared, session, send));
-        }
-        ClientFrame::MessageRead(read) => {
-            let id = read.id;
-            refused(shared, session, id, run_read(shared, session, &read));
-        }
-        ClientFrame::CallInvite(invite) => {
-            let id = invite.id;
-            refused(shared, session, id, run_invite(shared, session, invite));
-        }
+        ClientFrame::MessageSend(send) => refused(shared, session, send.id, run_send(shared, session, send)),
+        ClientFrame::MessageRead(read) => refused(shared, session, read.id, run_read(shared, session, &read)),
+        ClientFrame::CallInvite(invite) => refused(shared, session, invite.id, run_invite(shared, session, invite)),
         ClientFrame::CallConnect(connect) => {
-            let id = connect.id;
-            refused(shared, session, id, run_connect(shared, session, connect));
+            refused(shared, session, connect.id, run_connect(shared, session, connect))
         }
         ClientFrame::PresenceSet(set) => {
             shared.presence.set(session, set);
             shared.hub.answer(session, set.id, Ok(OkFrame::default()));
         }
-        ClientFrame::PresenceWatch(watch) => {
-            let id = watch.id;
-            refused(shared, session, id, run_watch(shared, session, watch));
-        }
+        ClientFrame::PresenceWatch(watch) => refused(shared, session, watch.id, run_watch(shared, session, watch)),
         ClientFrame::Typing(typing) => {
             let id = typing.id;
             let done = shared.presence.typing(&shared.hub, shared.chat.as_ref(), session, typing);
             shared.hub.answer(session, id, done.map(|()| OkFrame::default()));
         }
         ClientFrame::CallRinging(r) => ask(r.id, Request::Ringing { call: r.call_id }),
-        ClientFrame::CallAccept(r) => conferences::accept(shared, session, r),
+        ClientFrame::CallAccept(r) => refused(shared, session, r.id, conferences::accept(shared, session, r)),
         ClientFrame::CallDecline(r) => {
             ask(r.id, Request::Decline { call: r.call_id, reason: translate::decline_reason(r.reason) });
         }
@@ -96,22 +86,18 @@ pub(crate) fn run(shared: &Arc<Shared>, session: &Arc<Session>, frame: ClientFra
         ClientFrame::CallHangup(r) => ask(r.id, Request::Hangup { call: r.call_id }),
         ClientFrame::Probe(r) => shared.hub.answer(session, r.id, Ok(OkFrame::default())),
         ClientFrame::CallHold(r) => ask(r.id, Request::Hold { call: r.call_id, on: r.on }),
-        ClientFrame::CallJoin(r) => conferences::join(shared, session, r),
+        ClientFrame::CallJoin(r) => refused(shared, session, r.id, conferences::join(shared, session, r)),
         ClientFrame::CallLeave(r) => ask(r.id, Request::Leave { call: r.call_id }),
-        ClientFrame::CallPeek(r) => conferences::peek(shared, session, r),
-        ClientFrame::CallAdd(add) => {
-            let id = add.id;
-            refused(shared, session, id, conferences::add(shared, session, add));
+        ClientFrame::CallPeek(look) => refused(shared, session, look.id, links::look(shared, session, look)),
+        ClientFrame::CallAdmit(r) => {
+            ask(r.id, Request::Admit { call: r.call_id, user: r.user_id, admit: r.admit });
         }
+        ClientFrame::CallAdd(add) => refused(shared, session, add.id, conferences::add(shared, session, add)),
         ClientFrame::CallRemove(remove) => {
-            let id = remove.id;
-            refused(shared, session, id, conferences::remove(shared, session, remove));
+            refused(shared, session, remove.id, conferences::remove(shared, session, remove))
         }
         ClientFrame::CallHand(r) => ask(r.id, Request::Hand { call: r.call_id, up: r.raised }),
-        ClientFrame::CallReact(react) => {
-            let id = react.id;
-            refused(shared, session, id, conferences::react(shared, session, react));
-        }
+        ClientFrame::CallReact(react) => refused(shared, session, react.id, conferences::react(shared, session, react)),
         ClientFrame::CallView(view) => {
             let seen = shared.exchange.view(session, &view).map(|()| OkFrame::default());
             shared.hub.answer(session, view.id, seen);
@@ -135,6 +121,7 @@ fn is_act(frame: &ClientFrame) -> bool {
             | ClientFrame::CallJoin(_)
             | ClientFrame::CallLeave(_)
             | ClientFrame::CallAdd(_)
+            | ClientFrame::CallAdmit(_)
             | ClientFrame::CallHand(_)
             | ClientFrame::CallReact(_)
     )
@@ -159,6 +146,7 @@ fn run_invite(shared: &Arc<Shared>, session: &Arc<Session>, invite: CallInvite) 
     let callee = match invite.to {
         Target::User(callee) => callee,
         Target::Group(group) => return conferences::start(shared, session, invite.id, &group, invite.media),
+        Target::Link(token) => return links::enter(shared, session, invite.id, &token),
     };
     shared.exchange.take_invite(&session.who.endpoint.user, Some(&callee))?;
     let pending = defer(shared, session, invite.id)?;

@@ -3,7 +3,7 @@
 use crate::exchange::Names;
 use std::time::Duration;
 use tertulia_chat_core::ConversationId;
-use tertulia_common::CallId;
+use tertulia_common::{CallId, UserId};
 use tertulia_signaling_core as core;
 use tertulia_signaling_proto as wire;
 use tertulia_signaling_proto::{ErrorBody, ErrorCode, ServerFrame};
@@ -70,6 +70,8 @@ pub(crate) fn end_reason(reason: core::EndReason) -> wire::EndReason {
         core::EndReason::Lost => wire::EndReason::Lost,
         core::EndReason::HandedOver => wire::EndReason::HandedOver,
         core::EndReason::Removed => wire::EndReason::Removed,
+        core::EndReason::TurnedAway => wire::EndReason::TurnedAway,
+        core::EndReason::LinkOver => wire::EndReason::LinkOver,
     }
 }
 
@@ -125,6 +127,10 @@ pub(crate) fn notice(
         core::Notice::Reaction { from, reaction } => {
             ServerFrame::CallReaction(wire::CallReaction { call_id, from: participant(&from), reaction })
         }
+        core::Notice::Wait => {
+            ServerFrame::CallState(wire::CallState { call_id, phase: wire::Phase::Waiting, answered_at: None })
+        }
+        core::Notice::Waiting(users) => waiting(call_id, &users, names),
         core::Notice::State { phase: now, answered_at } => {
             ServerFrame::CallState(wire::CallState { call_id, phase: phase(now), answered_at })
         }
@@ -137,14 +143,21 @@ pub(crate) fn notice(
     }
 }
 
-/// A call of a device that has just connected: for its welcome, and the roster that goes with it.
+fn waiting(call_id: CallId, users: &[UserId], names: &Names) -> ServerFrame {
+    let people = users.iter().map(|user| names.person(user)).collect();
+    ServerFrame::CallWaiting(wire::CallWaiting { call_id, people })
+}
+
+/// A call of a device that has just connected: for its welcome, and what goes with it: the roster, and for a host who waits.
 pub(crate) fn snapshot(
     call: core::Snapshot,
     names: &Names,
     group: Option<&wire::CallGroup>,
-) -> (wire::CallSnapshot, Option<ServerFrame>) {
+) -> (wire::CallSnapshot, Vec<ServerFrame>) {
     let (conference, group) = sort(call.kind, group);
     let who = call.roster.map(|who| ServerFrame::CallRoster(roster(call.call, who, names)));
+    let before_the_door = (!call.waiting.is_empty()).then(|| waiting(call.call, &call.waiting, names));
+    let frames = who.into_iter().chain(before_the_door).collect();
     let snapshot = wire::CallSnapshot {
         call_id: call.call,
         peer: names.person(&call.peer),
@@ -156,7 +169,7 @@ pub(crate) fn snapshot(
         conference,
         group,
     };
-    (snapshot, who)
+    (snapshot, frames)
 }
 
 /// A running call, as the other devices of one of its users see it. Devices have names in the list of devices only.
@@ -235,6 +248,9 @@ pub(crate) fn call_error(error: core::CallError) -> ErrorBody {
         CallError::AnsweredElsewhere => ErrorCode::CallAnsweredElsewhere,
         CallError::NotAllowed => ErrorCode::Forbidden,
         CallError::Full { limit: core::Limit::Participants, max } => return too_many(ErrorCode::CallFull, max),
+        CallError::Full { limit: core::Limit::Waiting, max } => return too_many(ErrorCode::WaitingFull, max),
+        CallError::LinkOver => ErrorCode::CallLinkOver,
+        CallError::TurnedAway { wait } => return retry_after(ErrorCode::TurnedAway, wait),
         CallError::Full { max, .. } => return too_many(ErrorCode::ServerFull, max),
         CallError::ShuttingDown => ErrorCode::Draining,
     };

@@ -6,8 +6,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tertulia_common::{CallId, ClientMessageId, Timestamp, UserId};
 use tertulia_signaling_proto::{
-    CallAdd, CallHand, CallInvite, CallPeek, CallReact, CallRemove, CallRequest, CallRoster, CallView, ClientFrame,
-    Codec, EndReason, ErrorCode, GroupCallChanged, MediaKind, Phase, ServerFrame, Source, Target, ViewWant,
+    CallAdd, CallHand, CallInvite, CallLook, CallPeek, CallReact, CallRemove, CallRequest, CallRoster, CallView,
+    ClientFrame, Codec, EndReason, ErrorCode, GroupCallChanged, MediaKind, Phase, ServerFrame, Source, Target,
+    ViewWant,
 };
 use tertulia_tests::client::Answer;
 use tertulia_tests::http;
@@ -65,7 +66,7 @@ async fn remove(client: &mut Client, call_id: CallId, user: &str) -> anyhow::Res
 }
 
 async fn peek(client: &mut Client, call_id: CallId) -> anyhow::Result<Result<CallPeek, ErrorCode>> {
-    match client.request(|id| ClientFrame::CallPeek(CallRequest { id, call_id })).await? {
+    match client.request(|id| ClientFrame::CallPeek(CallLook { id, call_id: Some(call_id), link: None })).await? {
         Ok(ok) => Ok(Ok(ok.peek.context("who is in it")?)),
         Err(refused) => Ok(Err(refused.0.code)),
     }

@@ -43,7 +43,7 @@ async fn back(client: &mut Client, server: &Server, call: CallId) -> anyhow::Res
 
 fn is_answered(phase: Phase) -> bool {
     match phase {
-        Phase::Offered | Phase::Ringing => false,
+        Phase::Offered | Phase::Ringing | Phase::Waiting => false,
         Phase::Connecting | Phase::Active | Phase::Reconnecting => true,
     }
 }

@@ -18,6 +18,8 @@ pub(crate) const INTERNAL_KEY_ID: &str = "internal";
 
 /// Bytes of our own key; HS256 takes no gain from more (RFC 7518 §3.2).
 const INTERNAL_KEY_BYTES: usize = 32;
+/// Its name in the data folder.
+const CALL_LINK_KEY: &str = "call-links.key";
 
 /// The keys whose tokens count. Makes our own at first start.
 pub(crate) fn api_keys(config: &Config) -> anyhow::Result<Keys> {
@@ -80,6 +82,14 @@ pub(crate) fn make_private_folder(folder: &Path) -> std::io::Result<()> {
 /// Our own key, made if there is none.
 fn internal_key(folder: &Path) -> anyhow::Result<Vec<u8>> {
     own_key(folder, "internal.key")
+}
+
+impl Config {
+    /// What the tokens of call links are made with. Made at first start.
+    pub(super) fn call_link_key(&self) -> anyhow::Result<[u8; INTERNAL_KEY_BYTES]> {
+        let key = own_key(&self.data.dir, CALL_LINK_KEY)?;
+        key.try_into().map_err(|_| anyhow::anyhow!("{CALL_LINK_KEY} is damaged"))
+    }
 }
 
 /// A key of 32 random bytes in the folder, made if there is none.

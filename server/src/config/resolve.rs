@@ -64,6 +64,7 @@ impl Config {
         Ok(tertulia_signaling::Config {
             keys: super::api_keys(self).context("[[api_keys]]")?,
             demo_key: self.is_demo().then(|| super::INTERNAL_KEY_ID.to_owned()),
+            call_link_key: self.call_link_key()?,
             accounts: self.accounts()?,
             timeouts: self.timeouts(),
             limits: self.signaling.clone(),

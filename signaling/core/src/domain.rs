@@ -80,11 +80,15 @@ pub enum EndReason {
     HandedOver,
     /// Somebody who may has taken this user out of a conference, or they belong to its group no longer. Of a device, never of a call.
     Removed,
+    /// A host did not let this user in. Of a device that waited, never of a call.
+    TurnedAway,
+    /// The link was revoked, or its time is over. Of a device that waited, never of a call.
+    LinkOver,
 }
 
 impl EndReason {
     /// Every reason.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Hangup,
         Self::Declined,
         Self::Busy,
@@ -96,6 +100,8 @@ impl EndReason {
         Self::Lost,
         Self::HandedOver,
         Self::Removed,
+        Self::TurnedAway,
+        Self::LinkOver,
     ];
 }
 
@@ -136,6 +142,38 @@ impl TryFrom<String> for GroupKey {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         u128::from_str_radix(&text, 16).map(Self)
     }
+}
+
+/// A link by which people come into a call, as the directory names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct LinkKey(pub u128);
+
+impl From<LinkKey> for String {
+    fn from(key: LinkKey) -> Self {
+        GroupKey(key.0).into()
+    }
+}
+
+impl TryFrom<String> for LinkKey {
+    type Error = std::num::ParseIntError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        GroupKey::try_from(text).map(|key| Self(key.0))
+    }
+}
+
+/// What a link says of its call.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct CallLink {
+    /// Which.
+    pub key: LinkKey,
+    /// Who made it: a host of its call.
+    pub owner: UserId,
+    /// A host has to let in whoever comes by it.
+    pub approval: bool,
+    /// From then on nobody new comes in by it.
+    pub expires_at: Timestamp,
 }
 
 /// What sort of call it is.
@@ -338,6 +376,8 @@ pub struct Snapshot {
     pub held: bool,
     /// What sort of call it is.
     pub kind: CallKind,
+    /// Of a device of a host: who waits to be let in.
+    pub waiting: Vec<UserId>,
 }
 
 /// How many calls there are.

@@ -1,6 +1,7 @@
 //! Why a request is refused. A refused request has changed nothing.
 
 use crate::{EndReason, Limit};
+use std::time::Duration;
 
 /// Why a request is refused. The same request again gets the same answer, until the call moves on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +41,15 @@ pub enum CallError {
     /// This user may not do that in this call.
     #[error("not allowed in this call")]
     NotAllowed,
+    /// The link by which somebody wanted to come in was revoked, or its time is over.
+    #[error("the link is over")]
+    LinkOver,
+    /// A host has turned this user away.
+    #[error("turned away for another {wait:?}")]
+    TurnedAway {
+        /// After which they may ask again.
+        wait: Duration,
+    },
     /// The server takes no new calls.
     #[error("shutting down")]
     ShuttingDown,

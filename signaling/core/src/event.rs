@@ -1,8 +1,8 @@
 //! What goes into the switchboard and what comes out.
 
 use crate::{
-    CallKind, DeclineReason, Ended, Endpoint, GroupKey, GroupRecord, Limit, MediaFlags, MediaKind, Phase, Reach,
-    Record, Roster,
+    CallKind, CallLink, DeclineReason, EndReason, Ended, Endpoint, GroupKey, GroupRecord, Limit, LinkKey, MediaFlags,
+    MediaKind, Phase, Reach, Record, Roster,
 };
 use std::time::Duration;
 use tertulia_common::{CallId, DeviceId, Timestamp, UserId};
@@ -78,7 +78,26 @@ pub enum Request {
         /// Who is to ring.
         ring: Vec<Callee>,
     },
-    /// Leave a conference. Of a call of two it is a [`Request::Hangup`].
+    /// Come in by a link: starts its call, or goes into the one that goes on there, or waits to be let in
+    /// ([`Switchboard::waits`](crate::Switchboard::waits) says which). The caller has seen to it that the link is good.
+    Link {
+        /// A new id, made for this request.
+        call: CallId,
+        /// The link.
+        link: CallLink,
+        /// By voice or by video.
+        media: MediaKind,
+    },
+    /// Let somebody in who waits, or turn them away. A host in the call may.
+    Admit {
+        /// Which call.
+        call: CallId,
+        /// Whom.
+        user: UserId,
+        /// In, or away.
+        admit: bool,
+    },
+    /// Leave a conference, or wait no longer to be let in. Of a call of two it is a [`Request::Hangup`].
     Leave {
         /// Which call.
         call: CallId,
@@ -127,7 +146,7 @@ impl Request {
     /// The call that it is about, if there is one already.
     pub(crate) fn about(&self) -> Option<CallId> {
         match self {
-            Self::Invite { .. } | Self::Start { .. } => None,
+            Self::Invite { .. } | Self::Start { .. } | Self::Link { .. } => None,
             Self::Ringing { call }
             | Self::Accept { call }
             | Self::Decline { call, .. }
@@ -135,6 +154,7 @@ impl Request {
             | Self::Hangup { call }
             | Self::Hold { call, .. }
             | Self::Join { call, .. }
+            | Self::Admit { call, .. }
             | Self::Leave { call }
             | Self::Add { call, .. }
             | Self::Remove { call, .. }
@@ -203,6 +223,16 @@ pub enum Event {
         /// Who.
         user: UserId,
     },
+    /// Another session of a device has taken the place of the one before: what that waited for, this one knows nothing of.
+    DeviceReplaced {
+        /// Which device.
+        device: Endpoint,
+    },
+    /// A link is revoked: nobody new comes in by it. Those who are in stay.
+    LinkOver {
+        /// Which.
+        link: LinkKey,
+    },
     /// The server can't go on with a call (its room's shard has stopped). It ends as failed.
     Fail {
         /// Which call.
@@ -241,6 +271,20 @@ pub enum Output {
     },
     /// Keep a group's call that is over.
     GroupRecord(GroupRecord),
+    /// The call of a link is over. Exactly one comes out for each, and nothing about the call comes after it.
+    LinkRecord {
+        /// Which call.
+        call: CallId,
+        /// Why.
+        reason: EndReason,
+    },
+    /// Somebody who waited to be let in is gone, and has no part in the call: what is known of them for it is needed no longer.
+    Forget {
+        /// Which call.
+        call: CallId,
+        /// Who.
+        user: UserId,
+    },
     /// What has to outlive the process has changed: keep [`Switchboard::image`](crate::Switchboard::image), in the order of
     /// these. It is superseded by the image at the call's [`Output::Record`].
     Save {
@@ -320,6 +364,10 @@ pub enum Notice {
         /// When it was answered.
         answered_at: Option<Timestamp>,
     },
+    /// This device waits to be let in.
+    Wait,
+    /// Who waits to be let in, in the order of their coming; empty: nobody any more. To hosts.
+    Waiting(Vec<UserId>),
     /// Who is in the call. To those who are.
     Roster(Roster),
     /// Somebody in the conference shows how they feel.

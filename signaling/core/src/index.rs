@@ -66,6 +66,8 @@ pub(crate) struct Index {
     running: HashMap<UserId, Vec<CallId>>,
     /// Calls that an answer may come for, by callee, oldest first.
     open: HashMap<UserId, Vec<CallId>>,
+    /// The calls that a device waits to be let into. At most one each.
+    waiting: HashMap<Endpoint, Vec<CallId>>,
     deadlines: BTreeSet<(Timestamp, CallId)>,
     /// Calls that have ended, oldest end first.
     ended: VecDeque<CallId>,
@@ -86,6 +88,11 @@ impl Index {
     /// Calls that wait for this user's answer, oldest first.
     pub(crate) fn open_for(&self, callee: &UserId) -> &[CallId] {
         self.open.get(callee).map_or(&[], Vec::as_slice)
+    }
+
+    /// The calls that a device waits to be let into.
+    pub(crate) fn waiting_for(&self, device: &Endpoint) -> &[CallId] {
+        self.waiting.get(device).map_or(&[], Vec::as_slice)
     }
 
     pub(crate) fn next_deadline(&self) -> Option<(Timestamp, CallId)> {
@@ -146,6 +153,8 @@ impl Index {
             }
             Change::Rings(user) => enter(&mut self.open, user.clone(), id),
             Change::RingsNot(user) => leave(&mut self.open, user, id),
+            Change::Waits(device) => enter(&mut self.waiting, device.clone(), id),
+            Change::WaitsNot(device) => leave(&mut self.waiting, device, id),
         }
     }
 
@@ -195,7 +204,7 @@ impl Index {
 
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
-        let maps = self.seats.is_empty() && self.running.is_empty() && self.open.is_empty();
+        let maps = self.seats.is_empty() && self.running.is_empty() && self.open.is_empty() && self.waiting.is_empty();
         maps && self.deadlines.is_empty() && self.ended.is_empty() && self.calls == [0; Phase::ALL.len()]
     }
 

@@ -18,7 +18,8 @@
 //! at most one is not on hold.
 //!
 //! **Conferences.** Calls of groups, and calls of two to which somebody was added, have no sides: people come and go. Every device that
-//! is in one hears the newest [`Roster`]. The same requests serve both sorts, where they make sense.
+//! is in one hears the newest [`Roster`]. The same requests serve both sorts, where they make sense. By a [`CallLink`] people come in
+//! whom nobody has asked; where its owner wants to let them in one by one, they wait, and hear nothing of the call meanwhile.
 //!
 //! **Restarts.** What has to outlive the process comes out as [`Image`]s, by [`Output::Save`] and with each
 //! [`Output::Record`], and goes in by [`Switchboard::restore`].
@@ -35,14 +36,14 @@ mod switchboard;
 mod timer;
 
 pub use domain::{
-    Admission, CallKind, DeclineReason, EndReason, Ended, Endpoint, Gauges, GroupCall, GroupKey, GroupRecord,
-    MediaFlags, MediaKind, Party, PartyState, Phase, Reach, Record, Roster, RosterEntry, Running, Snapshot,
+    Admission, CallKind, CallLink, DeclineReason, EndReason, Ended, Endpoint, Gauges, GroupCall, GroupKey, GroupRecord,
+    LinkKey, MediaFlags, MediaKind, Party, PartyState, Phase, Reach, Record, Roster, RosterEntry, Running, Snapshot,
 };
 pub use error::CallError;
 pub use event::{Callee, Event, Measure, Notice, Output, Request, Ringer};
 pub use image::Image;
 pub use limits::{
     CALLS_MAX, CALLS_PER_CALLEE_MAX, EARLY_MEDIA_LEGS_MAX, LEGS_PER_CALL_MAX, Limit, Limits, PARTICIPANTS_MAX,
-    PARTIES_MAX, TOMBSTONES_MAX, Timeouts,
+    PARTIES_MAX, TOMBSTONES_MAX, TURNED_AWAY_FOR, Timeouts, WAIT_MAX, WAITING_MAX,
 };
 pub use switchboard::{Restored, Switchboard};

@@ -57,6 +57,18 @@ pub const PARTICIPANTS_MAX: usize = 128;
 /// time that it is written, and a row each when it is over. A group has fewer members: it takes many who come and go to get there.
 pub const PARTIES_MAX: usize = 2_048;
 
+/// People who wait to be let into one call. Raising it costs a longer list for its hosts at each change; below it, who comes to a crowded
+/// door hears that too many wait.
+pub const WAITING_MAX: usize = 64;
+
+/// How long somebody waits to be let in. Longer: the list fills with people who have gone for a coffee; shorter: who is patient has to ask
+/// again.
+pub const WAIT_MAX: Duration = Duration::from_secs(30 * 60);
+
+/// How long somebody who was turned away can't ask again. Longer: a host's slip is harder to mend; shorter: the same stranger knocks more
+/// often.
+pub const TURNED_AWAY_FOR: Duration = Duration::from_secs(5 * 60);
+
 /// How much there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -72,6 +84,8 @@ pub struct Limits {
     pub tombstones: usize,
     /// See [`PARTICIPANTS_MAX`].
     pub participants: usize,
+    /// See [`WAITING_MAX`].
+    pub waiting: usize,
 }
 
 impl Default for Limits {
@@ -83,6 +97,7 @@ impl Default for Limits {
             early_media_legs: EARLY_MEDIA_LEGS_MAX,
             tombstones: TOMBSTONES_MAX,
             participants: PARTICIPANTS_MAX,
+            waiting: WAITING_MAX,
         }
     }
 }
@@ -104,4 +119,6 @@ pub enum Limit {
     Participants,
     /// [`PARTIES_MAX`](crate::PARTIES_MAX): somebody is not asked in.
     Parties,
+    /// [`Limits::waiting`]: somebody may not wait to be let in.
+    Waiting,
 }

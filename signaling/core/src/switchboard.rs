@@ -8,7 +8,7 @@ use crate::conference::Conference;
 use crate::image::Sort;
 use crate::index::{Footprint, Index};
 use crate::{
-    Admission, CallError, Callee, EndReason, Endpoint, Event, Gauges, GroupKey, Image, Limit, Limits, Measure,
+    Admission, CallError, Callee, EndReason, Endpoint, Event, Gauges, GroupKey, Image, Limit, Limits, LinkKey, Measure,
     MediaKind, Output, Phase, Reach, Request, Ringer, Running, Snapshot, Timeouts,
 };
 use conferences::Asked;
@@ -29,6 +29,8 @@ pub struct Switchboard {
     conferences: BTreeMap<CallId, Conference>,
     /// The calls of groups that go on.
     groups: HashMap<GroupKey, CallId>,
+    /// The calls of links that go on.
+    links: HashMap<LinkKey, CallId>,
     /// Invites that have merged into another call, to that call.
     merged: HashMap<CallId, CallId>,
     index: Index,
@@ -46,6 +48,7 @@ impl Switchboard {
             calls: BTreeMap::new(),
             conferences: BTreeMap::new(),
             groups: HashMap::new(),
+            links: HashMap::new(),
             merged: HashMap::new(),
             index: Index::default(),
             out: VecDeque::new(),
@@ -77,6 +80,8 @@ impl Switchboard {
             Request::Add { call, ring } => self.grow(now, from, call, ring),
             // Of a conference only: a call of two has none of it.
             Request::Start { call, .. }
+            | Request::Link { call, .. }
+            | Request::Admit { call, .. }
             | Request::Remove { call, .. }
             | Request::Hand { call, .. }
             | Request::React { call, .. } => self.part_of(call, from).and(Err(CallError::StateMismatch)),
@@ -105,7 +110,7 @@ impl Switchboard {
         self.handle_timeout(now);
         self.handle_conferences(now, &event);
         match event {
-            Event::LeftGroup { .. } => {}
+            Event::LeftGroup { .. } | Event::LinkOver { .. } | Event::DeviceReplaced { .. } => {}
             Event::DeviceConnected { device, call_waiting } => self.device_connected(now, &device, call_waiting),
             Event::DeviceGone { device } => self.device_gone(now, &device),
             Event::MediaUp { call, device } => {

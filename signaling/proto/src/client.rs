@@ -1,5 +1,6 @@
 //! What a client sends.
 
+use crate::call_link::{CallAdmit, CallLook};
 use crate::chat::{MailboxAck, MessageRead, MessageSend};
 use crate::conference::{CallAdd, CallHand, CallReact, CallRemove, CallView};
 use crate::presence::{PresenceSet, PresenceWatch, TypingSend};
@@ -22,8 +23,8 @@ pub enum ClientFrame {
     /// How much has been received, so that the server need not keep it for a resume.
     #[serde(rename = "ack")]
     Ack(Ack),
-    /// Call someone, or start the call of a group, or join the one that goes on there. Answer: `ok {call_id}`. If they are calling us at
-    /// this moment, this answers their call.
+    /// Call someone, or start the call of a group or a link, or join the one that goes on there. Answer: `ok {call_id}`; with `waiting`
+    /// where a host of a link's call has to let this user in. If they are calling us at this moment, this answers their call.
     #[serde(rename = "call.invite")]
     CallInvite(CallInvite),
     /// This device rings for the call.
@@ -55,12 +56,15 @@ pub enum ClientFrame {
     /// device stays in until this one's media is up; then it hears `call.ended {handed_over}`. Of a group call: go in, late or again.
     #[serde(rename = "call.join")]
     CallJoin(CallRequest),
-    /// Leave a group call; it goes on for the others. Of a call of two it is `call.hangup`.
+    /// Leave a group call; it goes on for the others. Or wait no longer to be let in. Of a call of two it is `call.hangup`.
     #[serde(rename = "call.leave")]
     CallLeave(CallRequest),
-    /// Who is in a group call that this user may join. Answer: `ok {peek}`.
+    /// Who is in a group call that this user may join. Answer: `ok {peek}`. Or what one would come into by a link: `ok {link}`.
     #[serde(rename = "call.peek")]
-    CallPeek(CallRequest),
+    CallPeek(CallLook),
+    /// Let somebody in who waits, or turn them away.
+    #[serde(rename = "call.admit")]
+    CallAdmit(CallAdmit),
     /// Have more people ring.
     #[serde(rename = "call.add")]
     CallAdd(CallAdd),
@@ -118,8 +122,9 @@ impl ClientFrame {
             | Self::CallCancel(r)
             | Self::CallHangup(r)
             | Self::CallJoin(r)
-            | Self::CallLeave(r)
-            | Self::CallPeek(r) => Some(r.id),
+            | Self::CallLeave(r) => Some(r.id),
+            Self::CallPeek(r) => Some(r.id),
+            Self::CallAdmit(r) => Some(r.id),
             Self::CallAdd(r) => Some(r.id),
             Self::CallRemove(r) => Some(r.id),
             Self::CallHand(r) => Some(r.id),

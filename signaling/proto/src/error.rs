@@ -123,6 +123,12 @@ error_codes! {
     NotAddable = Forbidden, "This person can't be added. Send them an invitation.";
     /// The invitation was revoked, or there never was one.
     InviteOver = Invalid, "This invitation is not valid any more.";
+    /// The call link was revoked, its time is over, or there never was one.
+    CallLinkOver = Invalid, "This call link is not valid any more.";
+    /// A host of the call has turned you away.
+    TurnedAway = RetryAfter, "The host has not let you in.";
+    /// As many people wait to be let into this call as may.
+    WaitingFull = Limit, "Too many people are waiting to be let in.";
     /// This `client_id` was used for another message of this device.
     ClientIdReused = Invalid, "This message's id was used for another one.";
     /// The device did not say in its `hello` that it takes messages, or this server relays none.

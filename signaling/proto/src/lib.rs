@@ -12,6 +12,7 @@
 
 mod account;
 mod call_entry;
+mod call_link;
 mod chat;
 mod client;
 mod codec;
@@ -34,6 +35,7 @@ pub use account::{
     ProfilePatch, Register, Registered, Settings, SettingsPatch, Verify,
 };
 pub use call_entry::{CallEntry, CallOutcome, GroupCallEntry};
+pub use call_link::{CallAdmit, CallLink, CallLinkNew, CallLinkPeek, CallLinks, CallLook, CallWaiting};
 pub use chat::{
     Content, Drained, Gap, GapReason, MailboxAck, Message, MessagePost, MessageRead, MessageSend, MessageSent, Receipt,
     Receipts, ReceiptsOfAll, Recipient,

@@ -1,6 +1,7 @@
 //! What the server sends.
 
 use crate::account::{Devices, Settings};
+use crate::call_link::{CallLinkPeek, CallWaiting};
 use crate::chat::{Drained, Gap, Message, MessageSent, Receipts};
 use crate::conference::{CallGroup, CallPeek, CallPublish, CallReaction, CallSpeakers, GroupCall, GroupCallChanged};
 use crate::error::ErrorBody;
@@ -49,6 +50,9 @@ pub enum ServerFrame {
     /// What this device's receive slots carry.
     #[serde(rename = "call.slots")]
     CallSlots(CallSlots),
+    /// Who waits to be let into a link's call. To its hosts.
+    #[serde(rename = "call.waiting")]
+    CallWaiting(CallWaiting),
     /// How well the media flows.
     #[serde(rename = "call.quality")]
     CallQuality(CallQuality),
@@ -212,6 +216,14 @@ pub struct OkFrame {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub call_id: Option<CallId>,
+    /// `call.invite` by a link: this user waits until a host lets them in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[ts(as = "Option<bool>", optional)]
+    pub waiting: bool,
+    /// `call.peek` by a link: what one would come into.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub link: Option<Box<CallLinkPeek>>,
     /// `call.connect`: the SDP answer. Each line `a=x-restart:<ufrag> <password>` in it is good for one restart of ICE that
     /// the client makes without asking, in their order: as if the answer had come again, with these credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -23,13 +23,26 @@ pub enum MediaKind {
 }
 
 /// Whom a call is for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+// No `Debug` on the link.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
     /// One person: every device of theirs rings.
     User(UserId),
     /// A group, by its conversation: its members ring, or the call that goes on there is joined.
     Group(String),
+    /// A call link, by its token: its call is started, or the one that goes on is joined.
+    Link(String),
+}
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::User(user) => f.debug_tuple("User").field(user).finish(),
+            Self::Group(group) => f.debug_tuple("Group").field(group).finish(),
+            Self::Link(_) => f.debug_tuple("Link").finish_non_exhaustive(),
+        }
+    }
 }
 
 /// A person as others see them.
@@ -63,6 +76,8 @@ pub enum Phase {
     Active,
     /// The media of a side is gone; it has some seconds to come back.
     Reconnecting,
+    /// Of a link's call: this device waits until a host lets it in.
+    Waiting,
 }
 
 /// Why a call ended.
@@ -91,6 +106,10 @@ pub enum EndReason {
     HandedOver,
     /// Somebody who may has taken this user out of the group call (told to them only).
     Removed,
+    /// A host has not let this user in (told to them only).
+    TurnedAway,
+    /// This user waited at a link that was revoked, or whose time is over (told to them only).
+    LinkOver,
 }
 
 /// Why a device declines.

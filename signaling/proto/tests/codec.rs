@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 use tertulia_common::{CallId, DeviceId, SessionId, Timestamp, UserId};
 use tertulia_signaling_proto::compact::{KEYS, TYPES};
 use tertulia_signaling_proto::{
-    Ack, Audience, CallAdd, CallConnect, CallDecline, CallElsewhere, CallEnded, CallGroup, CallHand, CallHold,
-    CallIncoming, CallInvite, CallMedia, CallMissed, CallPeek, CallPublish, CallQuality, CallReact, CallReaction,
-    CallRemove, CallRequest, CallRoster, CallSlots, CallSnapshot, CallSpeakers, CallState, CallView, CallsElsewhere,
-    Caps, ClientFrame, CloseCode, Codec, DeclineReason, DemoPeople, Device, Devices, Displaced, Drain, EndReason,
-    ErrorBody, ErrorCode, ErrorFrame, GroupCall, GroupCallChanged, Hello, IceServer, Limits, MediaFlags, MediaKind,
-    OkFrame, Participant, ParticipantQuality, Person, Phase, Ping, Probe, PublishWanted, RequestId, Resume,
-    RosterEntry, ServerFrame, Settings, Slot, Source, Target, TrackQuality, ViewWant, Welcome,
+    Ack, Audience, CallAdd, CallAdmit, CallConnect, CallDecline, CallElsewhere, CallEnded, CallGroup, CallHand,
+    CallHold, CallIncoming, CallInvite, CallLinkPeek, CallLook, CallMedia, CallMissed, CallPeek, CallPublish,
+    CallQuality, CallReact, CallReaction, CallRemove, CallRequest, CallRoster, CallSlots, CallSnapshot, CallSpeakers,
+    CallState, CallView, CallWaiting, CallsElsewhere, Caps, ClientFrame, CloseCode, Codec, DeclineReason, DemoPeople,
+    Device, Devices, Displaced, Drain, EndReason, ErrorBody, ErrorCode, ErrorFrame, GroupCall, GroupCallChanged, Hello,
+    IceServer, Limits, MediaFlags, MediaKind, OkFrame, Participant, ParticipantQuality, Person, Phase, Ping, Probe,
+    PublishWanted, RequestId, Resume, RosterEntry, ServerFrame, Settings, Slot, Source, Target, TrackQuality, ViewWant,
+    Welcome,
 };
 
 /// Numbers that every client can hold (JavaScript's safe integers).
@@ -79,7 +80,8 @@ fn phase() -> impl Strategy<Value = Phase> {
         Just(Phase::Ringing),
         Just(Phase::Connecting),
         Just(Phase::Active),
-        Just(Phase::Reconnecting)
+        Just(Phase::Reconnecting),
+        Just(Phase::Waiting)
     ]
 }
 
@@ -215,11 +217,10 @@ fn conference_frame() -> impl Strategy<Value = ClientFrame> {
     let want = (user(), device(), source(), any::<u32>())
         .prop_map(|(user_id, device_id, source, max_height)| ViewWant { user_id, device_id, source, max_height });
     prop_oneof![
-        (id(), text(), media()).prop_map(|(id, to, media)| ClientFrame::CallInvite(CallInvite {
-            id,
-            to: Target::Group(to),
-            media
-        })),
+        (id(), text(), media(), any::<bool>()).prop_map(|(id, to, media, by_link)| {
+            let to = if by_link { Target::Link(to) } else { Target::Group(to) };
+            ClientFrame::CallInvite(CallInvite { id, to, media })
+        }),
         (id(), call_id(), vec(user(), 0..4)).prop_map(|(id, call_id, users)| ClientFrame::CallAdd(CallAdd {
             id,
             call_id,
@@ -270,7 +271,11 @@ fn client_frame() -> impl Strategy<Value = ClientFrame> {
         request().prop_map(ClientFrame::CallHangup),
         request().prop_map(ClientFrame::CallJoin),
         request().prop_map(ClientFrame::CallLeave),
-        request().prop_map(ClientFrame::CallPeek),
+        (id(), option::of(call_id()), option::of(text()))
+            .prop_map(|(id, call_id, link)| ClientFrame::CallPeek(CallLook { id, call_id, link })),
+        (id(), call_id(), user(), any::<bool>()).prop_map(|(id, call_id, user_id, admit)| {
+            ClientFrame::CallAdmit(CallAdmit { id, call_id, user_id, admit })
+        }),
         conference_frame(),
         (id(), call_id(), any::<bool>()).prop_map(|(id, call_id, on)| ClientFrame::CallHold(CallHold {
             id,
@@ -414,11 +419,27 @@ fn server_frame() -> impl Strategy<Value = ServerFrame> {
         .prop_map(|(call_id, media, started_at, participants)| CallPeek { call_id, media, started_at, participants });
     let ok = (id(), option::of(call_id()), option::of(text()), option::of(vec(slot(), 0..4)), option::of(peek))
         .prop_map(|(id, call_id, sdp, slots, peek)| {
-            ServerFrame::Ok(OkFrame { id, call_id, sdp, slots, peek, message: None })
+            ServerFrame::Ok(OkFrame { id, call_id, sdp, slots, peek, ..OkFrame::default() })
         });
+    let looked = (option::of(text()), media(), person(), any::<(bool, bool)>(), time()).prop_map(
+        |(name, media, owner, (approval, active), expires_at)| CallLinkPeek {
+            name,
+            media,
+            owner,
+            approval,
+            expires_at,
+            active,
+            call: None,
+        },
+    );
+    let by_link = (id(), any::<bool>(), option::of(looked.prop_map(Box::new)))
+        .prop_map(|(id, waiting, link)| ServerFrame::Ok(OkFrame { id, waiting, link, ..OkFrame::default() }));
     prop_oneof![
         welcome(),
         ok,
+        by_link,
+        (call_id(), vec(person(), 0..4))
+            .prop_map(|(call_id, people)| ServerFrame::CallWaiting(CallWaiting { call_id, people })),
         (option::of(id()), error()).prop_map(|(id, error)| ServerFrame::Error(ErrorFrame { id, error })),
         time().prop_map(|now| ServerFrame::Ping(Ping { now })),
         any::<u32>().prop_map(|deadline_ms| ServerFrame::Drain(Drain { deadline_ms })),

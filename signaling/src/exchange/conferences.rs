@@ -126,10 +126,32 @@ impl Exchange {
         self.enter(session, id, call, Request::Accept { call });
     }
 
+    /// Goes into a call that this user was in or is asked into; the answer is given before anyone hears of it.
+    pub(crate) fn enter_again(
+        &self,
+        session: &Session,
+        call: CallId,
+        accept: bool,
+        answer: impl FnOnce(Result<OkFrame, ErrorBody>),
+    ) {
+        let request = if accept { Request::Accept { call } } else { Request::Join { call, member: false } };
+        self.enter_with(session, call, request, answer);
+    }
+
     fn enter(&self, session: &Session, id: RequestId, call: CallId, request: Request) {
+        self.enter_with(session, call, request, |answer| self.hub.answer(session, id, answer));
+    }
+
+    fn enter_with(
+        &self,
+        session: &Session,
+        call: CallId,
+        request: Request,
+        answer: impl FnOnce(Result<OkFrame, ErrorBody>),
+    ) {
         let mut inner = self.inner.lock();
         if !self.hub.is_live(session) {
-            return;
+            return answer(Err(ErrorCode::TokenInvalid.into()));
         }
         let entered = inner.board.request(self.clock.now(), &session.who.endpoint, request);
         // What is told of it is told below: by then it knows them by name.
@@ -137,7 +159,7 @@ impl Exchange {
             name_of(&mut inner, call, session);
             inner.rouser.came_in(call, &session.who.endpoint.user);
         }
-        self.hub.answer(session, id, entered.map(|_| OkFrame::default()).map_err(translate::call_error));
+        answer(entered.map(|_| OkFrame::default()).map_err(translate::call_error));
         self.carry_out(&mut inner);
     }
 
@@ -240,7 +262,7 @@ fn who_is_here(ring: &[Callee]) -> Vec<(UserId, bool)> {
 }
 
 /// The call knows this device's person by name from now on.
-fn name_of(inner: &mut Inner, call: CallId, session: &Session) {
+pub(super) fn name_of(inner: &mut Inner, call: CallId, session: &Session) {
     if let Some(book) = inner.books.get_mut(&call.into()) {
         book.names.add(&session.who.endpoint.user, session.name());
     }

@@ -28,6 +28,11 @@ impl Names {
         }
     }
 
+    /// Forgets one.
+    pub(crate) fn remove(&mut self, user: &UserId) {
+        self.0.retain(|(known, _)| known != user);
+    }
+
     /// Each of them.
     pub(crate) fn each(&self, mut take: impl FnMut(&UserId, &str)) {
         self.0.iter().for_each(|(user, name)| take(user, name));

@@ -149,6 +149,7 @@ pub(super) async fn delete(State(shared): State<Arc<Shared>>, Bearer(who): Beare
     shared.directory.delete_account(&user, &stand_in).await.map_err(|error| internal(&error))?;
     let connected = shared.exchange.devices_of(&user);
     shared.expel(&user, known.into_iter().map(|device| device.id).chain(connected));
+    shared.exchange.links_gone(&user);
     shared.presence.removed(&user);
     if let Some(chat) = &shared.chat {
         chat.remove(&user);

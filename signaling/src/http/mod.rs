@@ -4,6 +4,7 @@
 //! and unreadable bodies too.
 
 mod accounts;
+mod call_links;
 mod calls;
 mod demo;
 mod devices;
@@ -41,6 +42,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let mut v1 = Router::new()
         .route("/calls", get(calls::calls))
         .route("/calls/{call_id}", get(calls::call))
+        .route("/call-links", get(call_links::list).post(call_links::make))
+        .route("/call-links/{call_link_id}", delete(call_links::revoke))
         .route("/server", get(accounts::server))
         .route("/ice-servers", get(ice::ice_servers))
         .route("/register", post(accounts::register))

@@ -27,12 +27,14 @@ impl From<ErrorBody> for Refusal {
             | ErrorCode::PrimaryOnly
             | ErrorCode::AccountOnly
             | ErrorCode::NotAddable
+            | ErrorCode::TurnedAway
             | ErrorCode::TlsRequired => StatusCode::FORBIDDEN,
             ErrorCode::NotFound
             | ErrorCode::UnknownUser
             | ErrorCode::UnknownCall
             | ErrorCode::UnknownConversation
-            | ErrorCode::InviteOver => StatusCode::NOT_FOUND,
+            | ErrorCode::InviteOver
+            | ErrorCode::CallLinkOver => StatusCode::NOT_FOUND,
             ErrorCode::TooLarge | ErrorCode::MediaTooLarge | ErrorCode::MediaQuota => StatusCode::PAYLOAD_TOO_LARGE,
             ErrorCode::MediaTooLong
             | ErrorCode::MediaTooManyPixels
@@ -55,6 +57,7 @@ impl From<ErrorBody> for Refusal {
             }
             ErrorCode::ServerFull
             | ErrorCode::CallFull
+            | ErrorCode::WaitingFull
             | ErrorCode::Draining
             | ErrorCode::PinNotSent
             | ErrorCode::MediaBusy

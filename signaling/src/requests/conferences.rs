@@ -2,7 +2,7 @@
 //!
 //! Who is in a group, and what they may do there, is looked up in memory first; what people want to be rung with, in the directory.
 
-use super::{Pending, defer, dialled};
+use super::{Pending, defer, dialled, links};
 use crate::exchange::Dialled;
 use crate::gateway::Shared;
 use crate::session::Session;
@@ -88,6 +88,12 @@ pub(super) fn add(shared: &Arc<Shared>, session: &Arc<Session>, add: CallAdd) ->
         if people.len() < wanted {
             return pending.answer(Err(ErrorCode::UnknownUser.into()));
         }
+        if let Some(owner) = shared.exchange.link_owner(call_id) {
+            let users: Vec<UserId> = people.iter().map(|person| person.user.clone()).collect();
+            if let Err(error) = links::none_is_blocked(&shared, &owner, &users).await {
+                return pending.answer(Err(error));
+            }
+        }
         shared.exchange.add(&session, call_id, people, |answer| pending.answer(answer));
         if let Some(group) = shared.exchange.group_of(call_id) {
             look_again(&shared, group);
@@ -117,12 +123,16 @@ async fn facts(
     Some((people, pending))
 }
 
-pub(super) fn join(shared: &Shared, session: &Session, join: CallRequest) {
+pub(super) fn join(shared: &Arc<Shared>, session: &Arc<Session>, join: CallRequest) -> Result<(), ErrorBody> {
+    if let Some(owner) = shared.exchange.link_owner(join.call_id) {
+        return links::come_back(shared, session, join, owner, false);
+    }
     let member = is_member(shared, &session.who.endpoint.user, join.call_id);
     shared.exchange.join(session, join.id, join.call_id, member);
     if let Some(group) = shared.exchange.group_of(join.call_id) {
         look_again(shared, group);
     }
+    Ok(())
 }
 
 /// Whoever was taken out of a group between the question whether they are in it and their coming into its call was not there to be taken out
@@ -134,18 +144,22 @@ fn look_again(shared: &Shared, group: GroupKey) {
 }
 
 /// Answers a call. Of a group's one goes in, as a member, however long it has rung.
-pub(super) fn accept(shared: &Shared, session: &Session, accept: CallRequest) {
+pub(super) fn accept(shared: &Arc<Shared>, session: &Arc<Session>, accept: CallRequest) -> Result<(), ErrorBody> {
     if shared.exchange.group_of(accept.call_id).is_some() {
-        join(shared, session, accept);
-    } else {
-        shared.exchange.accept(session, accept.id, accept.call_id);
+        return join(shared, session, accept);
     }
+    if let Some(owner) = shared.exchange.link_owner(accept.call_id) {
+        return links::come_back(shared, session, accept, owner, true);
+    }
+    shared.exchange.accept(session, accept.id, accept.call_id);
+    Ok(())
 }
 
-pub(super) fn peek(shared: &Shared, session: &Session, peek: CallRequest) {
+pub(super) fn peek(shared: &Shared, session: &Session, id: RequestId, call: CallId) -> Result<(), ErrorBody> {
     let user = &session.who.endpoint.user;
-    let seen = shared.exchange.peek(user, peek.call_id, is_member(shared, user, peek.call_id));
-    shared.hub.answer(session, peek.id, seen.map(|peek| OkFrame { peek: Some(peek), ..OkFrame::default() }));
+    let seen = shared.exchange.peek(user, call, is_member(shared, user, call))?;
+    shared.hub.answer(session, id, Ok(OkFrame { peek: Some(seen), ..OkFrame::default() }));
+    Ok(())
 }
 
 /// Takes somebody out: who started the call may, and who may remove them from its group.

@@ -46,6 +46,7 @@ pub(crate) fn config() -> Config {
     Config {
         keys: keys(),
         demo_key: None,
+        call_link_key: [7; 32],
         accounts: AccountsConfig::default(),
         timeouts: Timeouts::default(),
         limits: Limits::default(),

@@ -24,6 +24,7 @@ const ABOUT_A_CALL: &[(&str, &str)] = &[
     ("call.leave", "{}"),
     ("call.peek", "{}"),
     ("call.add", r#"{"users":["carol"]}"#),
+    ("call.admit", r#"{"user_id":"bob","admit":true}"#),
     ("call.remove", r#"{"user_id":"bob"}"#),
     ("call.hand", r#"{"raised":true}"#),
     ("call.react", r#"{"reaction":"👏"}"#),

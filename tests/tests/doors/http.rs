@@ -58,6 +58,9 @@ const DOORS: &[Door] = &[
     door("GET /v1/demo/people", "", For::User, 200),
     door("GET /v1/calls?before=&limit=", "", For::User, 200),
     door("GET /v1/calls/{call_id}", "", For::User, 404), // nobody has called anybody
+    door("POST /v1/call-links", r#"{"media":"video"}"#, For::User, 201),
+    door("GET /v1/call-links", "", For::User, 200),
+    door("DELETE /v1/call-links/{call_link_id}", "", For::User, 204),
     door("PATCH /v1/profile", r#"{"name":"New name"}"#, For::Account, 200),
     door("POST /v1/contacts/lookup", r#"{"phone":"OWN"}"#, For::Account, 200),
     door("POST /v1/devices/link/inspect", r#"{"code":"CODE"}"#, For::Account, 200),
@@ -127,6 +130,7 @@ struct Filled {
     phone: String,
     media: String,
     group: String,
+    call_link: String,
 }
 
 impl Filled {
@@ -141,6 +145,8 @@ impl Filled {
         let made = server.post("/v1/groups", Some(&owner.token), &body.to_string()).await?;
         ensure!(made.status == 201, "{made:?}");
         let group = made.json()?["group_id"].as_str().map(str::to_owned).context("a group")?;
+        let made = server.post("/v1/call-links", Some(&owner.token), r#"{"media":"voice"}"#).await?;
+        let call_link = made.json()?["call_link_id"].as_str().map(str::to_owned).context("a call link")?;
         let field = |name: &str| begun[name].as_str().map(str::to_owned).context("a link");
         Ok(Self {
             link: field("link_id")?,
@@ -151,6 +157,7 @@ impl Filled {
             phone: owner.phone.clone(),
             media,
             group,
+            call_link,
         })
     }
 
@@ -160,6 +167,7 @@ impl Filled {
         let path = path.replace("{link_id}", &self.link).replace("{device_id}", &self.device);
         let path = path.replace("{user_id}", &self.user).replace("{media_id}", &self.media);
         let path = path.replace("{upload_id}", &"0".repeat(32)).replace("{claim_id}", &"0".repeat(32));
+        let path = path.replace("{call_link_id}", &self.call_link);
         let path = path.replace("{group_id}", &self.group).replace("{token}", &"0".repeat(32));
         let body = door.body.replace("SHA256", &"0".repeat(64)).replace("PROOF", &"A".repeat(43));
         let body = body.replace("CODE", &self.code).replace("OWN", &self.phone).replace("PHONE", &phone_number());

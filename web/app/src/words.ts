@@ -194,6 +194,8 @@ export function sayState(
       return call.connection === "new" ? "Connecting…" : call.connection === "down" ? "Reconnecting…" : "Connected";
     case "reconnecting":
       return call.connection === "up" ? `${call.peer.name} is reconnecting…` : "Reconnecting…";
+    case "waiting":
+      return "Waiting to be let in…";
     case "ended":
       return "Ended";
   }

@@ -26,6 +26,18 @@ export type CallAdd = {
   users: Array<UserId>;
 };
 
+/** Let somebody in who waits, or turn them away: hosts who are in the call may. */
+export type CallAdmit = {
+  /** The request's number. */
+  id: RequestId;
+  /** Which call. */
+  call_id: CallId;
+  /** Whom. */
+  user_id: UserId;
+  /** In; or away: then they can't ask again for five minutes. */
+  admit: boolean;
+};
+
 /** Connect the media of a call. */
 export type CallConnect = {
   /** The request's number. */
@@ -153,6 +165,70 @@ export type CallInvite = {
   to: Target;
   /** By voice or by video. */
   media: MediaKind;
+};
+
+/** A call link, as its owner sees it. */
+export type CallLink = {
+  /** Names it here. */
+  call_link_id: string;
+  /** Whoever has it may come in. The address to give away is `/call/<token>` on the page's host. The server keeps only its hash. */
+  token: string;
+  /** What the call is called. */
+  name?: string;
+  /** What its calls are started as. */
+  media: MediaKind;
+  /** Whether people wait until a host lets them in. */
+  approval: boolean;
+  /** When it was made. */
+  made_at: Timestamp;
+  /** From then on nobody new comes in by it. */
+  expires_at: Timestamp;
+};
+
+/** `POST /v1/call-links`. */
+export type CallLinkNew = {
+  /** What the call is called, 1 to 100 characters on one line. Whoever has the link sees it. */
+  name?: string;
+  /** What its calls are started as. */
+  media: MediaKind;
+  /** Whoever comes by it waits until a host lets them in. Absent: no. */
+  approval?: boolean;
+  /** How long it is good for, in seconds. Absent: as long as this server lets links be. */
+  expires_in_s?: number;
+};
+
+/** What one would come into by a link. */
+export type CallLinkPeek = {
+  /** What the call is called. */
+  name?: string;
+  /** What it is started as. */
+  media: MediaKind;
+  /** Whose link it is. */
+  owner: Person;
+  /** Whether this user would have to wait until a host lets them in. */
+  approval: boolean;
+  /** From then on nobody new comes in by it. */
+  expires_at: Timestamp;
+  /** Whether a call goes on, or people wait for one. */
+  active: boolean;
+  /** The call that goes on: for those who may come in without waiting. */
+  call?: CallPeek;
+};
+
+/** `GET /v1/call-links`: this user's links that are good, the newest first. */
+export type CallLinks = {
+  /** All of them. */
+  links: Array<CallLink>;
+};
+
+/** Who is in a call, before one joins it: a group call, by its id, or the one of a link. */
+export type CallLook = {
+  /** The request's number. */
+  id: RequestId;
+  /** Which call. */
+  call_id?: CallId;
+  /** Or by which link: its token. */
+  link?: string;
 };
 
 /** What this device sends now. */
@@ -354,6 +430,14 @@ export type CallView = {
   wants: Array<ViewWant>;
 };
 
+/** Who waits to be let in, in the order of their coming: all of them, whenever one comes or goes. To hosts who are in the call. */
+export type CallWaiting = {
+  /** Which call. */
+  call_id: CallId;
+  /** Who. */
+  people: Array<Person>;
+};
+
 /** The running calls of this user on their other devices. */
 export type CallsElsewhere = {
   /** All of them. */
@@ -386,7 +470,8 @@ export type ClientFrame =
   | { type: "call.hold" } & CallHold
   | { type: "call.join" } & CallRequest
   | { type: "call.leave" } & CallRequest
-  | { type: "call.peek" } & CallRequest
+  | { type: "call.peek" } & CallLook
+  | { type: "call.admit" } & CallAdmit
   | { type: "call.add" } & CallAdd
   | { type: "call.remove" } & CallRemove
   | { type: "call.hand" } & CallHand
@@ -499,7 +584,9 @@ export type EndReason =
   | "failed"
   | "lost"
   | "handed_over"
-  | "removed";
+  | "removed"
+  | "turned_away"
+  | "link_over";
 
 /** An error as frames and HTTP answers carry it. */
 export type ErrorBody = {
@@ -556,6 +643,9 @@ export type ErrorCode =
   | "unknown_conversation"
   | "not_addable"
   | "invite_over"
+  | "call_link_over"
+  | "turned_away"
+  | "waiting_full"
   | "client_id_reused"
   | "no_mailbox"
   | "push_refused"
@@ -1124,6 +1214,10 @@ export type OkFrame = {
   id: RequestId;
   /** `call.invite`: the call. */
   call_id?: CallId;
+  /** `call.invite` by a link: this user waits until a host lets them in. */
+  waiting?: boolean;
+  /** `call.peek` by a link: what one would come into. */
+  link?: CallLinkPeek;
   /**
    * `call.connect`: the SDP answer. Each line `a=x-restart:<ufrag> <password>` in it is good for one restart of ICE that
    * the client makes without asking, in their order: as if the answer had come again, with these credentials.
@@ -1189,7 +1283,7 @@ export type PersonPresence = {
 };
 
 /** Where a call stands. */
-export type Phase = "offered" | "ringing" | "connecting" | "active" | "reconnecting";
+export type Phase = "offered" | "ringing" | "connecting" | "active" | "reconnecting" | "waiting";
 
 /** Are you there? */
 export type Ping = {
@@ -1389,6 +1483,7 @@ export type ServerFrame =
   | { type: "call.state" } & CallState
   | { type: "call.roster" } & CallRoster
   | { type: "call.slots" } & CallSlots
+  | { type: "call.waiting" } & CallWaiting
   | { type: "call.quality" } & CallQuality
   | { type: "call.speakers" } & CallSpeakers
   | { type: "call.publish" } & CallPublish
@@ -1490,7 +1585,7 @@ export type Slot = {
 export type Source = "mic" | "camera" | "screen";
 
 /** Whom a call is for. */
-export type Target = { "user": UserId } | { "group": string };
+export type Target = { "user": UserId } | { "group": string } | { "link": string };
 
 /**
  * A moment, in milliseconds since the Unix epoch.
@@ -1717,6 +1812,9 @@ export const ERROR_CLASSES: Record<ErrorCode, ErrorClass> = {
   unknown_conversation: "invalid",
   not_addable: "forbidden",
   invite_over: "invalid",
+  call_link_over: "invalid",
+  turned_away: "retry_after",
+  waiting_full: "limit",
   client_id_reused: "invalid",
   no_mailbox: "invalid",
   push_refused: "invalid",
@@ -1786,6 +1884,9 @@ export const ERROR_SENTENCES: Record<ErrorCode, string> = {
   unknown_conversation: "There is no such conversation.",
   not_addable: "This person can't be added. Send them an invitation.",
   invite_over: "This invitation is not valid any more.",
+  call_link_over: "This call link is not valid any more.",
+  turned_away: "The host has not let you in.",
+  waiting_full: "Too many people are waiting to be let in.",
   client_id_reused: "This message's id was used for another one.",
   no_mailbox: "This device takes no messages.",
   push_refused: "Notifications can't be sent to this browser.",

@@ -370,6 +370,7 @@ impl Call {
             roster: self.roster(),
             held: leg.line.held,
             kind: CallKind::Pair,
+            waiting: Vec::new(),
         })
     }
 

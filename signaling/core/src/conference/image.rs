@@ -4,7 +4,7 @@ use super::parties::Asked;
 use super::ring::Ring;
 use super::seats::Seat;
 use super::{Change, Conference, Grown};
-use crate::{Endpoint, GroupKey, MediaFlags, MediaKind, Timeouts};
+use crate::{CallLink, Endpoint, GroupKey, MediaFlags, MediaKind, Timeouts};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use tertulia_common::{CallId, Timestamp, UserId};
@@ -28,6 +28,12 @@ pub(crate) struct ConferenceImage {
     met: BTreeSet<UserId>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     asked: BTreeMap<UserId, Asked>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    link: Option<CallLink>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    closed: bool,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    turned_away: BTreeMap<UserId, Timestamp>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -45,7 +51,8 @@ impl ConferenceImage {
     pub(crate) fn users(&self) -> impl Iterator<Item = &UserId> {
         let seats = self.seats.iter().map(|seat| &seat.endpoint.user);
         let rings = self.rings.iter().flat_map(|(user, by, _)| [user, by]);
-        seats.chain(rings).chain(&self.met).chain([&self.started_by])
+        let owner = self.link.as_ref().map(|link| &link.owner);
+        seats.chain(rings).chain(&self.met).chain([&self.started_by]).chain(owner)
     }
 }
 
@@ -76,6 +83,9 @@ impl Conference {
             barred: self.barred.clone(),
             met: self.met.clone(),
             asked: self.asked.clone(),
+            link: self.link.clone(),
+            closed: self.closed,
+            turned_away: self.turned_away.clone(),
         }
     }
 
@@ -87,6 +97,7 @@ impl Conference {
             grown.map(|(caller, callee, started_at, answered_at)| Grown { caller, callee, started_at, answered_at });
         (call.group, call.version, call.barred) = (group, version, image.barred);
         (call.met, call.asked) = (image.met, image.asked);
+        (call.link, call.closed, call.turned_away) = (image.link, image.closed, image.turned_away);
         for SeatImage { endpoint, flags, held, joined_at, hand } in image.seats {
             call.changes.push(Change::Sat(endpoint.clone()));
             let deadline = Some(now + timeouts.grace);

@@ -6,17 +6,20 @@
 //! is in hears the newest one, so many a second at most that a large call does not tell itself about itself all the time.
 
 mod image;
+mod link;
 mod parties;
 mod ring;
 mod seats;
 
 pub(crate) use image::ConferenceImage;
+pub(crate) use link::Door;
 
 use crate::call::Context;
 use crate::{
-    CallKind, EndReason, Ended, Endpoint, GroupCall, GroupKey, GroupRecord, MediaFlags, MediaKind, Notice, Output,
-    Phase, Record, Roster, RosterEntry, Running, Snapshot,
+    CallKind, CallLink, EndReason, Ended, Endpoint, GroupCall, GroupKey, GroupRecord, MediaFlags, MediaKind, Notice,
+    Output, Phase, Record, Roster, RosterEntry, Running, Snapshot,
 };
+use link::Waiter;
 use parties::Asked;
 use ring::Ring;
 use seats::Seat;
@@ -47,12 +50,20 @@ pub(crate) enum Change {
     Rings(UserId),
     /// They do no longer.
     RingsNot(UserId),
+    /// The device waits to be let in.
+    Waits(Endpoint),
+    /// It does no longer.
+    WaitsNot(Endpoint),
 }
 
 #[derive(Debug)]
 pub(crate) struct Conference {
     id: CallId,
     group: Option<GroupKey>,
+    /// The link by which people come in.
+    link: Option<CallLink>,
+    /// By which nobody new comes in any more: it was revoked.
+    closed: bool,
     grown: Option<Grown>,
     media: MediaKind,
     started_by: UserId,
@@ -61,6 +72,10 @@ pub(crate) struct Conference {
     seats: Vec<Seat>,
     /// One for each user who was asked in and has not answered.
     rings: Vec<Ring>,
+    /// Who waits to be let in, in the order of their coming.
+    waiting: Vec<Waiter>,
+    /// Who was turned away, and until when they can't ask again.
+    turned_away: BTreeMap<UserId, Timestamp>,
     /// Who was taken out, and has not been asked in again.
     barred: BTreeSet<UserId>,
     /// Everybody who was in it.
@@ -82,12 +97,16 @@ impl Conference {
         Self {
             id,
             group: None,
+            link: None,
+            closed: false,
             grown: None,
             media,
             started_by,
             started_at: now,
             seats: Vec::new(),
             rings: Vec::new(),
+            waiting: Vec::new(),
+            turned_away: BTreeMap::new(),
             barred: BTreeSet::new(),
             met: BTreeSet::new(),
             asked: BTreeMap::new(),
@@ -149,9 +168,9 @@ impl Conference {
         std::mem::take(&mut self.changes)
     }
 
-    /// Whether what outlives the process has changed since the last time.
+    /// Whether what outlives the process has changed since the last time. Where people only wait there is nothing to outlive it.
     pub(crate) fn take_unsaved(&mut self) -> bool {
-        std::mem::take(&mut self.unsaved) && self.ended.is_none()
+        self.has_begun() && std::mem::take(&mut self.unsaved) && self.ended.is_none()
     }
 
     /// When it wants to be woken.
@@ -161,7 +180,7 @@ impl Conference {
         }
         let seats = self.seats.iter().filter_map(|seat| seat.deadline);
         let rings = self.rings.iter().map(|ring| ring.until);
-        seats.chain(rings).chain(self.roster_due).min()
+        seats.chain(rings).chain(self.roster_due).chain(self.waits_until()).min()
     }
 
     /// A moment has come for which it wanted to be woken. Returns whether it is to be forgotten.
@@ -171,6 +190,7 @@ impl Conference {
         }
         self.give_up_rings(cx);
         self.give_up_seats(cx);
+        self.give_up_waiting(cx);
         if self.roster_due.is_some_and(|at| at <= cx.now) {
             self.tell_roster(cx);
         }
@@ -194,6 +214,7 @@ impl Conference {
         for ring in std::mem::take(&mut self.rings) {
             self.stop_ring(cx, ring, EndReason::Missed, None);
         }
+        self.empty_waiting_room(cx, reason);
         self.ended = Some(reason);
         self.roster_due = None;
         self.forget_at = Some(cx.now + cx.timeouts.tombstone);
@@ -232,6 +253,9 @@ impl Conference {
                 duration,
                 people: self.parties(),
             }));
+        }
+        if self.link.is_some() {
+            cx.out.push_back(Output::LinkRecord { call: self.id, reason });
         }
     }
 
@@ -275,7 +299,7 @@ impl Conference {
             participants: self.seats.iter().map(entry).collect(),
             kind: self.kind(),
             ringing: self.rings.iter().map(|ring| ring.user.clone()).collect(),
-            hosts: vec![self.started_by.clone()],
+            hosts: self.hosts(),
         }
     }
 
@@ -312,6 +336,10 @@ impl Conference {
             roster: seat.map(|_| self.roster()),
             held: seat.is_some_and(|seat| seat.held),
             kind: self.kind(),
+            waiting: seat
+                .filter(|seat| self.is_host(&seat.endpoint.user))
+                .map(|_| self.waiting_users())
+                .unwrap_or_default(),
         })
     }
 

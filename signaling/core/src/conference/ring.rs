@@ -91,6 +91,7 @@ impl Conference {
                 continue;
             }
             self.barred.remove(&user);
+            self.turned_away.remove(&user);
             let until = cx.now + cx.timeouts.ring;
             self.changes.push(Change::Rings(user.clone()));
             self.rings.push(Ring { user: user.clone(), by: by.clone(), until, reach, legs: Vec::new() });

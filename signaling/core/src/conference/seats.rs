@@ -40,9 +40,13 @@ impl Conference {
         is_in || self.rings_for(user) || self.met.contains(user)
     }
 
-    /// Whether the user may come in: `member`, of its group, or asked in, or in it before; and not taken out.
+    /// Whether the user may come in: `member`, of its group, or by its link, or asked in, or in it before; and not taken out.
     pub(crate) fn may_join(&self, user: &UserId, member: bool) -> bool {
-        let belongs = if self.group.is_some() { member } else { self.knows(user) };
+        let belongs = match (self.group, &self.link) {
+            (Some(_), _) => member,
+            (None, Some(_)) => member || self.knows(user),
+            (None, None) => self.knows(user),
+        };
         belongs && !self.barred.contains(user)
     }
 
@@ -81,12 +85,14 @@ impl Conference {
         // Media first: what everybody waits for is each other's voice.
         cx.out.push_back(Output::Admit { call: self.id, device: device.clone() });
         self.answered_by(cx, device);
+        self.waits_no_more(cx, device);
         self.tell_state(cx, device);
         self.renew(cx);
         // Whoever comes hears at once who is there, however many come.
         if self.roster_due.is_some() {
             self.notify(cx, device.clone(), Notice::Roster(self.roster()));
         }
+        self.tell_host(cx, device);
         if early {
             self.media_up(cx, device);
         }
@@ -143,10 +149,16 @@ impl Conference {
         self.end_if_deserted(cx);
     }
 
-    /// Ends it if nobody is in it any more, or one alone whom nobody can join.
+    /// Ends it if nobody is in it any more, or one alone whom nobody can join. Who came to a link before its host waits for them.
     pub(super) fn end_if_deserted(&mut self, cx: &mut Context<'_>) {
-        let alone = self.group.is_none() && self.rings.is_empty() && self.people() <= 1;
-        if self.seats.is_empty() || alone {
+        if !self.has_begun() {
+            if self.waiting.is_empty() {
+                self.end(cx, EndReason::Cancelled);
+            }
+            return;
+        }
+        let can_be_joined = self.group.is_some() || self.link.is_some() || !self.rings.is_empty();
+        if self.seats.is_empty() || (!can_be_joined && self.people() <= 1) {
             self.end(cx, EndReason::Hangup);
         }
     }
@@ -168,8 +180,9 @@ impl Conference {
         user: &UserId,
         admin: bool,
     ) -> Result<(), CallError> {
-        let may = admin || by.user == self.started_by;
-        if !may || *user == by.user || !self.is_in(by) {
+        let may = admin || self.is_host(&by.user);
+        let is_theirs = self.link_owner() == Some(user);
+        if !may || *user == by.user || is_theirs || !self.is_in(by) {
             return Err(CallError::NotAllowed);
         }
         self.barred.insert(user.clone());
@@ -181,6 +194,9 @@ impl Conference {
     pub(crate) fn take_out(&mut self, cx: &mut Context<'_>, user: &UserId) {
         if self.ring_no_more(cx, user, EndReason::Removed) {
             self.renew(cx);
+        }
+        if let Some(device) = self.waiting_device(user) {
+            self.stop_waiting(cx, &device, Some(EndReason::Removed));
         }
         let theirs = |seat: &&Seat| seat.endpoint.user == *user;
         let devices: Vec<Endpoint> = self.seats.iter().filter(theirs).map(|seat| seat.endpoint.clone()).collect();
@@ -233,6 +249,7 @@ impl Conference {
     /// The device's session is over. What it is in goes on for as long as its media does.
     pub(crate) fn device_gone(&mut self, cx: &mut Context<'_>, device: &Endpoint) {
         self.ring_gone(cx, device);
+        self.stop_waiting(cx, device, None);
     }
 
     /// Whether the device may connect its media now, and when they may flow.

@@ -2,11 +2,11 @@
 
 use super::Switchboard;
 use crate::call::{Call, Context};
-use crate::conference::{Change, Conference};
+use crate::conference::{Change, Conference, Door};
 use crate::image::Sort;
 use crate::{
-    Admission, CallError, Callee, EndReason, Endpoint, Event, GroupCall, GroupKey, Image, Limit, Measure, MediaKind,
-    Output, Request, Ringer,
+    Admission, CallError, CallLink, Callee, EndReason, Endpoint, Event, GroupCall, GroupKey, Image, Limit, LinkKey,
+    Measure, MediaKind, Output, Request, Ringer,
 };
 use tertulia_common::{CallId, Timestamp, UserId};
 
@@ -56,6 +56,33 @@ impl Switchboard {
         if call.may_join(user, member) { call.group_call() } else { None }
     }
 
+    /// What goes on at a link. None: nothing. Its call is for those who may come in without asking.
+    #[must_use]
+    pub fn link_call(&self, now: Timestamp, link: LinkKey, user: &UserId) -> Option<Option<GroupCall>> {
+        let call = self.conferences.get(self.links.get(&link)?)?;
+        Some(if call.door(now, user) == Ok(Door::Open) { call.group_call() } else { None })
+    }
+
+    /// The owner of the link whose call this is.
+    #[must_use]
+    pub fn link_owner(&self, call: CallId) -> Option<&UserId> {
+        self.conferences.get(&call).filter(|call| !call.is_over())?.link_owner()
+    }
+
+    /// The links of a user whose calls go on.
+    #[must_use]
+    pub fn links_of(&self, owner: &UserId) -> Vec<LinkKey> {
+        let links = self.links.iter();
+        let of = |call: &CallId| self.conferences.get(call).and_then(Conference::link_owner) == Some(owner);
+        links.filter(|(_, call)| of(call)).map(|(link, _)| *link).collect()
+    }
+
+    /// Whether the device waits to be let into a call.
+    #[must_use]
+    pub fn waits(&self, call: CallId, device: &Endpoint) -> bool {
+        self.conferences.get(&call).is_some_and(|call| call.waits(device))
+    }
+
     pub(super) fn conference_image(&self, id: CallId) -> Option<Image> {
         let call = self.conferences.get(&id).filter(|call| !call.is_over())?;
         Some(Image(Sort::Conference(call.image())))
@@ -66,6 +93,9 @@ impl Switchboard {
         if let Request::Start { call, group, media, ring } = request {
             return Asked::Done(self.start(now, from, call, group, media, ring));
         }
+        if let Request::Link { call, link, media } = request {
+            return Asked::Done(self.by_link(now, from, call, link, media));
+        }
         let Some(id) = request.about().filter(|id| self.conferences.contains_key(id)) else {
             return Asked::Other(request);
         };
@@ -74,6 +104,11 @@ impl Switchboard {
 
     fn ask(&mut self, now: Timestamp, from: &Endpoint, id: CallId, request: Request) -> Result<(), CallError> {
         let call = self.conferences.get(&id).ok_or(CallError::UnknownCall)?;
+        let gives_up = matches!(request, Request::Leave { .. } | Request::Hangup { .. } | Request::Cancel { .. });
+        if gives_up && call.waits(from) {
+            self.step_conference(now, id, |call, cx| call.stop_waiting(cx, from, Some(EndReason::Cancelled)));
+            return Ok(());
+        }
         let member = matches!(request, Request::Join { member: true, .. });
         if !call.knows(&from.user) && !member {
             return Err(CallError::UnknownCall);
@@ -102,11 +137,15 @@ impl Switchboard {
                 if !call.is_in(from) {
                     return Err(CallError::StateMismatch);
                 }
+                if !call.may_ask_in(&from.user) {
+                    return Err(CallError::NotAllowed);
+                }
                 self.ask_in(now, id, from, ring);
                 Ok(())
             }
+            Request::Admit { user, admit, .. } => self.answer_door(now, from, id, &user, admit),
             // Its id is another call's.
-            Request::Invite { .. } | Request::Start { .. } => Err(CallError::UnknownCall),
+            Request::Invite { .. } | Request::Start { .. } | Request::Link { .. } => Err(CallError::UnknownCall),
         }
     }
 
@@ -138,6 +177,76 @@ impl Switchboard {
         self.begin(now, call);
         self.ask_in(now, id, from, ring);
         Ok(id)
+    }
+
+    /// Starts the call of a link, goes into the one that goes on, or waits there to be let in.
+    fn by_link(
+        &mut self,
+        now: Timestamp,
+        from: &Endpoint,
+        id: CallId,
+        link: CallLink,
+        media: MediaKind,
+    ) -> Result<CallId, CallError> {
+        if let Some(going) = self.links.get(&link.key).copied() {
+            let call = self.conferences.get(&going).ok_or(CallError::UnknownCall)?;
+            if call.is_in(from) || call.waits(from) {
+                return Ok(going);
+            }
+            match call.door(now, &from.user)? {
+                Door::Open => self.enter(now, from, going, true)?,
+                Door::Knock => {
+                    self.may_wait(from)?;
+                    self.act(now, going, |call, cx| call.knock(cx, from))?;
+                }
+            }
+            return Ok(going);
+        }
+        if self.shutting_down {
+            return Err(CallError::ShuttingDown);
+        }
+        if link.approval && link.owner != from.user {
+            self.may_wait(from)?;
+        } else {
+            self.free_device(now, from, None)?;
+        }
+        if self.gauges().live() >= self.limits.calls {
+            self.out.push_back(Output::Measured(Measure::LimitHit(Limit::Calls)));
+            return Err(CallError::Full { limit: Limit::Calls, max: self.limits.calls });
+        }
+        let key = link.key;
+        let mut cx = Context { now, timeouts: &self.timeouts, limits: &self.limits, out: &mut self.out };
+        let call = Conference::open(&mut cx, id, link, from, media)?;
+        self.links.insert(key, id);
+        self.begin(now, call);
+        Ok(id)
+    }
+
+    /// Whether the device can go in when it is let in: it waits at one door, and is in one other call at most.
+    fn may_wait(&self, device: &Endpoint) -> Result<(), CallError> {
+        let is_free = self.index.waiting_for(device).is_empty() && self.index.seats(device).len() < 2;
+        if is_free { Ok(()) } else { Err(CallError::AlreadyInCall) }
+    }
+
+    /// A host lets somebody in, or turns them away.
+    fn answer_door(
+        &mut self,
+        now: Timestamp,
+        from: &Endpoint,
+        id: CallId,
+        user: &UserId,
+        admit: bool,
+    ) -> Result<(), CallError> {
+        let call = self.conferences.get(&id).ok_or(CallError::UnknownCall)?;
+        let Some(device) = call.knocker(from, user, admit)? else { return Ok(()) };
+        if admit {
+            // One that can't come in now goes on waiting.
+            self.free_device(now, &device, Some(id)).map_err(|_| CallError::StateMismatch)?;
+            self.act(now, id, |call, cx| call.join(cx, &device))
+        } else {
+            self.step_conference(now, id, |call, cx| call.turn_away(cx, user));
+            Ok(())
+        }
     }
 
     /// An answered call of two becomes a conference, because somebody is added.
@@ -249,8 +358,18 @@ impl Switchboard {
                 }
             }
             Event::DeviceGone { device } => {
-                for id in self.index.open_for(&device.user).to_vec() {
+                for id in [self.index.open_for(&device.user), self.index.waiting_for(device)].concat() {
                     self.step_conference(now, id, |call, cx| call.device_gone(cx, device));
+                }
+            }
+            Event::DeviceReplaced { device } => {
+                for id in self.index.waiting_for(device).to_vec() {
+                    self.step_conference(now, id, |call, cx| call.stop_waiting(cx, device, None));
+                }
+            }
+            Event::LinkOver { link } => {
+                if let Some(id) = self.links.get(link).copied() {
+                    self.step_conference(now, id, Conference::close);
                 }
             }
             Event::MediaUp { call, device } => {
@@ -305,6 +424,9 @@ impl Switchboard {
             if let Some(group) = call.group() {
                 self.groups.remove(&group);
             }
+            if let Some(link) = call.link() {
+                self.links.remove(&link);
+            }
         }
         for change in &changes {
             self.index.update_conference(id, change);
@@ -319,7 +441,7 @@ impl Switchboard {
                     self.out.push_back(Output::Running { user: device.user.clone() });
                     self.ring_again(now, &device);
                 }
-                Change::Rings(_) | Change::RingsNot(_) => {}
+                Change::Rings(_) | Change::RingsNot(_) | Change::Waits(_) | Change::WaitsNot(_) => {}
             }
         }
         while let Some(oldest) = self.index.oldest_above(self.limits.tombstones) {

@@ -37,6 +37,9 @@ impl Switchboard {
                     if let Some(group) = call.group() {
                         self.groups.insert(group, id);
                     }
+                    if let Some(link) = call.link() {
+                        self.links.insert(link, id);
+                    }
                     self.begin(now, call);
                     back.push(id);
                     continue;

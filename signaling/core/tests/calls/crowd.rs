@@ -1,7 +1,9 @@
 //! c3, c4: whatever people do to group calls, and whenever: random evenings of six people with two devices each, in calls of two groups
-//! and of two that grow, with kills of the server in between.
+//! and of two that grow, and of two links (one of which lets people in one by one), with kills of the server in between.
 //!
 //! What is held against the switchboard is kept here from its outputs alone: who hears that they are in, who is heard, who rings.
+
+mod by_link;
 
 use crate::desk::{START, seconds};
 use proptest::prelude::*;
@@ -18,20 +20,58 @@ const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regress
 const USERS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 /// The first four are in the one group, the last four in the other.
 const GROUPS: [(GroupKey, std::ops::Range<usize>); 2] = [(GroupKey(1), 0..4), (GroupKey(2), 2..6)];
-const CASES: u32 = 300;
+const CASES: u32 = 400;
 
 #[derive(Clone, Debug)]
 enum Step {
     Wait(u64),
-    Start { device: usize, group: usize },
-    Invite { device: usize, user: usize },
-    Ask { device: usize, call: usize, what: What },
-    Add { device: usize, call: usize, user: usize },
-    Remove { device: usize, call: usize, user: usize },
-    LeaveGroup { user: usize, group: usize },
+    Start {
+        device: usize,
+        group: usize,
+    },
+    Invite {
+        device: usize,
+        user: usize,
+    },
+    Ask {
+        device: usize,
+        call: usize,
+        what: What,
+    },
+    Add {
+        device: usize,
+        call: usize,
+        user: usize,
+    },
+    Remove {
+        device: usize,
+        call: usize,
+        user: usize,
+    },
+    Link {
+        device: usize,
+        link: u64,
+    },
+    /// Mostly by a device of the host.
+    Door {
+        device: usize,
+        call: usize,
+        waiter: usize,
+        admit: bool,
+    },
+    Revoke(u64),
+    Replaced(usize),
+    LeaveGroup {
+        user: usize,
+        group: usize,
+    },
     Connect(usize),
     Gone(usize),
-    Media { device: usize, call: usize, up: bool },
+    Media {
+        device: usize,
+        call: usize,
+        up: bool,
+    },
     Restart(u64),
 }
 
@@ -66,13 +106,18 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => prop_oneof![3 => 0..2_000_u64, 1 => 0..70_000_u64].prop_map(Step::Wait),
         4 => (device.clone(), 0..2_usize).prop_map(|(device, group)| Step::Start { device, group }),
-        2 => (device.clone(), user.clone()).prop_map(|(device, user)| Step::Invite { device, user }),
+        4 => (device.clone(), user.clone()).prop_map(|(device, user)| Step::Invite { device, user }),
         14 => (device.clone(), call.clone(), what).prop_map(|(device, call, what)| Step::Ask { device, call, what }),
         2 => (device.clone(), call.clone(), user.clone())
             .prop_map(|(device, call, user)| Step::Add { device, call, user }),
         1 => (device.clone(), call.clone(), user.clone())
             .prop_map(|(device, call, user)| Step::Remove { device, call, user }),
-        1 => (user, 0..2_usize).prop_map(|(user, group)| Step::LeaveGroup { user, group }),
+        1 => (user.clone(), 0..2_usize).prop_map(|(user, group)| Step::LeaveGroup { user, group }),
+        3 => (prop_oneof![2 => device.clone(), 1 => 2..4_usize], 0..2_u64).prop_map(|(device, link)| Step::Link { device, link }),
+        5 => (prop_oneof![1 => device.clone(), 4 => 2..4_usize], call.clone(), 0..3_usize, any::<bool>())
+            .prop_map(|(device, call, waiter, admit)| Step::Door { device, call, waiter, admit }),
+        1 => (0..2_u64).prop_map(Step::Revoke),
+        1 => device.clone().prop_map(Step::Replaced),
         1 => device.clone().prop_map(Step::Connect),
         1 => device.clone().prop_map(Step::Gone),
         10 => (device, call, prop::bool::weighted(0.85))
@@ -102,6 +147,8 @@ struct Seen {
     admitted: BTreeSet<Endpoint>,
     /// Who was told that it rings, and not yet that it does no longer.
     ringing: BTreeSet<Endpoint>,
+    /// Who was told that they wait, and not yet how it ended.
+    waiting: BTreeSet<Endpoint>,
     /// The newest roster that each heard.
     heard: BTreeMap<Endpoint, (u32, Vec<Endpoint>)>,
     closed: bool,
@@ -201,6 +248,7 @@ impl Crowd {
                     assert!(!inside.contains(&user), "whoever left the group is not in its call");
                 }
             }
+            Step::Link { .. } | Step::Door { .. } | Step::Revoke(_) | Step::Replaced(_) => self.take_link(step)?,
             Step::Connect(device) => {
                 let event = Event::DeviceConnected { device: endpoint(device), call_waiting: device.is_multiple_of(2) };
                 self.tell(event);
@@ -210,6 +258,7 @@ impl Crowd {
                 self.tell(Event::DeviceGone { device: endpoint(device) });
                 for seen in self.seen.values_mut() {
                     seen.ringing.remove(&endpoint(device));
+                    seen.waiting.remove(&endpoint(device));
                 }
             }
             Step::Media { device, call, up } => {
@@ -291,10 +340,15 @@ impl Crowd {
             assert_eq!(self.inside(call), inside, "a restart changes nothing of who is in");
             self.reached.insert("restarted");
         }
+        // Where people only waited nothing is left: they ask again.
+        let kept = &self.kept;
+        self.seen.retain(|call, seen| kept.contains_key(call) || seen.records > 0);
+        self.calls.retain(|call| self.seen.contains_key(call));
         // Media are connected anew, and who rings is rung anew.
         for seen in self.seen.values_mut() {
             seen.admitted.clear();
             seen.ringing.clear();
+            seen.waiting.clear();
             seen.heard.clear();
         }
         self.collect();
@@ -337,6 +391,7 @@ impl Crowd {
                 assert!(!seen.closed);
                 // Who comes in rings no longer.
                 seen.ringing.remove(&device);
+                seen.waiting.remove(&device);
                 seen.admitted.insert(device);
             }
             Output::Hold { call, device } | Output::RemovePeer { call, device } => {
@@ -353,6 +408,10 @@ impl Crowd {
                 }
             }
             Output::Record(record) => self.recorded(record.call),
+            Output::LinkRecord { call, .. } => self.recorded(call),
+            Output::Forget { call, user } => {
+                assert!(!self.board.users_of(call).contains(&user), "nobody is forgotten who is in");
+            }
             Output::GroupRecord(record) => {
                 assert!(record.people.iter().any(|party| party.state == PartyState::Came));
                 self.recorded(record.call);
@@ -373,6 +432,8 @@ impl Crowd {
 
     fn notified(&mut self, to: &Endpoint, call: CallId, notice: &Notice) {
         let seen = self.seen.entry(call).or_default();
+        let allowed = matches!(notice, Notice::Wait | Notice::Ended(_) | Notice::Incoming { .. });
+        assert!(allowed || !seen.waiting.contains(to), "before the door one hears nothing: {notice:?}");
         match notice {
             Notice::Incoming { kind, .. } => {
                 seen.conference |= *kind != CallKind::Pair;
@@ -391,12 +452,15 @@ impl Crowd {
             }
             Notice::Ended(ended) => {
                 seen.ringing.remove(to);
+                seen.waiting.remove(to);
                 seen.heard.remove(to);
                 if ended.reason == EndReason::Lost {
                     self.reached.insert("lost");
                 }
             }
             Notice::Reaction { from, .. } => assert_ne!(from, to),
+            Notice::Wait => assert!(seen.waiting.insert(to.clone())),
+            Notice::Waiting(_) => assert_eq!(to.user, user(1), "only hosts hear who waits"),
             Notice::Roster(_) | Notice::State { .. } => {}
         }
     }
@@ -428,6 +492,9 @@ impl Crowd {
                 assert!(!seen.ringing.contains(device), "who is in rings no longer");
             }
             let flows: BTreeSet<_> = seen.admitted.iter().collect();
+            for device in &seen.waiting {
+                assert!(self.board.waits(call, device), "{device:?} waits for ever");
+            }
             assert!(flows.iter().all(|device| inside.contains(device)), "nobody is heard who is not in");
             for device in &seen.ringing {
                 let rings = self.board.snapshots_for(device).iter().any(|seen| seen.call == call);
@@ -476,18 +543,32 @@ fn c3_every_random_evening_of_group_calls_follows_the_rules() {
                 crowd.tell(Event::MediaDown { call, device });
             }
         }
-        crowd.wait(seconds(200));
+        crowd.wait(seconds(2_000));
         assert_eq!(crowd.board.gauges().live(), 0);
         assert!(crowd.board.groups_in_call().is_empty());
         for (call, seen) in &crowd.seen {
             assert_eq!(seen.records, 1, "{call} {seen:?}");
-            assert!(seen.closed && seen.ringing.is_empty(), "{call} {seen:?}");
+            assert!(seen.closed && seen.ringing.is_empty() && seen.waiting.is_empty(), "{call} {seen:?}");
         }
         reached.borrow_mut().extend(crowd.reached);
         Ok(())
     });
     result.unwrap_or_else(|failure| panic!("{failure}"));
-    let all = ["started", "joined", "left", "added", "grown", "removed", "restarted", "over", "lost"];
+    let all = [
+        "started",
+        "joined",
+        "left",
+        "added",
+        "grown",
+        "removed",
+        "restarted",
+        "over",
+        "lost",
+        "knocked",
+        "came by link",
+        "let in",
+        "turned away",
+    ];
     let missing: Vec<_> = all.iter().filter(|what| !reached.borrow().contains(**what)).collect();
     assert!(missing.is_empty(), "never seen: {missing:?}");
 }

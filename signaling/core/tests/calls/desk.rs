@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
-use tertulia_common::{CallId, Timestamp};
+use tertulia_common::{CallId, Timestamp, UserId};
 use tertulia_signaling_core::{
     CallError, Callee, DeclineReason, EndReason, Ended, Endpoint, Event, GroupKey, GroupRecord, Image, Limits, Measure,
     MediaFlags, MediaKind, Notice, Output, Phase, Reach, Record, Request, Restored, Ringer, Roster, Switchboard,
@@ -43,6 +43,10 @@ pub(crate) struct Desk {
     heard: HashMap<Endpoint, Vec<(CallId, Notice)>>,
     pub(crate) records: Vec<Record>,
     pub(crate) group_records: Vec<GroupRecord>,
+    /// The calls of links that are over, and why.
+    pub(crate) link_records: Vec<(CallId, EndReason)>,
+    /// Who waited, and has no part in a call.
+    pub(crate) forgotten: Vec<UserId>,
     /// Groups whose call has changed.
     pub(crate) group_calls: Vec<GroupKey>,
     pub(crate) missed: Vec<CallId>,
@@ -68,6 +72,8 @@ impl Desk {
             heard: HashMap::new(),
             records: Vec::new(),
             group_records: Vec::new(),
+            link_records: Vec::new(),
+            forgotten: Vec::new(),
             group_calls: Vec::new(),
             missed: Vec::new(),
             measures: Vec::new(),
@@ -274,6 +280,11 @@ impl Desk {
                     self.keep(record.call);
                     self.group_records.push(record);
                 }
+                Output::LinkRecord { call, reason } => {
+                    self.keep(call);
+                    self.link_records.push((call, reason));
+                }
+                Output::Forget { user, .. } => self.forgotten.push(user),
                 Output::Missed { call, .. } => self.missed.push(call),
                 Output::Record(record) => {
                     self.keep(record.call);

@@ -194,7 +194,11 @@ impl Judge {
             }
             Output::Save { call } => drop(self.assert_open(*call)),
             Output::Running { .. } => {}
-            Output::Announce { .. } | Output::GroupCall { .. } | Output::GroupRecord(_) => {
+            Output::Announce { .. }
+            | Output::GroupCall { .. }
+            | Output::GroupRecord(_)
+            | Output::LinkRecord { .. }
+            | Output::Forget { .. } => {
                 unreachable!("of conferences only")
             }
             Output::RemovePeer { call, device } => {
@@ -245,7 +249,7 @@ impl Judge {
                 seen.phase = *phase;
             }
             Notice::Roster(roster) => seen.check_roster(to, roster),
-            Notice::Reaction { .. } => unreachable!("of conferences only"),
+            Notice::Reaction { .. } | Notice::Wait | Notice::Waiting(_) => unreachable!("of conferences only"),
             Notice::Ended(Ended { reason, .. }) => {
                 seen.told.insert(to.clone(), *reason);
                 seen.joining.remove(to);
@@ -333,7 +337,9 @@ impl Judge {
             EndReason::AnsweredElsewhere
             | EndReason::DeclinedElsewhere
             | EndReason::HandedOver
-            | EndReason::Removed => false,
+            | EndReason::Removed
+            | EndReason::TurnedAway
+            | EndReason::LinkOver => false,
         };
         assert!(possible, "{record:?}");
         let rang_for = record.answered_at.unwrap_or(record.ended_at).since(record.started_at);

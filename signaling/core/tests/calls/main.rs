@@ -9,6 +9,7 @@ mod desk;
 mod ending;
 mod handover;
 mod judge;
+mod links;
 mod media;
 mod properties;
 mod races;

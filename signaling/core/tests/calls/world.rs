@@ -118,7 +118,15 @@ pub(crate) fn waits(device: &Endpoint) -> bool {
 
 /// Limits so low that people meet them.
 pub(crate) fn tight() -> Limits {
-    Limits { calls: 3, calls_per_callee: 2, legs_per_call: 2, early_media_legs: 1, tombstones: 3, participants: 3 }
+    Limits {
+        calls: 3,
+        calls_per_callee: 2,
+        legs_per_call: 2,
+        early_media_legs: 1,
+        tombstones: 3,
+        participants: 3,
+        waiting: 2,
+    }
 }
 
 pub(crate) struct World {

@@ -206,11 +206,9 @@ pub(crate) fn server() -> Vec<ServerFrame> {
         ServerFrame::Welcome(Box::new(welcome())),
         ServerFrame::Ok(OkFrame {
             id: RequestId(2),
-            call_id: None,
             sdp: Some(OFFER.to_owned()),
             slots: Some(slots()),
-            peek: None,
-            message: None,
+            ..OkFrame::default()
         }),
         ServerFrame::Error(ErrorFrame { id: Some(RequestId(7)), error: rate_limited() }),
         ServerFrame::Ping(Ping { now: Timestamp(AT + 15_000) }),
@@ -295,6 +293,7 @@ pub(crate) fn http() -> serde_json::Result<Vec<(&'static str, Value)>> {
     let mut bodies = accounts()?;
     bodies.extend(uploads::bodies()?);
     bodies.extend(groups::bodies()?);
+    bodies.extend(conferences::bodies()?);
     bodies.extend(messages::bodies()?);
     bodies.extend(push::bodies()?);
     bodies.extend([

@@ -4,7 +4,7 @@
 //! resuming are taken from the crate's own documentation, so that there is one text of them.
 
 use crate::typescript::snake;
-use crate::{Error, HEADER, examples, groups, messages, push, schema, uploads};
+use crate::{Error, HEADER, conferences, examples, groups, messages, push, schema, uploads};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -262,6 +262,7 @@ impl Page {
             .iter()
             .chain(messages::CALLS)
             .chain(groups::CALLS)
+            .chain(conferences::CALLS)
             .chain(push::CALLS)
             .chain(uploads::CALLS)
             .chain([&FAILED])

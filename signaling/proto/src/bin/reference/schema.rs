@@ -4,11 +4,12 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 use tertulia_signaling_proto::{
-    Blocks, CallHistory, ClientFrame, DemoPeople, DemoSignIn, DemoSignedIn, DeviceAccess, Devices, Group, GroupInvite,
-    GroupMemberPut, GroupNew, GroupPatch, Groups, IceServers, LinkBegin, LinkBegun, LinkCode, LinkFound, LinkState,
-    Lookup, Media, MediaChallenge, MediaClaim, MediaLease, MediaLink, MediaLinkRequest, MediaPage, MediaProof,
-    MediaShare, MediaShared, MessagePost, MessageSent, Messages, Person, Profile, ProfilePatch, PushState,
-    PushSubscription, Register, Registered, ServerFrame, ServerInfo, Settings, SettingsPatch, Verify, WireError,
+    Blocks, CallHistory, CallLink, CallLinkNew, CallLinks, ClientFrame, DemoPeople, DemoSignIn, DemoSignedIn,
+    DeviceAccess, Devices, Group, GroupInvite, GroupMemberPut, GroupNew, GroupPatch, Groups, IceServers, LinkBegin,
+    LinkBegun, LinkCode, LinkFound, LinkState, Lookup, Media, MediaChallenge, MediaClaim, MediaLease, MediaLink,
+    MediaLinkRequest, MediaPage, MediaProof, MediaShare, MediaShared, MessagePost, MessageSent, Messages, Person,
+    Profile, ProfilePatch, PushState, PushSubscription, Register, Registered, ServerFrame, ServerInfo, Settings,
+    SettingsPatch, Verify, WireError,
 };
 
 /// What clients send, as the server reads it.
@@ -62,6 +63,9 @@ pub(crate) fn http() -> Value {
     add::<GroupPatch>(&mut generator);
     add::<GroupMemberPut>(&mut generator);
     add::<GroupInvite>(&mut generator);
+    add::<CallLinkNew>(&mut generator);
+    add::<CallLink>(&mut generator);
+    add::<CallLinks>(&mut generator);
     add::<Media>(&mut generator);
     add::<MediaPage>(&mut generator);
     add::<MediaClaim>(&mut generator);

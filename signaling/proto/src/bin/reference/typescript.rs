@@ -4,12 +4,12 @@ use crate::HEADER;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use tertulia_signaling_proto::{
-    Blocks, CallHistory, ClientFrame, CloseCode, Codec, DemoPeople, DemoSignIn, DemoSignedIn, DeviceAccess, Devices,
-    ErrorCode, Group, GroupInvite, GroupMemberPut, GroupNew, GroupPatch, Groups, IceServers, LinkBegin, LinkBegun,
-    LinkCode, LinkFound, LinkState, Lookup, Media, MediaChallenge, MediaClaim, MediaLease, MediaLink, MediaLinkRequest,
-    MediaPage, MediaProof, MediaShare, MediaShared, MessagePost, MessageSent, Messages, Profile, ProfilePatch,
-    PushState, PushSubscription, Register, Registered, ServerFrame, ServerInfo, Settings, SettingsPatch, Verify,
-    WireError,
+    Blocks, CallHistory, CallLinkNew, CallLinks, ClientFrame, CloseCode, Codec, DemoPeople, DemoSignIn, DemoSignedIn,
+    DeviceAccess, Devices, ErrorCode, Group, GroupInvite, GroupMemberPut, GroupNew, GroupPatch, Groups, IceServers,
+    LinkBegin, LinkBegun, LinkCode, LinkFound, LinkState, Lookup, Media, MediaChallenge, MediaClaim, MediaLease,
+    MediaLink, MediaLinkRequest, MediaPage, MediaProof, MediaShare, MediaShared, MessagePost, MessageSent, Messages,
+    Profile, ProfilePatch, PushState, PushSubscription, Register, Registered, ServerFrame, ServerInfo, Settings,
+    SettingsPatch, Verify, WireError,
 };
 use ts_rs::{Config, TS, TypeVisitor};
 
@@ -73,6 +73,8 @@ pub(crate) fn render() -> Result<String, std::fmt::Error> {
     types.visit::<GroupPatch>();
     types.visit::<GroupMemberPut>();
     types.visit::<GroupInvite>();
+    types.visit::<CallLinkNew>();
+    types.visit::<CallLinks>();
     types.visit::<Media>();
     types.visit::<MediaPage>();
     types.visit::<MediaClaim>();
