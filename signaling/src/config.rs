@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tertulia_push::Pusher;
 use tertulia_signaling_core::Timeouts;
+use tertulia_signaling_proto::VideoCodec;
 
 /// What the gateway is told at start.
 pub struct Config {
@@ -32,6 +33,8 @@ pub struct Config {
     /// Pages of which origins may connect (`https://app.example.org`), besides the server's own. Empty: in a demo none, else
     /// all, since without a cookie another site's page can do nothing that it has no token for.
     pub allowed_origins: Vec<String>,
+    /// What clients are told to code cameras as.
+    pub video_codec: VideoCodec,
     /// STUN and TURN servers to tell clients of.
     pub ice_servers: Vec<IceServer>,
     /// Absent: no uploads are taken.
@@ -110,6 +113,11 @@ pub struct Limits {
     pub call_link_days_max: u32,
     /// Call links that one user may look at or come in by in a minute, right or wrong. Raising it lets one person guess more.
     pub call_link_tries_per_minute: u32,
+    /// Programs that publish into calls or play them (WHIP, WHEP), of this server. Each keeps its offer in memory (`sdp_bytes_max`), and is
+    /// a device in its call beside.
+    pub standard_peers_max: u32,
+    /// The same of one user. Raising it lets one person fill a call with programs.
+    pub standard_peers_per_user_max: u32,
     /// People that one session may watch the presence of. Raising it makes a change of one person's cost more, where many watch many.
     pub watched_users_max: u32,
     /// Groups of which one session may want to know who types.
@@ -151,6 +159,8 @@ impl Default for Limits {
             call_links_per_user_max: 50,
             call_link_days_max: 365,
             call_link_tries_per_minute: 30,
+            standard_peers_max: 1_000,
+            standard_peers_per_user_max: 4,
             watched_users_max: 200,
             watched_groups_max: 50,
             sign_ins_per_minute: 60,

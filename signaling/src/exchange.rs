@@ -16,9 +16,11 @@ mod media_events;
 mod names;
 mod push;
 mod restore;
+mod standard_peers;
 
 pub(crate) use group_news::GroupNews;
 pub(crate) use names::Names;
+pub(crate) use standard_peers::{Address, Newcomer, Room, Sort};
 
 use crate::bucket::{Buckets, Wait};
 use crate::clock::{Clock, random};
@@ -33,6 +35,7 @@ use crate::translate;
 use parking_lot::Mutex;
 use push::Rouser;
 use rustc_hash::FxHashMap;
+use standard_peers::StandardPeers;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tertulia_common::{CallId, Pii, RoomId, Timestamp, UserId};
@@ -79,6 +82,7 @@ struct Inner {
     board: Switchboard,
     books: FxHashMap<RoomId, Book>,
     media: Media,
+    standard: StandardPeers,
     rouser: Rouser,
     invites: Buckets<UserId>,
     /// Who has rung whom.
@@ -111,6 +115,7 @@ pub(crate) struct Load {
     pub(crate) calls: Gauges,
     pub(crate) rooms: usize,
     pub(crate) peers: usize,
+    pub(crate) standard_peers: usize,
 }
 
 /// A device's calls, for its welcome, and the frames that follow it.
@@ -143,6 +148,7 @@ impl Exchange {
             ),
             books: FxHashMap::default(),
             media: Media::new(sfu),
+            standard: StandardPeers::new(limits),
             rouser: Rouser::new(pusher, clock, timeouts.ring),
             invites: Buckets::new(limits.invites(), INVITING_USERS_MAX),
             rings: Buckets::new(limits.rings(), RINGING_PAIRS_MAX),
@@ -367,7 +373,7 @@ impl Exchange {
     pub(crate) fn load(&self) -> Load {
         let inner = self.inner.lock();
         let peers = inner.books.values().map(|book| book.media.len()).sum();
-        Load { calls: inner.board.gauges(), rooms: inner.media.rooms(), peers }
+        Load { calls: inner.board.gauges(), rooms: inner.media.rooms(), peers, standard_peers: inner.standard.len() }
     }
 
     /// Keeps the calls' time. Never ends.
@@ -407,7 +413,7 @@ impl Exchange {
     }
 
     fn carry_out_one(&self, inner: &mut Inner, output: Output) {
-        let Inner { board, books, media, rouser, .. } = inner;
+        let Inner { board, books, media, rouser, standard, .. } = inner;
         match output {
             Output::Notify { to, call, notice } => {
                 if let Notice::State { phase, .. } = &notice {
@@ -459,11 +465,13 @@ impl Exchange {
                 }
             }
             Output::RemovePeer { call, device } => {
+                standard.gone(call, &device);
                 if let Some(book) = books.get_mut(&call.into()) {
                     media.remove(call, &mut book.media, &device);
                 }
             }
             Output::CloseRoom { call } => {
+                standard.over(call);
                 if let Some(book) = books.get_mut(&call.into()) {
                     media.close(call, &mut book.media);
                 }

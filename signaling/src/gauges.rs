@@ -42,6 +42,11 @@ impl Collector for Gauges {
             ("tertulia_call_tombstones", "finished calls kept for late requests", load.calls.tombstones),
             ("tertulia_call_rooms", "calls that have a room for media", load.rooms),
             ("tertulia_call_peers", "devices that connect media to a call", load.peers),
+            (
+                "tertulia_call_standard_peers",
+                "programs that publish into calls or play them (WHIP, WHEP)",
+                load.standard_peers,
+            ),
         ] {
             let gauge = gauge(value);
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;

@@ -21,7 +21,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::sync::Arc;
 use tertulia_common::{CallId, DeviceId, SessionId, Timestamp, UserId};
 use tertulia_directory::{MissedCall, News, Privacy};
-use tertulia_signaling_core::Endpoint;
+use tertulia_signaling_core::{Endpoint, is_standard_peer};
 use tertulia_signaling_proto::{
     CallMissed, Caps, CloseCode, Codec, ErrorBody, ErrorCode, Hello, Resume, Settings, Welcome,
 };
@@ -67,6 +67,10 @@ async fn try_greet(shared: &Shared, mut hello: Hello, codec: Codec) -> Result<Gr
     let Principal { user, device, expires_at, is_account, .. } = principal;
     // A token of a device speaks for that one alone.
     if device.is_some() && hello.device_id.is_some() && device != hello.device_id {
+        return Err(Refused::new(ErrorCode::Forbidden, CloseCode::Unauthenticated));
+    }
+    // Nor may a device pass for what has no session: see `exchange::standard_peers`.
+    if hello.device_id.as_ref().is_some_and(is_standard_peer) {
         return Err(Refused::new(ErrorCode::Forbidden, CloseCode::Unauthenticated));
     }
     hello.device_id = device.or(hello.device_id);
@@ -221,6 +225,7 @@ async fn welcome(shared: &Shared, session: &Session, shown: Option<Vec<CallId>>)
         ice_servers: ice.ice_servers,
         calls_elsewhere: elsewhere,
         group_calls,
+        video_codec: shared.config.video_codec,
         ice_expires_at: ice.expires_at,
         settings,
         instance: shared.instance.clone(),

@@ -107,11 +107,13 @@ pub(crate) enum Hit {
     Typing,
     CallLinks,
     CallLinkTries,
+    StandardPeers,
+    StandardPeersPerUser,
     Call(Limit),
 }
 
 impl Hit {
-    const ALL: [Self; 47] = [
+    const ALL: [Self; 49] = [
         Self::Sockets,
         Self::SocketsPerAddress,
         Self::Sessions,
@@ -151,6 +153,8 @@ impl Hit {
         Self::Typing,
         Self::CallLinks,
         Self::CallLinkTries,
+        Self::StandardPeers,
+        Self::StandardPeersPerUser,
         Self::Call(Limit::Calls),
         Self::Call(Limit::CallsPerCallee),
         Self::Call(Limit::LegsPerCall),
@@ -202,6 +206,8 @@ impl Hit {
             Self::Typing => "typing",
             Self::CallLinks => "call_links",
             Self::CallLinkTries => "call_link_tries",
+            Self::StandardPeers => "standard_peers",
+            Self::StandardPeersPerUser => "standard_peers_per_user",
             Self::Call(Limit::Calls) => "calls",
             Self::Call(Limit::CallsPerCallee) => "calls_per_callee",
             Self::Call(Limit::LegsPerCall) => "legs_per_call",

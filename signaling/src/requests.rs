@@ -7,7 +7,9 @@
 mod conferences;
 mod links;
 
-pub(crate) use links::{link_hash, link_key};
+pub(crate) use links::{hidden, link_hash, link_key, none_is_blocked};
+
+pub(crate) use conferences::{group_of, is_member, look_again};
 
 use crate::exchange::Dialled;
 use crate::gateway::Shared;

@@ -175,4 +175,5 @@ async def main(hertz, expected, seconds):
     await pc.close()
 
 
-asyncio.run(main(float(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])))
+if __name__ == "__main__":
+    asyncio.run(main(float(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])))

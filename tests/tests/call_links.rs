@@ -2,6 +2,7 @@
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tertulia_common::CallId;
@@ -11,13 +12,14 @@ use tertulia_signaling_proto::{
 };
 use tertulia_tests::client::Answer;
 use tertulia_tests::http;
-use tertulia_tests::media::{Fleet, Line, Member, Sending};
+use tertulia_tests::media::{Fleet, Line, Member, Peer, Sending};
 use tertulia_tests::scene::connect_media;
 use tertulia_tests::token::token;
 use tertulia_tests::wait::eventually;
 use tertulia_tests::{Client, Server};
 
 const LINES: &[Line] = &[Line::Mic, Line::Camera, Line::Ear, Line::Ear, Line::Eye, Line::Eye];
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// Packets that prove a flow.
 const FLOWING: u64 = 20;
 
@@ -247,6 +249,34 @@ async fn c3_wrong_links_and_those_of_who_has_blocked_one_are_refused_alike_and_t
         server.metrics().await?.sum("tertulia_signaling_limit_hits_total", &["limit=\"call_link_tries\""]) == 1.0,
         "it is counted"
     );
+    Ok(())
+}
+
+/// What a program of somebody's hears who wants to play a call.
+async fn plays(server: &Server, by: &str, call: CallId) -> anyhow::Result<u16> {
+    let (_peer, offer) = Peer::offer(LOOPBACK, &[Line::Ear, Line::Eye])?;
+    let headers = [("content-type", "application/sdp")];
+    let answer =
+        http::request_with(server.http(), "POST", &format!("/v1/whep/{call}"), &token(by), &headers, &offer).await?;
+    Ok(answer.status)
+}
+
+#[tokio::test]
+async fn c3_c9_programs_come_into_a_links_call_where_their_user_may() -> anyhow::Result<()> {
+    let server = Server::start().await?;
+    let (_, token) = link(&server, "alice", json!({"approval": true})).await?;
+    let [mut alice, mut bob] = [Client::connect(&server, "alice").await?, Client::connect(&server, "bob").await?];
+    let call = comes_in(&mut alice, &token).await?;
+    ensure!(waits(&mut bob, &token).await? == call);
+    for who in ["bob", "carol"] {
+        ensure!(plays(&server, who, call).await? == 404, "{who}'s program came in without being let in");
+    }
+    admit(&mut alice, call, "bob", true).await??;
+    bob.phase(call, Phase::Connecting).await?;
+    ensure!(plays(&server, "bob", call).await? == 201);
+    let blocked = server.request("PUT", "/v1/blocks/bob", Some(&tertulia_tests::token::token("alice")), None).await?;
+    ensure!(blocked.status == 204, "{blocked:?}");
+    ensure!(plays(&server, "bob", call).await? == 404, "whom the owner has blocked does not come in again");
     Ok(())
 }
 

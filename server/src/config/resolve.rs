@@ -69,6 +69,7 @@ impl Config {
             timeouts: self.timeouts(),
             limits: self.signaling.clone(),
             allowed_origins: self.http.allowed_origins.clone(),
+            video_codec: self.calls.video_codec,
             ice_servers: self.ice()?,
             uploads: None, // opened with the directory, in `run`
             chat: None,    // as well

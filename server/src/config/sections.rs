@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use tertulia_sfu::{Advertised, TcpLimits};
+use tertulia_signaling_proto::VideoCodec;
 use tracing_subscriber::EnvFilter;
 
 /// A secret: in no log and no `check-config`.
@@ -103,11 +104,17 @@ pub(crate) struct Calls {
     pub(crate) ring_timeout_ms: u64,
     pub(crate) connect_timeout_ms: u64,
     pub(crate) grace_ms: u64,
+    pub(crate) video_codec: VideoCodec,
 }
 
 impl Default for Calls {
     fn default() -> Self {
-        Self { ring_timeout_ms: 60_000, connect_timeout_ms: 15_000, grace_ms: 30_000 }
+        Self {
+            ring_timeout_ms: 60_000,
+            connect_timeout_ms: 15_000,
+            grace_ms: 30_000,
+            video_codec: VideoCodec::default(),
+        }
     }
 }
 

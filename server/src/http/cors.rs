@@ -13,11 +13,11 @@ use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
 /// Those of `/v1`, of resumable uploads (tus 1.0), and of players that ask for a part of a file.
 const HEADERS: HeaderValue = HeaderValue::from_static(
-    "authorization, content-type, if-none-match, if-range, range, tertulia-device-id, tus-resumable, upload-checksum, \
+    "authorization, content-type, if-match, if-none-match, if-range, range, tertulia-device-id, tus-resumable, upload-checksum, \
      upload-length, upload-metadata, upload-offset, x-content-sha256, x-http-method-override",
 );
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "content-disposition, content-range, etag, location, retry-after, tertulia-media-id, tus-checksum-algorithm, \
+    "accept-patch, accept-post, content-disposition, content-range, etag, link, location, retry-after, tertulia-media-id, tus-checksum-algorithm, \
      tus-extension, tus-max-size, tus-resumable, tus-version, upload-expires, upload-length, upload-metadata, upload-offset",
 );
 /// How long a browser may remember the answer, in seconds. Longer: an origin that is taken off the list is let in as long.

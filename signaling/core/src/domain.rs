@@ -13,6 +13,24 @@ pub struct Endpoint {
     pub device: DeviceId,
 }
 
+/// What the ids of a person's standard peers begin with: a program that publishes (WHIP), and one that plays (WHEP). No device of theirs
+/// may go by such an id.
+pub const STANDARD_PEER_PREFIXES: [&str; 2] = ["whip-", "whep-"];
+
+impl Endpoint {
+    /// Whether it is a standard peer: in a conference it is there beside the person's device, and does not take its place.
+    #[must_use]
+    pub fn is_standard_peer(&self) -> bool {
+        is_standard_peer(&self.device)
+    }
+}
+
+/// Whether a device's id is one of standard peers.
+#[must_use]
+pub fn is_standard_peer(device: &DeviceId) -> bool {
+    STANDARD_PEER_PREFIXES.iter().any(|prefix| device.as_str().starts_with(prefix))
+}
+
 /// What a call was placed as. Cameras come and go during it by [`MediaFlags`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -37,7 +37,8 @@ mod timer;
 
 pub use domain::{
     Admission, CallKind, CallLink, DeclineReason, EndReason, Ended, Endpoint, Gauges, GroupCall, GroupKey, GroupRecord,
-    LinkKey, MediaFlags, MediaKind, Party, PartyState, Phase, Reach, Record, Roster, RosterEntry, Running, Snapshot,
+    LinkKey, MediaFlags, MediaKind, Party, PartyState, Phase, Reach, Record, Roster, RosterEntry, Running,
+    STANDARD_PEER_PREFIXES, Snapshot, is_standard_peer,
 };
 pub use error::CallError;
 pub use event::{Callee, Event, Measure, Notice, Output, Request, Ringer};

@@ -68,5 +68,5 @@ pub use server::{
 };
 pub use types::{
     CallElsewhere, CallSnapshot, DeclineReason, EndReason, IceServer, MediaFlags, MediaKind, Participant,
-    ParticipantQuality, Person, Phase, QualitySummary, RequestId, Slot, Source, Target, TrackQuality,
+    ParticipantQuality, Person, Phase, QualitySummary, RequestId, Slot, Source, Target, TrackQuality, VideoCodec,
 };

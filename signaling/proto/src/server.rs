@@ -9,7 +9,7 @@ use crate::media::{Media, MediaProgress, MediaRejected, UploadLimits};
 use crate::presence::{Presence, Typing};
 use crate::types::{
     CallElsewhere, CallSnapshot, EndReason, IceServer, MediaFlags, MediaKind, Participant, ParticipantQuality, Person,
-    Phase, RequestId, Slot,
+    Phase, RequestId, Slot, VideoCodec,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -163,6 +163,10 @@ pub struct Welcome {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[ts(as = "Option<Vec<GroupCall>>", optional)]
     pub group_calls: Vec<GroupCall>,
+    /// What cameras are coded as in calls of this server, and in its group calls nothing else: everybody has to show it. Absent: VP8.
+    #[serde(default, skip_serializing_if = "VideoCodec::is_default")]
+    #[ts(as = "Option<VideoCodec>", optional)]
+    pub video_codec: VideoCodec,
     /// STUN and TURN servers to use.
     pub ice_servers: Vec<IceServer>,
     /// When their credentials end, by the server's clock: ask for new ones by `GET /v1/ice-servers` before a call that may

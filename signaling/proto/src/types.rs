@@ -22,6 +22,27 @@ pub enum MediaKind {
     Video,
 }
 
+/// What cameras are coded as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum VideoCodec {
+    /// VP8 (RFC 7741).
+    #[default]
+    Vp8,
+    /// VP9 (RFC 9628).
+    Vp9,
+    /// H.264 (RFC 6184).
+    H264,
+    /// AV1.
+    Av1,
+}
+
+impl VideoCodec {
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Whom a call is for.
 // No `Debug` on the link.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]

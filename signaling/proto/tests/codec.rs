@@ -14,8 +14,8 @@ use tertulia_signaling_proto::{
     CallState, CallView, CallWaiting, CallsElsewhere, Caps, ClientFrame, CloseCode, Codec, DeclineReason, DemoPeople,
     Device, Devices, Displaced, Drain, EndReason, ErrorBody, ErrorCode, ErrorFrame, GroupCall, GroupCallChanged, Hello,
     IceServer, Limits, MediaFlags, MediaKind, OkFrame, Participant, ParticipantQuality, Person, Phase, Ping, Probe,
-    PublishWanted, RequestId, Resume, RosterEntry, ServerFrame, Settings, Slot, Source, Target, TrackQuality, ViewWant,
-    Welcome,
+    PublishWanted, RequestId, Resume, RosterEntry, ServerFrame, Settings, Slot, Source, Target, TrackQuality,
+    VideoCodec, ViewWant, Welcome,
 };
 
 /// Numbers that every client can hold (JavaScript's safe integers).
@@ -319,7 +319,9 @@ fn welcome() -> impl Strategy<Value = ServerFrame> {
     let who = (user(), text(), device(), session(), text(), any::<bool>(), id());
     let limits = any::<(u32, u32, u32, u32, u32, u32)>();
     let lists = (vec(snapshot, 0..3), vec(missed(), 0..3), vec(ice, 0..2), vec(elsewhere(), 0..2));
-    let late = (option::of(time()), settings(), text(), vec(group_call(), 0..2));
+    let video =
+        prop_oneof![Just(VideoCodec::Vp8), Just(VideoCodec::Vp9), Just(VideoCodec::H264), Just(VideoCodec::Av1)];
+    let late = (option::of(time()), settings(), text(), vec(group_call(), 0..2), video);
     (who, any::<(u32, u32, bool)>(), limits, time(), lists, late).prop_map(
         |(
             who,
@@ -327,7 +329,7 @@ fn welcome() -> impl Strategy<Value = ServerFrame> {
             limits,
             now,
             lists,
-            (ice_expires_at, settings, instance, group_calls),
+            (ice_expires_at, settings, instance, group_calls, video_codec),
         )| {
             let (calls, missed_calls, ice_servers, calls_elsewhere) = lists;
             let (user_id, name, device_id, session, secret, resumed, last_request) = who;
@@ -363,6 +365,7 @@ fn welcome() -> impl Strategy<Value = ServerFrame> {
                 missed_calls,
                 calls_elsewhere,
                 group_calls,
+                video_codec,
                 ice_servers,
                 ice_expires_at,
                 settings,

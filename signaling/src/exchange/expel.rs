@@ -1,6 +1,6 @@
 //! The end of a device's access: unlinked, displaced by another primary device, or its account deleted.
 
-use super::Exchange;
+use super::{Exchange, Inner};
 use crate::session::Closing;
 use tertulia_common::{DeviceId, UserId};
 use tertulia_signaling_core::{Endpoint, Event, Request};
@@ -22,15 +22,22 @@ impl Exchange {
     /// that its token counts no longer.
     pub(crate) fn expel(&self, device: &Endpoint) {
         let mut inner = self.inner.lock();
-        let now = self.clock.now();
-        for call in inner.board.snapshots_for(device) {
-            // Where it only rings it can't hang up: that ends with its session.
-            inner.board.request(now, device, Request::Hangup { call: call.call }).ok();
-            self.carry_out(&mut inner);
+        self.hang_up(&mut inner, device);
+        for peer in inner.standard.let_in_by(device) {
+            self.hang_up(&mut inner, &peer);
         }
         match self.hub.session_of(device) {
             Some(session) => drop(self.end_locked(&mut inner, &session, Closing::Code(CloseCode::Revoked), false)),
             None => self.event(&mut inner, Event::DeviceGone { device: device.clone() }),
+        }
+    }
+
+    /// The device hangs up whatever it is in.
+    pub(super) fn hang_up(&self, inner: &mut Inner, device: &Endpoint) {
+        for call in inner.board.snapshots_for(device) {
+            // Where it only rings it can't hang up: that ends with its session.
+            inner.board.request(self.clock.now(), device, Request::Hangup { call: call.call }).ok();
+            self.carry_out(inner);
         }
     }
 }

@@ -46,7 +46,9 @@ impl Exchange {
                 }
                 let book = inner.books.get_mut(&room);
                 if book.is_some_and(|book| book.media.gone(peer, made)) {
+                    let device = gone.as_ref().and_then(standard_peer).cloned();
                     gone.into_iter().for_each(|event| self.event(&mut inner, event));
+                    device.into_iter().for_each(|device| self.hang_up(&mut inner, &device));
                 }
             }
             MediaEvent::Slots { room, peer, slots } => {
@@ -117,6 +119,14 @@ fn tally_of(inner: &mut Inner, room: RoomId, peer: PeerId) -> Option<&mut Tally>
     let book = inner.books.get_mut(&room)?;
     let caller = inner.board.seat_of(book.call, book.media.endpoint_of(peer)?)?;
     Some(if caller { &mut book.quality.caller } else { &mut book.quality.callee })
+}
+
+/// Whose media it was, if that was all there is of it: a standard peer can't connect anew, it comes as another one.
+fn standard_peer(gone: &Event) -> Option<&Endpoint> {
+    match gone {
+        Event::MediaDown { device, .. } => Some(device).filter(|device| device.is_standard_peer()),
+        _ => None,
+    }
 }
 
 fn whose(

@@ -18,6 +18,7 @@ mod people;
 mod push;
 mod refusal;
 mod socket_door;
+mod whip;
 mod wishes;
 
 use extract::{Bearer, JsonBody};
@@ -70,7 +71,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/groups/{group_id}/icon", get(group_icon::fetch))
         .route("/groups/{group_id}/members/{user_id}", put(groups::put_member).delete(groups::remove_member))
         .route("/groups/{group_id}/invite", post(groups::invite).delete(groups::revoke));
-    v1 = media::routes(v1);
+    v1 = whip::routes(media::routes(v1));
     if shared.config.demo_key.is_some() {
         v1 = v1.route("/demo/sign-in", post(demo::sign_in)).route("/demo/people", get(demo::people));
     }

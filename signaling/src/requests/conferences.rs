@@ -21,13 +21,13 @@ const ADD_MAX: usize = 32;
 const REACTION_BYTES_MAX: usize = 40;
 
 /// A group, as somebody who is in it knows it.
-fn group_of(shared: &Shared, user: &UserId, group: GroupKey) -> Option<GroupView> {
+pub(crate) fn group_of(shared: &Shared, user: &UserId, group: GroupKey) -> Option<GroupView> {
     let there = shared.chat.as_ref()?.group_there(ConversationId(group.0))?;
     there.members.iter().any(|(member, _)| member == user).then_some(there)
 }
 
 /// Whether somebody is in the group of a call.
-fn is_member(shared: &Shared, user: &UserId, call: CallId) -> bool {
+pub(crate) fn is_member(shared: &Shared, user: &UserId, call: CallId) -> bool {
     let group = shared.exchange.group_of(call);
     group.is_some_and(|group| {
         let chat = shared.chat.as_ref();
@@ -137,7 +137,7 @@ pub(super) fn join(shared: &Arc<Shared>, session: &Arc<Session>, join: CallReque
 
 /// Whoever was taken out of a group between the question whether they are in it and their coming into its call was not there to be taken out
 /// of that: now they are.
-fn look_again(shared: &Shared, group: GroupKey) {
+pub(crate) fn look_again(shared: &Shared, group: GroupKey) {
     if let Some(chat) = &shared.chat {
         shared.exchange.group_changed(group, |users| chat.are_in_group(ConversationId(group.0), users));
     }

@@ -123,17 +123,20 @@ pub(super) fn come_back(
     let (shared, session) = (Arc::clone(shared), Arc::clone(session));
     tokio::spawn(async move {
         if let Err(error) = none_is_blocked(&shared, &owner, std::slice::from_ref(&session.who.endpoint.user)).await {
-            // To them there is no such call.
-            let hidden = if error.code == ErrorCode::NotAddable { ErrorCode::UnknownCall.into() } else { error };
-            return pending.answer(Err(hidden));
+            return pending.answer(Err(hidden(error)));
         }
         shared.exchange.enter_again(&session, request.call_id, accept, |answer| pending.answer(answer));
     });
     Ok(())
 }
 
+/// To whom the owner has blocked there is no such call.
+pub(crate) fn hidden(error: ErrorBody) -> ErrorBody {
+    if error.code == ErrorCode::NotAddable { ErrorCode::UnknownCall.into() } else { error }
+}
+
 /// Whether the owner of a link has blocked none of these.
-pub(super) async fn none_is_blocked(shared: &Shared, owner: &UserId, users: &[UserId]) -> Result<(), ErrorBody> {
+pub(crate) async fn none_is_blocked(shared: &Shared, owner: &UserId, users: &[UserId]) -> Result<(), ErrorBody> {
     for user in users {
         let blocked = shared.directory.has_blocked(owner, user).await.map_err(|error| failed(&error))?;
         if blocked == Some(true) {

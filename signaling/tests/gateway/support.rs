@@ -11,7 +11,7 @@ use tertulia_signaling::{AccountsConfig, Config, DrainCalls, Gateway, Limits};
 use tertulia_signaling_core::Timeouts;
 use tertulia_signaling_proto::{
     Ack, CallInvite, CallRequest, Caps, ClientFrame, Codec, ErrorBody, ErrorCode, Hello, MediaKind, OkFrame, RequestId,
-    Resume, ServerFrame, Target, Welcome,
+    Resume, ServerFrame, Target, VideoCodec, Welcome,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -51,6 +51,7 @@ pub(crate) fn config() -> Config {
         timeouts: Timeouts::default(),
         limits: Limits::default(),
         allowed_origins: Vec::new(),
+        video_codec: VideoCodec::default(),
         ice_servers: Vec::new(),
         uploads: None,
         chat: None,

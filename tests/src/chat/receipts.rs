@@ -84,14 +84,19 @@ impl<'a> Ticks<'a> {
                 if let What::Heard(Item::Entry { what, .. }) = what
                     && let Some((user, true)) = what.moves()
                 {
-                    self.told.remove(&(device, (conversation, user)));
+                    // As may have done, unheard, while the device's own user was out of it, whoever is there then.
+                    let is_back = *user == device.user;
+                    self.told.retain(|(who, (group, member)), _| {
+                        *who != device || *group != conversation || (*member != user && !is_back)
+                    });
                 }
             }
             What::Heard(Item::Gap { upto, .. }) => {
                 // Among what was given up may be that somebody came back.
                 let facts = self.facts;
                 self.told.retain(|(who, (conversation, user)), _| {
-                    *who != device || !facts.may_have_come(conversation, user, *upto)
+                    let came = |user: &str| facts.may_have_come(conversation, user, *upto);
+                    *who != device || !(came(user) || came(&device.user))
                 });
             }
             What::Acknowledges { upto } => {

@@ -116,6 +116,13 @@ const DOORS: &[Door] = &[
     door("DELETE /v1/groups/{group_id}/invite", "", For::User, 204),
     door("DELETE /v1/groups/{group_id}", "", For::User, 204),
     door("POST /v1/groups/join/{token}", "", For::User, 404), // no such invitation
+    // What is posted here is no SDP, and there are no resources.
+    door("POST /v1/whip/{room}", "{}", For::User, 415),
+    door("PATCH /v1/whip/{room}/{resource}", "", For::User, 404),
+    door("DELETE /v1/whip/{room}/{resource}", "", For::User, 404),
+    door("POST /v1/whep/{room}", "{}", For::User, 415),
+    door("PATCH /v1/whep/{room}/{resource}", "", For::User, 404),
+    door("DELETE /v1/whep/{room}/{resource}", "", For::User, 404),
     door("DELETE /v1/account", "", For::PrimaryOrApp, 204),
 ];
 
@@ -169,6 +176,7 @@ impl Filled {
         let path = path.replace("{upload_id}", &"0".repeat(32)).replace("{claim_id}", &"0".repeat(32));
         let path = path.replace("{call_link_id}", &self.call_link);
         let path = path.replace("{group_id}", &self.group).replace("{token}", &"0".repeat(32));
+        let path = path.replace("{room}", &self.group).replace("{resource}", &"0".repeat(32));
         let body = door.body.replace("SHA256", &"0".repeat(64)).replace("PROOF", &"A".repeat(43));
         let body = body.replace("CODE", &self.code).replace("OWN", &self.phone).replace("PHONE", &phone_number());
         server.request(method, &path, bearer, (!body.is_empty()).then_some(body.as_str())).await

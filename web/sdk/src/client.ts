@@ -50,7 +50,7 @@ export interface ConnectOptions {
   callWaiting?: boolean;
   /** `relay`: only through a TURN server. For tests, and for people who must not show their address. */
   iceTransportPolicy?: RTCIceTransportPolicy;
-  /** Tried first; the server and the other side have the last word. */
+  /** Tried first in calls of two; the server and the other side have the last word. Absent: what the server wants. */
   videoCodec?: VideoCodec;
   /** Sends Opus with redundancy (RFC 2198): twice the audio bitrate, for networks that lose packets. */
   audioRed?: boolean;
@@ -545,11 +545,13 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   #make(init: CallInit): Call {
+    const codec = codecOf(this.welcome?.video_codec);
     const context: CallContext = {
       session: this.#session,
       peerOptions: {
         ice: this.#ice,
-        videoCodec: this.#options.videoCodec ?? "VP8",
+        videoCodec: this.#options.videoCodec ?? codec,
+        groupCodec: codec,
         red: this.#options.audioRed ?? false,
         iceTransportPolicy: this.#options.iceTransportPolicy ?? "all",
       },
@@ -569,6 +571,12 @@ export class Client extends Emitter<ClientEvents> {
       if (this.#calls.get(id) === call) this.#calls.delete(id);
     });
   }
+}
+
+/** As browsers call it. One that a newer server names and we do not know is VP8: everybody has it. */
+function codecOf(told: string | undefined): VideoCodec {
+  const codec = told?.toUpperCase();
+  return codec === "VP9" || codec === "H264" || codec === "AV1" ? codec : "VP8";
 }
 
 function withProtocol(url: URL, protocol: string): string {

@@ -1,5 +1,5 @@
-// What a camera and a screen are coded as: one picture, or three sizes of it at once (simulcast by RID, RFC 8853), and which of
-// those are worth sending when the others show them so small, or not at all.
+// What a camera and a screen are coded as: one picture, three sizes of it at once (simulcast by RID, RFC 8853), or one stream of layers
+// that build on each other (SVC), and which of those are worth sending when the others show them so small, or not at all.
 //
 // Invariant: what nobody shows is not coded. The smallest size is there as long as anybody shows anything.
 
@@ -16,6 +16,15 @@ const SIZES = [
   { rid: "h", scale: 2, maxBitrate: 500_000 },
   { rid: "f", scale: 1, maxBitrate: 1_500_000 },
 ] as const;
+/**
+ * A stream of layers with its largest size, by how much smaller that is. Each size comes at three rates, and but for key frames
+ * builds on none of the others, so that who shows it small gets nothing of the larger ones.
+ */
+const SCALABLE = [
+  { scale: 4, mode: "L1T3", maxBitrate: 150_000 },
+  { scale: 2, mode: "L2T3_KEY", maxBitrate: 600_000 },
+  { scale: 1, mode: "L3T3_KEY", maxBitrate: CAMERA_BPS_MAX },
+] as const;
 /** By how much one picture may be made smaller. Few steps: each change costs a key frame. */
 const STEPS = [4, 3, 2, 1.5, 1];
 /** What a camera is taken to have where the browser does not tell. */
@@ -24,8 +33,20 @@ const HEIGHT_GUESS = 720;
 /** Everything of a source is wanted, as in a call of two. */
 export const ALL = Number.POSITIVE_INFINITY;
 
-export function cameraEncodings(simulcast: boolean): RTCRtpEncodingParameters[] {
-  if (!simulcast) return [{ maxBitrate: CAMERA_BPS_MAX, maxFramerate: 30 }];
+/** How a camera is coded for many. */
+export type Many = "simulcast" | "scalable";
+
+/** `scalabilityMode` is newer than the types of browsers' interfaces (W3C WebRTC SVC). */
+type Encoding = RTCRtpEncodingParameters & { scalabilityMode?: string };
+
+/** How many sizes a codec comes in, as far as browsers can. */
+export function forMany(codec: string): Many {
+  return codec === "VP9" || codec === "AV1" ? "scalable" : "simulcast";
+}
+
+export function cameraEncodings(many: Many | undefined): Encoding[] {
+  if (many === "scalable") return [{ scalabilityMode: "L3T3_KEY", maxBitrate: CAMERA_BPS_MAX, maxFramerate: 30 }];
+  if (!many) return [{ maxBitrate: CAMERA_BPS_MAX, maxFramerate: 30 }];
   return SIZES.map(({ rid, scale, maxBitrate }) => ({ rid, scaleResolutionDownBy: scale, maxBitrate, maxFramerate: 30 }));
 }
 
@@ -50,10 +71,10 @@ export interface Wanted {
 }
 
 /** Fits the encodings of a camera to what is wanted. Says whether that changed anything. */
-export function fit(encodings: RTCRtpEncodingParameters[], wanted: Wanted): boolean {
+export function fit(encodings: Encoding[], wanted: Wanted): boolean {
   const height = wanted.height ?? HEIGHT_GUESS;
   let changed = false;
-  const set = (encoding: RTCRtpEncodingParameters, to: RTCRtpEncodingParameters): void => {
+  const set = (encoding: Encoding, to: Encoding): void => {
     if (isAs(encoding, to)) return;
     Object.assign(encoding, to);
     changed = true;
@@ -67,6 +88,17 @@ export function fit(encodings: RTCRtpEncodingParameters[], wanted: Wanted): bool
     });
     return changed;
   }
+  const [only] = encodings;
+  if (only?.scalabilityMode) {
+    const layers = SCALABLE.find(({ scale }) => height / scale >= wanted.maxHeight) ?? SCALABLE[SCALABLE.length - 1]!;
+    // Paused it keeps its layers: to change them for nobody costs a key frame.
+    if (wanted.maxHeight === 0) set(only, { active: false });
+    else {
+      const { scale, mode, maxBitrate } = layers;
+      set(only, { active: true, scaleResolutionDownBy: scale, scalabilityMode: mode, maxBitrate });
+    }
+    return changed;
+  }
   encodings.forEach((encoding, n) => {
     const scale = STEPS.find((step) => height / step >= wanted.maxHeight) ?? 1;
     // Paused it keeps its size: what comes back is a key frame anyway.
@@ -77,14 +109,15 @@ export function fit(encodings: RTCRtpEncodingParameters[], wanted: Wanted): bool
 }
 
 /** Makes the first of several sizes a whole picture: the server has taken but one. */
-export function makeWhole(encodings: RTCRtpEncodingParameters[]): boolean {
+export function makeWhole(encodings: Encoding[]): boolean {
   const first = encodings[0];
-  if (!first || first.maxBitrate === CAMERA_BPS_MAX) return false;
+  if (!first || first.scalabilityMode || first.maxBitrate === CAMERA_BPS_MAX) return false;
   Object.assign(first, { scaleResolutionDownBy: 1, maxBitrate: CAMERA_BPS_MAX, maxFramerate: 30 });
   return true;
 }
 
-function isAs(encoding: RTCRtpEncodingParameters, to: RTCRtpEncodingParameters): boolean {
-  const scale = to.scaleResolutionDownBy;
+function isAs(encoding: Encoding, to: Encoding): boolean {
+  const { scaleResolutionDownBy: scale, scalabilityMode: mode } = to;
+  if (mode !== undefined && encoding.scalabilityMode !== mode) return false;
   return (encoding.active ?? true) === to.active && (scale === undefined || (encoding.scaleResolutionDownBy ?? 1) === scale);
 }

@@ -7,7 +7,7 @@
 // What starts and stops later is a track on a line that is there already (`replaceTrack`).
 
 import { Emitter } from "./emitter.js";
-import { ALL, cameraEncodings, fit, makeWhole, screenEncodings, takesSimulcast } from "./encodings.js";
+import { ALL, cameraEncodings, fit, forMany, makeWhole, screenEncodings, takesSimulcast } from "./encodings.js";
 import type { IceSource } from "./ice.js";
 import { makeConnection, makeConnectionOfNow, onNetworkChange } from "./network.js";
 import type { Slot, Source } from "./proto.js";
@@ -28,6 +28,8 @@ export type VideoCodec = "VP8" | "VP9" | "H264" | "AV1";
 export interface PeerOptions {
   ice: IceSource;
   videoCodec: VideoCodec;
+  /** The one of group calls: everybody in one has to show it. */
+  groupCodec: VideoCodec;
   red: boolean;
   iceTransportPolicy: RTCIceTransportPolicy;
 }
@@ -71,6 +73,9 @@ const RESTART_AGAIN_MS = [2_000, 3_000, 4_000];
 const ADDRESSES_MS = 250;
 /** Restarts in vain after which the whole connection is made anew. */
 const RESTARTS_BEFORE_REBUILD = 3;
+
+/** AV1 RTP payload, appendix A; used with VP9 as well. */
+const DEPENDENCY_DESCRIPTOR = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
 
 const SENDS: Source[] = ["mic", "camera", "screen"];
 
@@ -347,10 +352,10 @@ export class Peer extends Emitter<PeerEvents> {
       pc.addTransceiver(kind, { direction: "sendonly", sendEncodings });
     this.#senders = new Map([
       ["mic", send("audio", [{}])],
-      ["camera", send("video", cameraEncodings(this.#lines.simulcast))],
+      ["camera", send("video", cameraEncodings(this.#lines.simulcast ? forMany(this.#groupCodec) : undefined))],
       ["screen", send("video", screenEncodings())],
     ]);
-    for (const transceiver of pc.getTransceivers()) this.#preferCodecs(transceiver);
+    for (const transceiver of pc.getTransceivers()) this.#prepare(transceiver);
     this.#addSlots(pc);
     this.#unoffered = false;
     this.#simulcast = false;
@@ -381,20 +386,31 @@ export class Peer extends Emitter<PeerEvents> {
     for (const kind of ["audio", "video"] as const) {
       const missing = this.#lines[kind] - there.filter(({ receiver }) => receiver.track.kind === kind).length;
       for (let n = 0; n < missing; n += 1) {
-        this.#preferCodecs(pc.addTransceiver(kind, { direction: "recvonly" }));
+        this.#prepare(pc.addTransceiver(kind, { direction: "recvonly" }));
         this.#unoffered = true;
       }
     }
   }
 
-  #preferCodecs(transceiver: RTCRtpTransceiver): void {
+  /** That of group calls, if this browser has it. */
+  get #groupCodec(): VideoCodec {
+    const wanted = this.#options.groupCodec;
+    const codecs = RTCRtpReceiver.getCapabilities("video")?.codecs ?? [];
+    return codecs.some(({ mimeType }) => mimeType.toLowerCase() === `video/${wanted.toLowerCase()}`) ? wanted : "VP8";
+  }
+
+  /** Before its first offer: which codecs a line has, and which extensions. */
+  #prepare(transceiver: RTCRtpTransceiver): void {
     const kind = transceiver.receiver.track.kind;
     const codecs = RTCRtpReceiver.getCapabilities(kind)?.codecs;
     if (!codecs || !("setCodecPreferences" in transceiver)) return;
     const ordered = (name: string) => orderCodecs(codecs, name, this.#options.red);
     const many = kind === "video" && this.#lines.video > LINES_OF_TWO.video;
-    // Whoever comes to a group call has to see it: VP8, which all can. And an offer of a dozen lines with all codecs is too long.
-    if (many) transceiver.setCodecPreferences(onlyCodec(ordered("video/VP8"), "video/VP8"));
+    const only = `video/${this.#groupCodec}`;
+    // Layers are told apart by it.
+    if (many && forMany(this.#groupCodec) === "scalable") offerExtension(transceiver, DEPENDENCY_DESCRIPTOR);
+    // Whoever comes to a group call has to see it. And an offer of a dozen lines with all codecs is too long.
+    if (many) transceiver.setCodecPreferences(onlyCodec(ordered(only), only));
     else transceiver.setCodecPreferences(ordered(kind === "audio" ? "audio/opus" : `video/${this.#options.videoCodec}`));
   }
 
@@ -521,6 +537,21 @@ export class Peer extends Emitter<PeerEvents> {
     this.#connection = connection;
     this.emit("connection", connection);
   }
+}
+
+/** W3C WebRTC Extensions: newer than the types of browsers' interfaces, and not everywhere. */
+interface ExtensionsToNegotiate {
+  getHeaderExtensionsToNegotiate?(): { uri: string; direction: RTCRtpTransceiverDirection }[];
+  setHeaderExtensionsToNegotiate?(extensions: { uri: string; direction: RTCRtpTransceiverDirection }[]): void;
+}
+
+/** Offers an extension that the browser knows and does not offer by itself. */
+function offerExtension(transceiver: RTCRtpTransceiver & ExtensionsToNegotiate, wanted: string): void {
+  const extensions = transceiver.getHeaderExtensionsToNegotiate?.();
+  if (!extensions?.some(({ uri }) => uri === wanted)) return;
+  transceiver.setHeaderExtensionsToNegotiate?.(
+    extensions.map((it) => (it.uri === wanted ? { ...it, direction: "sendrecv" as const } : it)),
+  );
 }
 
 function samePeer(before: string | undefined, after: string): boolean {

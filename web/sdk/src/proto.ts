@@ -1665,6 +1665,9 @@ export type Verify = {
   unlink_others?: boolean;
 };
 
+/** What cameras are coded as. */
+export type VideoCodec = "vp8" | "vp9" | "h264" | "av1";
+
 /** A picture that is shown. */
 export type ViewWant = {
   /** Whose. */
@@ -1719,6 +1722,8 @@ export type Welcome = {
   calls_elsewhere: Array<CallElsewhere>;
   /** Calls of this user's groups that go on. */
   group_calls?: Array<GroupCall>;
+  /** What cameras are coded as in calls of this server, and in its group calls nothing else: everybody has to show it. Absent: VP8. */
+  video_codec?: VideoCodec;
   /** STUN and TURN servers to use. */
   ice_servers: Array<IceServer>;
   /**

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fit, makeWhole, cameraEncodings, screenEncodings, takesSimulcast } from "../src/encodings.js";
 import type { Call } from "../src/index.js";
-import type { CallSnapshot, GroupCall, Participant, PublishWanted, RosterEntry, Slot, Source } from "../src/proto.js";
+import type { CallSnapshot, GroupCall, Participant, PublishWanted, RosterEntry, Slot, Source, Welcome } from "../src/proto.js";
 import { FakePeerConnection, opened, until, welcome, type FakeSocket } from "./fakes.js";
 import { answer, answerError, bob, CALL, ends, inCall, online, OTHER, setUp, SLOTS } from "./stage.js";
 
@@ -35,8 +35,8 @@ function slots(socket: FakeSocket, ...carried: Slot[]): void {
 }
 
 /** The call of a group that this device has started, with Bob and Carol in it. */
-async function inConference(sdp = "answer") {
-  const { client, socket, server, incoming } = await online();
+async function inConference(sdp = "answer", welcomed: Partial<Welcome> = {}) {
+  const { client, socket, server, incoming } = await online({}, [], welcomed);
   const call = client.startGroupCall("g1", { video: true, name: GROUP.name });
   await answer(socket, "call.invite", { call_id: CALL });
   await answer(socket, "call.connect", { sdp, slots: EMPTY });
@@ -349,9 +349,26 @@ test("c7_a_server_that_takes_one_size_is_sent_the_whole_picture", async () => {
   assert.equal(pc.transceivers[2]!.encodings[0]!.active, undefined);
 });
 
+test("c7_where_the_server_wants_layers_the_camera_is_one_stream_of_them_and_all_lines_can_show_it", async () => {
+  const extensions = (pc: FakePeerConnection, line: number) => pc.transceivers[line]!.extensions.map(({ direction }) => direction).join();
+  const { pc, socket } = await inConference("answer", { video_codec: "vp9" });
+  const [camera, slot] = [pc.transceivers[1]!, pc.transceivers[6]!];
+  assert.deepEqual(camera.encodings.map((it) => (it as { scalabilityMode?: string }).scalabilityMode), ["L3T3_KEY"]);
+  assert.deepEqual([camera.codecs, slot.codecs], [["video/VP9", "video/rtx"], ["video/VP9", "video/rtx"]]);
+  assert.deepEqual([0, 1, 6].map((line) => extensions(pc, line)), ["sendrecv,stopped", "sendrecv,sendrecv", "sendrecv,sendrecv"]);
+  publish(socket, { source: "camera", max_height: 100 });
+  await until(() => pc.transceivers[1]!.encodings[0]!.scaleResolutionDownBy === 4);
+});
+
+test("c7_a_browser_without_the_servers_codec_shows_what_all_can", async () => {
+  const { pc } = await inConference("answer", { video_codec: "av1" });
+  assert.deepEqual([1, 6].map((line) => pc.transceivers[line]!.codecs), [["video/VP8", "video/rtx"], ["video/VP8", "video/rtx"]]);
+  assert.deepEqual(pc.transceivers[1]!.encodings.map(({ rid }) => rid), ["q", "h", "f"]);
+});
+
 test("c7_encodings_fit_what_is_shown", () => {
   const simulcast = (maxHeight: number, height?: number) => {
-    const encodings = cameraEncodings(true);
+    const encodings = cameraEncodings("simulcast");
     fit(encodings, { maxHeight, height, simulcast: true });
     return encodings.filter(({ active }) => active !== false).map(({ rid }) => rid).join("");
   };
@@ -362,9 +379,18 @@ test("c7_encodings_fit_what_is_shown", () => {
     return encodings[0]!.active === false ? 0 : (encodings[0]!.scaleResolutionDownBy ?? 1);
   };
   assert.deepEqual([0, 100, 240, 300, 400, 480, 900, Infinity].map((h) => alone(h)), [0, 4, 3, 2, 1.5, 1.5, 1, 1]);
+  const scalable = (...heights: number[]) => {
+    const encodings = cameraEncodings("scalable");
+    for (const maxHeight of heights) fit(encodings, { maxHeight, height: 720, simulcast: false });
+    const [{ active, scalabilityMode, scaleResolutionDownBy } = {}] = encodings;
+    return active === false ? "" : `${scalabilityMode}/${scaleResolutionDownBy ?? 1}`;
+  };
+  assert.deepEqual([180, 181, 360, 361, Infinity].map((h) => scalable(h)), ["L1T3/4", "L2T3_KEY/2", "L2T3_KEY/2", "L3T3_KEY/1", "L3T3_KEY/1"]);
+  assert.deepEqual([scalable(0), scalable(180, 0), scalable(0, 180), scalable(180, 720)], ["", "", "L1T3/4", "L3T3_KEY/1"]);
+  assert.equal(makeWhole(cameraEncodings("scalable")), false, "layers are whole");
   const paused = screenEncodings();
   assert.equal(fit(paused, { maxHeight: Infinity, height: 720, simulcast: false }), false, "nothing to change");
-  assert.equal(makeWhole(cameraEncodings(false)), false, "it is whole");
+  assert.equal(makeWhole(cameraEncodings(undefined)), false, "it is whole");
   assert.equal(takesSimulcast(SIMULCAST, "1"), true);
   assert.equal(takesSimulcast(SIMULCAST, "2"), false);
   assert.equal(takesSimulcast("answer", "1"), false);

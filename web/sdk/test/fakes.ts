@@ -97,6 +97,9 @@ export async function until(condition: () => boolean): Promise<void> {
   }
 }
 
+const DESCRIPTOR = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
+const CODECS = ["audio/opus", "video/VP8", "video/VP9", "video/rtx"].map((mimeType) => ({ mimeType }));
+
 class FakeTransceiver {
   track: unknown = null;
   readonly receiver;
@@ -126,7 +129,23 @@ class FakeTransceiver {
     };
   }
 
-  setCodecPreferences(): void {}
+  codecs: string[] = [];
+  extensions = [
+    { uri: "urn:ietf:params:rtp-hdrext:sdes:mid", direction: "sendrecv" },
+    { uri: DESCRIPTOR, direction: "stopped" },
+  ];
+
+  setCodecPreferences(codecs: { mimeType: string }[]): void {
+    this.codecs = codecs.map(({ mimeType }) => mimeType);
+  }
+
+  getHeaderExtensionsToNegotiate() {
+    return structuredClone(this.extensions);
+  }
+
+  setHeaderExtensionsToNegotiate(extensions: { uri: string; direction: string }[]): void {
+    this.extensions = extensions;
+  }
 }
 
 export class FakePeerConnection {
@@ -238,7 +257,9 @@ export function installWebRtc(): void {
   const globals = globalThis as Record<string, unknown>;
   globals["RTCPeerConnection"] = FakePeerConnection;
   globals["MediaStream"] = FakeMediaStream;
-  globals["RTCRtpReceiver"] = { getCapabilities: () => ({ codecs: [] }) };
+  globals["RTCRtpReceiver"] = {
+    getCapabilities: (kind: string) => ({ codecs: CODECS.filter(({ mimeType }) => mimeType.startsWith(kind)) }),
+  };
   const getUserMedia = (constraints: { audio?: unknown; video?: unknown }) => {
     const tracks: FakeTrack[] = [];
     if (constraints.audio) tracks.push(new FakeTrack("audio"));

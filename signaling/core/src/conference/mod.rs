@@ -2,8 +2,9 @@
 //!
 //! Unlike a call of two it has no sides: it begins with one who is in it, others come and go, and it is over when nobody is left (or,
 //! where it is of no group, one alone for whom nobody rings). Invariants: a device has one seat at most, and a user one that counts (the
-//! newest, once its media is up); who has a seat rings no longer; every change of who is in raises the roster's version, and everybody who
-//! is in hears the newest one, so many a second at most that a large call does not tell itself about itself all the time.
+//! newest, once its media is up) beside its standard peers; who has a seat rings no longer; every change of who is in raises the roster's
+//! version, and everybody who is in hears the newest one, so many a second at most that a large call does not tell itself about itself all
+//! the time.
 
 mod image;
 mod link;
@@ -345,7 +346,8 @@ impl Conference {
 
     /// The call as the other devices of somebody see it who is in it.
     pub(crate) fn running(&self, user: &UserId) -> Option<Running> {
-        let seat = self.seats.iter().find(|seat| seat.endpoint.user == *user)?;
+        let theirs = |seat: &&Seat| seat.endpoint.user == *user && !seat.endpoint.is_standard_peer();
+        let seat = self.seats.iter().find(theirs)?;
         Some(Running {
             call: self.id,
             peer: self.started_by.clone(),

@@ -217,8 +217,14 @@ impl Conference {
             cx.out.push_back(Output::Measured(Measure::Joined(cx.now - since)));
         }
         self.tell_state(cx, device);
-        // The one that a person was in with before: its place is taken once this one can be heard.
-        let other = |seat: &&Seat| seat.endpoint.user == device.user && seat.endpoint != *device;
+        // The one that a person was in with before: its place is taken once this one can be heard. What a person publishes or plays
+        // with by standard means is beside that.
+        if device.is_standard_peer() {
+            return;
+        }
+        let other = |seat: &&Seat| {
+            seat.endpoint.user == device.user && seat.endpoint != *device && !seat.endpoint.is_standard_peer()
+        };
         let before: Vec<Endpoint> = self.seats.iter().filter(other).map(|seat| seat.endpoint.clone()).collect();
         for device in before {
             cx.out.push_back(Output::Measured(Measure::HandedOver));

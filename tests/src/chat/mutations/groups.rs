@@ -253,6 +253,23 @@ fn m5_what_all_in_a_group_have_is_told_true_and_does_not_shrink() {
 }
 
 #[test]
+fn m5_who_was_out_of_a_group_has_not_heard_who_came_back_meanwhile() {
+    let begins_anew = |before: Option<Item>| {
+        let mut history = right_too();
+        history.events.extend(before.map(|item| told(&phone(), item)));
+        history.events.push(told(&phone(), figures(13, (7, 0), (7, 6))));
+        judged(&history, &Policy::default()).contains(&Rule::Shrunk)
+    };
+    assert!(begins_anew(None));
+    assert!(
+        begins_anew(Some(entry(12, "alice", Happened::Joined("bob".to_owned())))),
+        "Bob's coming says nothing of Carol"
+    );
+    assert!(!begins_anew(Some(entry(12, "alice", Happened::Joined("alice".to_owned())))));
+    assert!(!begins_anew(Some(entry(12, "carol", Happened::Joined("carol".to_owned())))));
+}
+
+#[test]
 fn a_gap_that_was_acknowledged_does_not_come_again() {
     let gap = |upto| What::Heard(Item::Gap { upto, why: Why::Quota });
     let mut script = Script::default();

@@ -12,7 +12,7 @@ use tertulia_signaling_proto::{
     IceServers, Limits, LinkBegin, LinkBegun, LinkCode, LinkFound, LinkState, Lookup, MediaFlags, MediaKind, OkFrame,
     Participant, ParticipantQuality, Person, Phase, Ping, Probe, Profile, ProfilePatch, QualitySummary, Register,
     Registered, RequestId, Resume, RosterEntry, ServerFrame, ServerInfo, Settings, SettingsPatch, SignInWay, Slot,
-    Source, Target, TrackQuality, Verify, Welcome, WireError,
+    Source, Target, TrackQuality, Verify, VideoCodec, Welcome, WireError,
 };
 
 /// When the examples' call was placed.
@@ -138,6 +138,7 @@ fn welcome() -> Welcome {
         calls_elsewhere: vec![elsewhere()],
         group_calls: vec![conferences::going()],
         missed_calls: vec![missed()],
+        video_codec: VideoCodec::default(),
         ice_servers: vec![IceServer {
             urls: vec!["turn:turn.example.org:3478".to_owned()],
             username: Some("tertulia".to_owned()),

@@ -11,6 +11,7 @@ mod messages;
 mod presence;
 mod push;
 mod schema;
+mod standard_peers;
 mod typescript;
 mod uploads;
 

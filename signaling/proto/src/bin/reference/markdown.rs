@@ -4,7 +4,7 @@
 //! resuming are taken from the crate's own documentation, so that there is one text of them.
 
 use crate::typescript::snake;
-use crate::{Error, HEADER, conferences, examples, groups, messages, push, schema, uploads};
+use crate::{Error, HEADER, conferences, examples, groups, messages, push, schema, standard_peers, uploads};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -265,6 +265,7 @@ impl Page {
             .chain(conferences::CALLS)
             .chain(push::CALLS)
             .chain(uploads::CALLS)
+            .chain(standard_peers::CALLS)
             .chain([&FAILED])
         {
             writeln!(out, "### {what}\n\n{about}\n")?;

@@ -1,0 +1,156 @@
+// c7: one camera, shown large to one and small to another, in every form that browsers send it in: three sizes at once (simulcast), or one
+// stream of layers (SVC). Who makes a tile larger or smaller sees it follow, and sees no pause. And one of four on a thin line: they
+// get what it bears, and the others lose nothing.
+
+import assert from "node:assert/strict";
+import { makesGroup } from "../chatting.mjs";
+import { callsGroup, hearsVoiceOf, isInCallOf, seesTileOf } from "../group-calling.mjs";
+import { scenario } from "../harness.mjs";
+import { ADDRESS } from "../network.mjs";
+import { pause, until } from "../until.mjs";
+
+const LONG_MS = 240_000;
+/** Of a picture, by the issue. */
+const GAP_MAX_MS = 500;
+/** Each way, so that what a busy machine does once is not taken for what a switch does. */
+const SWITCHES = 3;
+/** A switch is over, and what came of it has been seen, after so long. */
+const WATCH_MS = 2_500;
+
+/** A tile has this height from now on, to the page: it tells the server how large it is shown. */
+const tileIs = (person, other, height) =>
+  person.page.evaluate((id, size) => {
+    const tile = document.querySelector(`[data-tile][data-user="${id}"]`);
+    for (const [name, value] of [["width", (size * 16) / 9], ["height", size], ["min-height", 0], ["max-height", size]]) {
+      tile.style.setProperty(name, `${value}px`, "important");
+    }
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, other.userId, height);
+
+const heightOf = async (person, other) => (await person.look(`video-${other.userId}`))?.height ?? 0;
+
+/** The reports of the lines by which pictures come to somebody. */
+const comes = async (person) => (await person.stats("inbound-rtp", "video")).filter(({ framesDecoded }) => framesDecoded > 0);
+
+/** From now on notes when each picture of another's is shown. */
+const watches = (person, other) =>
+  person.page.evaluate((id) => {
+    const video = document.querySelector(`[data-testid="video-${id}"]`);
+    window.shown = [];
+    const note = (_now, { presentedFrames, mediaTime, rtpTimestamp }) => {
+      window.shown.push({ at: performance.now(), presentedFrames, mediaTime, rtpTimestamp });
+      video.requestVideoFrameCallback(note);
+    };
+    video.requestVideoFrameCallback(note);
+  }, other.userId);
+
+/** What became of the picture since `watches`: the longest time without one, and whether its clock ever went back. */
+const shown = (person) =>
+  person.page.evaluate(() => {
+    const frames = window.shown;
+    const steps = frames.slice(1).map((frame, i) => [frame.at - frames[i].at, frame.mediaTime - frames[i].mediaTime]);
+    return { count: frames.length, gap: Math.max(...steps.map(([at]) => at)), back: steps.some(([, media]) => media < 0) };
+  });
+
+/** Bob's tile of Alice grows and shrinks, while Carol shows her small. */
+async function follows(world, [alice, bob, carol], { codec, sizes }) {
+  await makesGroup(alice, "Weavers", [bob, carol]);
+  await callsGroup(alice, "Weavers");
+  await Promise.all([bob.accepts(), carol.accepts()]);
+  await Promise.all([alice, bob, carol].map((person) => isInCallOf(person, 3)));
+  await tileIs(carol, alice, 90);
+  await tileIs(bob, alice, 360);
+  await Promise.all([bob, carol].map((person) => until(`${person.name} sees Alice`, async () => (await heightOf(person, alice)) > 0)));
+  const [small, large] = sizes;
+  await until("Bob is sent the large picture", async () => (await heightOf(bob, alice)) === large, LONG_MS / 4);
+  await until("Carol is sent the small picture", async () => (await heightOf(carol, alice)) === small, LONG_MS / 4);
+  const codecs = await bob.page.evaluate(() => window.probe.videoCodecs());
+  assert.ok(codecs.every((mime) => mime === `video/${codec}`), `${codecs}`);
+
+  const gaps = [];
+  for (let n = 0; n < 2 * SWITCHES; n += 1) {
+    const [height, to] = n % 2 === 0 ? [90, small] : [360, large];
+    await watches(bob, alice);
+    await pause(500);
+    await tileIs(bob, alice, height);
+    await until(`Bob is sent ${to} lines`, async () => (await heightOf(bob, alice)) === to, LONG_MS / 4);
+    await pause(WATCH_MS);
+    const { count, gap, back } = await shown(bob);
+    assert.ok(count > 10 && !back, `${count} pictures, and its clock ${back ? "went back" : "went on"}`);
+    gaps.push(Math.round(gap));
+  }
+  console.log(`# ${codec} from ${alice.browserName}: ${small} and ${large} lines; longest gap at each switch: ${gaps.join(", ")} ms`);
+  const sorted = gaps.toSorted((a, b) => a - b);
+  assert.ok(sorted[SWITCHES] <= GAP_MAX_MS, `the picture paused: ${gaps.join(", ")} ms`);
+  // What a decoder could not read it asks for anew.
+  for (const person of [bob, carol]) {
+    for (const { framesReceived, framesDecoded, framesDropped = 0 } of await comes(person)) {
+      assert.ok(framesReceived - framesDecoded - framesDropped < 15, `${person.name}: ${framesReceived} came, ${framesDecoded} were read`);
+    }
+  }
+}
+
+scenario("c7_three_sizes_from_chromium_follow_the_tiles_without_a_pause", async (world) => {
+  const people = await world.signedIn(["Alice", "left"], ["Bob", "right"], ["Carol", "right"]);
+  await follows(world, people, { codec: "VP8", sizes: [90, 360] });
+}, { patience: LONG_MS });
+
+scenario("c7_three_sizes_from_firefox_follow_the_tiles_without_a_pause", async (world) => {
+  const people = await world.signedIn(["Alice", "firefox"], ["Bob", "right"], ["Carol", "right"]);
+  await follows(world, people, { codec: "VP8", sizes: [120, 480] });
+}, { patience: LONG_MS });
+
+for (const [codec, sizes] of [["H264", [90, 360]], ["VP9", [90, 360]], ["AV1", [90, 360]]]) {
+  scenario(`c7_${codec.toLowerCase()}_in_several_sizes_follows_the_tiles_without_a_pause`, async (world) => {
+    const people = await world.signedIn(["Alice", "left"], ["Bob", "right"], ["Carol", "right"]);
+    await follows(world, people, { codec, sizes });
+    if (codec === "H264") return;
+    // One stream, of which each gets what they show.
+    const [alice] = people;
+    const sent = (await alice.stats("outbound-rtp", "video")).filter(({ framesEncoded }) => framesEncoded > 0);
+    assert.deepEqual(sent.map(({ scalabilityMode }) => scalabilityMode), ["L3T3_KEY"]);
+  }, { own: true, calls: `video_codec = "${codec.toLowerCase()}"`, patience: LONG_MS });
+}
+
+const sumOf = (reports, field) => reports.reduce((sum, report) => sum + (report[field] ?? 0), 0);
+
+/** What came to somebody during some seconds: pictures of all, and how much of the voices had to be made up. */
+async function comesWithin(person, ms) {
+  const read = async () => ({
+    frames: sumOf(await comes(person), "framesDecoded"),
+    bytes: sumOf(await comes(person), "bytesReceived"),
+    heard: sumOf(await person.stats("inbound-rtp", "audio"), "totalSamplesReceived"),
+    madeUp: sumOf(await person.stats("inbound-rtp", "audio"), "concealedSamples") - sumOf(await person.stats("inbound-rtp", "audio"), "silentConcealedSamples"),
+  });
+  const before = await read();
+  await pause(ms);
+  const after = await read();
+  const [frames, bytes, heard, madeUp] = ["frames", "bytes", "heard", "madeUp"].map((field) => after[field] - before[field]);
+  return { fps: Math.round((frames * 1_000) / ms), kbps: Math.round((bytes * 8) / ms), madeUp: madeUp / Math.max(1, heard) };
+}
+
+scenario("c3_c7_one_of_four_on_a_thin_and_lossy_line_gets_what_it_bears_and_the_others_lose_nothing", async (world) => {
+  const { namespace, roads } = await world.network("wlan0");
+  const [alice, bob, carol, dan] = await world.signedIn(["Alice", "left", { namespace }], ["Bob", "right"], ["Carol", "firefox"], ["Dan", "left"]);
+  await makesGroup(alice, "Far and near", [bob, carol, dan]);
+  await callsGroup(alice, "Far and near");
+  await Promise.all([bob.accepts(), carol.accepts(), dan.accepts()]);
+  await Promise.all([alice, bob, carol, dan].map((person) => isInCallOf(person, 4)));
+  for (const other of [bob, dan]) await seesTileOf(alice, other, { least: 3 });
+  await hearsVoiceOf(alice, bob);
+  const [wide, near] = await Promise.all([comesWithin(alice, 6_000), comesWithin(bob, 6_000)]);
+  await roads[0].is({ rate_bps: 200_000, loss: 0.02, delay_ms: 30 });
+  await pause(8_000); // the estimate comes down
+  const [thin, nearThen] = await Promise.all([comesWithin(alice, 10_000), comesWithin(bob, 10_000)]);
+  console.log(`# to Alice ${wide.fps} pictures/s of ${wide.kbps} kbit/s, on 200 kbit/s ${thin.fps} of ${thin.kbps}; ${(100 * thin.madeUp).toFixed(1)} % of the voices made up`);
+  console.log(`# to Bob meanwhile ${near.fps} pictures/s, then ${nearThen.fps}`);
+  assert.ok(thin.kbps < 200 && wide.kbps > 2 * thin.kbps, "what is sent follows the line");
+  assert.ok(thin.fps > 0, "a picture still moves");
+  assert.ok(thin.madeUp < 0.15, "voices hold");
+  // Alice's own picture goes over the same line: two of Bob's three are the others'.
+  assert.ok(nearThen.fps >= 0.6 * near.fps, "the others lose nothing");
+  await hearsVoiceOf(alice, bob);
+  await roads[0].is({});
+  await until("Alice is sent more again", async () => (await comesWithin(alice, 3_000)).kbps > 2 * thin.kbps, LONG_MS / 3);
+  for (const other of [bob, dan]) await seesTileOf(alice, other, { least: 3 });
+}, { address: ADDRESS, patience: LONG_MS });
