@@ -17,6 +17,14 @@ const SIZES = [
   { rid: "f", scale: 1, maxBitrate: 1_500_000 },
 ] as const;
 /**
+ * Of a picture of fewer pixels browsers code but the first two sizes, or the first alone (libwebrtc, `simulcast.cc`): the last of those
+ * has to be the whole picture.
+ */
+const PIXELS_OF_THREE = 960 * 540;
+const PIXELS_OF_TWO = 480 * 270;
+/** A camera's usual shape, where the browser does not tell how wide it is. */
+const SHAPE = 16 / 9;
+/**
  * A stream of layers with its largest size, by how much smaller that is. Each size comes at three rates, and but for key frames
  * builds on none of the others, so that who shows it small gets nothing of the larger ones.
  */
@@ -66,6 +74,8 @@ export interface Wanted {
   maxHeight: number;
   /** How high what the track brings is; absent: the browser does not tell. */
   height: number | undefined;
+  /** And how wide. */
+  width?: number | undefined;
   /** The server takes several sizes. */
   simulcast: boolean;
 }
@@ -80,11 +90,14 @@ export function fit(encodings: Encoding[], wanted: Wanted): boolean {
     changed = true;
   };
   if (wanted.simulcast && encodings.length > 1) {
+    const pixels = height * (wanted.width ?? height * SHAPE);
+    const sizes = pixels >= PIXELS_OF_THREE ? 3 : pixels >= PIXELS_OF_TWO ? 2 : 1;
     encodings.forEach((encoding, n) => {
-      const smaller = SIZES[n - 1];
+      if (n >= sizes) return set(encoding, { active: false });
+      const scale = 2 ** (sizes - 1 - n);
       // The size below is not enough, so this one is needed.
-      const needed = smaller === undefined || height / smaller.scale < wanted.maxHeight;
-      set(encoding, { active: wanted.maxHeight > 0 && needed });
+      const needed = n === 0 || height / (2 * scale) < wanted.maxHeight;
+      set(encoding, { active: wanted.maxHeight > 0 && needed, scaleResolutionDownBy: scale });
     });
     return changed;
   }

@@ -282,8 +282,8 @@ export class Peer extends Emitter<PeerEvents> {
     if (track) this.#tracks.set(source, track);
     else this.#tracks.delete(source);
     await this.#senders.get(source)?.sender.replaceTrack(track ?? null);
-    // Another camera may be of another height.
-    if (track && this.#wanted.has(source)) this.#fit(source);
+    // Another camera may be of another size.
+    if (track && (this.#simulcast || this.#wanted.has(source))) this.#fit(source);
   }
 
   /** How high others show a source of ours, in pixels: 0 is nobody, and then it is not coded. */
@@ -463,13 +463,14 @@ export class Peer extends Emitter<PeerEvents> {
     if (!camera) return;
     this.#simulcast = takesSimulcast(this.#answer, camera.mid);
     if (this.#lines.simulcast && !this.#simulcast) this.#change("camera", makeWhole);
+    if (this.#lines.simulcast && !this.#wanted.has("camera")) this.#fit("camera");
     for (const source of this.#wanted.keys()) this.#fit(source);
   }
 
   #fit(source: Source): void {
     const maxHeight = this.#wanted.get(source) ?? ALL;
-    const height = this.#tracks.get(source)?.getSettings?.().height;
-    this.#change(source, (encodings) => fit(encodings, { maxHeight, height, simulcast: this.#simulcast }));
+    const { width, height } = this.#tracks.get(source)?.getSettings?.() ?? {};
+    this.#change(source, (encodings) => fit(encodings, { maxHeight, width, height, simulcast: this.#simulcast }));
   }
 
   /** Changes the encodings of a line, one change after another: browsers refuse two at once. */

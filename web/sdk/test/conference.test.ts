@@ -373,6 +373,14 @@ test("c7_encodings_fit_what_is_shown", () => {
     return encodings.filter(({ active }) => active !== false).map(({ rid }) => rid).join("");
   };
   assert.deepEqual([0, 90, 180, 181, 360, 361, 720, Infinity].map((h) => simulcast(h, 720)), ["", "q", "q", "qh", "qh", "qhf", "qhf", "qhf"]);
+  const scales = (height: number, width?: number) => {
+    const encodings = cameraEncodings("simulcast");
+    fit(encodings, { maxHeight: Infinity, height, width, simulcast: true });
+    return encodings.map(({ active, scaleResolutionDownBy }) => (active === false ? 0 : scaleResolutionDownBy)).join();
+  };
+  assert.deepEqual([720, 540, 480, 360, 270, 240].map((h) => scales(h)), ["4,2,1", "4,2,1", "2,1,0", "2,1,0", "2,1,0", "1,0,0"]);
+  assert.deepEqual([scales(480, 640), scales(720, 540), scales(1280, 720)], ["2,1,0", "2,1,0", "4,2,1"]);
+  assert.deepEqual([0, 90, 180, 181, 360, Infinity].map((h) => simulcast(h, 360)), ["", "q", "q", "qh", "qh", "qh"]);
   const alone = (maxHeight: number, height?: number) => {
     const encodings = screenEncodings();
     fit(encodings, { maxHeight, height, simulcast: false });
