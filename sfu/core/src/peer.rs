@@ -363,6 +363,13 @@ impl Peer {
         }
     }
 
+    /// Forgets what was learned of its link: the estimate begins with `start_bps`, and is tried up to `desired_bps`.
+    pub(crate) fn begin_estimate_anew(&mut self, start_bps: u64, desired_bps: u64) {
+        self.desired_bps = desired_bps;
+        self.rtc.bwe().set_bitrate(Bitrate::ZERO, Bitrate::from(desired_bps));
+        self.rtc.bwe().reset(Bitrate::from(start_bps));
+    }
+
     /// The SSRCs with which it sends.
     pub(crate) fn ssrcs(&self) -> impl Iterator<Item = u32> + '_ {
         self.ssrcs.iter().map(|(ssrc, _)| **ssrc)

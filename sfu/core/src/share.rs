@@ -19,6 +19,11 @@ const LASTS: Duration = Duration::from_secs(10);
 const TRY_AFTER: Duration = Duration::from_secs(1);
 /// See [`TRY_AFTER`].
 const TRY_AFTER_MAX: Duration = Duration::from_secs(8);
+/// Where no picture flows nothing is learned of the link, and an estimate that ended with congestion stays so. After this time, at first
+/// and at most, it begins anew: a few packets are sent to try. Lower costs thin links sound, higher leaves faces away for longer.
+const ANEW_AFTER: Duration = Duration::from_secs(4);
+/// See [`ANEW_AFTER`].
+const ANEW_AFTER_MAX: Duration = Duration::from_secs(8);
 /// A fall of the estimate is congestion for so long.
 const CONGESTED: Duration = Duration::from_secs(4);
 /// How long the smallest sizes go on where they hardly fit, and where they don't by half: estimates of thin streams dip.
@@ -56,6 +61,9 @@ pub(crate) struct Share {
     congested: Option<Instant>,
     /// Since when not even the smallest sizes fit.
     short: Option<Instant>,
+    /// Since when nothing is granted of what is asked for, or the estimate began anew for that.
+    nothing: Option<Instant>,
+    anew_after: Duration,
 }
 
 impl Share {
@@ -81,6 +89,8 @@ impl Share {
         let may_pause = congested && since(self.short).is_some_and(|since| since >= patience);
         let (granted, bps) = share(asks, budget_bps, may_rise, may_pause);
         (self.granted_bps, self.may_rise) = (bps, may_rise);
+        let is_asked = asks.iter().any(|ask| ask.sizes_bps.first().is_some_and(|bps| *bps > 0));
+        self.nothing = (is_asked && bps == 0).then(|| self.nothing.unwrap_or(now));
         self.next_bps = next(asks, &granted).map(|more| (bps + more) * SPARE.0 / SPARE.1);
         let before = |ask: &Ask| ask.before.map(|before| before.min(ask.sizes_bps.len().saturating_sub(1)));
         let both = || asks.iter().zip(&granted).filter(|(ask, _)| !ask.sizes_bps.is_empty());
@@ -96,6 +106,18 @@ impl Share {
             (self.raised, self.try_after, self.try_at) = (Some(now), TRY_AFTER, None);
         }
         granted
+    }
+
+    /// With what the estimate should begin anew, if it should, and how far it should be tried then: where nothing flows nothing is
+    /// learned otherwise.
+    pub(crate) fn begins_anew(&mut self, now: Instant) -> Option<(u64, u64)> {
+        let next = self.next_bps.filter(|_| self.may_rise)?;
+        let after = self.anew_after.max(ANEW_AFTER);
+        if now.saturating_duration_since(self.nothing?) < after {
+            return None;
+        }
+        (self.nothing, self.anew_after) = (Some(now), (after * 2).min(ANEW_AFTER_MAX));
+        Some((next / 2, next))
     }
 
     /// How much the link should be tried with now: the next size where it is time for that, else what was granted.

@@ -104,6 +104,9 @@ impl Shard {
         let slots = self.peers[place].slots.iter().filter_map(|slot| slot.carries);
         let comes = slots.map(|of| self.video_bitrate_bps(of.place, of.track)).sum::<u64>() > 0;
         let peer = &mut self.peers[place];
+        if let Some((start, desired)) = peer.share.begins_anew(now).filter(|_| comes) {
+            return peer.begin_estimate_anew(start, desired);
+        }
         let desired = if comes { peer.share.try_bps(now) } else { 0 };
         peer.set_desired_bitrate(desired);
     }

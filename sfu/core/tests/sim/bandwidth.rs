@@ -77,6 +77,32 @@ fn c7_the_last_are_paused_where_the_smallest_do_not_fit_and_sound_goes_on() {
 }
 
 #[test]
+fn c7_who_had_too_little_for_the_voices_alone_sees_everyone_again() {
+    for (seed, loss) in [(87, 0.0), (88, 0.02), (89, 0.02)] {
+        let mut world = room(seed, Link { loss, ..LINK }, 4, |_, client| {
+            client.simulcast = true;
+            client.slots = (3, 3);
+        });
+        show(&mut world, 3, &[(0, 360), (1, 360), (2, 360)]);
+        world.run(4_000);
+        world.clients[3].downlink = Some(Pipe::of(160_000));
+        world.run(6_000);
+        let settled = world.ms();
+        world.run(20_000);
+        let (lost, silence) = sound(&world, 3, settled);
+        // Some pieces go with the tries, and with the network's own loss.
+        let (most, longest) = if loss > 0.0 { (150, 700) } else { (8, 400) };
+        assert!(lost <= most && silence <= longest, "seed {seed}: {lost} lost, {silence} ms of silence");
+        world.clients[3].downlink = None;
+        let all = |world: &World| {
+            let seen = |of| layers(world, 3, of, world.ms().saturating_sub(500));
+            (0..3).all(|of| seen(of).contains(&1))
+        };
+        assert!(world.run_until(60_000, all), "seed {seed}: all of them, when there is enough again");
+    }
+}
+
+#[test]
 fn c7_nobody_is_paused_for_an_estimate_that_never_had_to_carry_more() {
     let mut world = room(85, LINK, 8, |_, client| client.slots = (3, 7));
     world.run(10_000);
