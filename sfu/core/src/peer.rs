@@ -298,15 +298,12 @@ impl Peer {
 
     pub(crate) fn quality(&self) -> PeerQuality {
         let is_audio = |kind| kind == MediaKind::Audio;
+        let layers = self.tracks.iter().flat_map(|track| track.layers.iter().map(|layer| (track.kind, layer)));
         PeerQuality {
             peer: self.id,
             rtt_ms: self.rtt.map(|rtt| rtt.as_secs_f32() * 1_000.0),
             estimate_bps: self.estimate_bps,
-            up: quality::sum(
-                self.tracks
-                    .iter()
-                    .flat_map(|track| track.layers.iter().map(move |layer| (&layer.figures, is_audio(track.kind)))),
-            ),
+            up: quality::sum(layers.map(|(kind, layer)| (&layer.figures, is_audio(kind)))),
             down: quality::sum(self.slot_figures.iter().zip(&self.slots).map(|(f, slot)| (f, is_audio(slot.kind)))),
         }
     }
@@ -365,8 +362,7 @@ impl Peer {
 
     /// Forgets what was learned of its link: the estimate begins with `start_bps`, and is tried up to `desired_bps`.
     pub(crate) fn begin_estimate_anew(&mut self, start_bps: u64, desired_bps: u64) {
-        self.desired_bps = desired_bps;
-        self.rtc.bwe().set_bitrate(Bitrate::ZERO, Bitrate::from(desired_bps));
+        self.set_desired_bitrate(desired_bps);
         self.rtc.bwe().reset(Bitrate::from(start_bps));
     }
 
