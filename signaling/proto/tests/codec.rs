@@ -332,21 +332,14 @@ fn welcome() -> impl Strategy<Value = ServerFrame> {
         )| {
             let (calls, missed_calls, ice_servers, calls_elsewhere) = lists;
             let (user_id, name, device_id, session, secret, resumed, last_request) = who;
-            let (
-                frame_bytes_max,
-                requests_per_s,
-                requests_burst,
-                outstanding_max,
-                watched_users_max,
-                watched_groups_max,
-            ) = limits;
+            let (a, b, c, d, e, f) = limits;
             let limits = Limits {
-                frame_bytes_max,
-                requests_per_s,
-                requests_burst,
-                outstanding_max,
-                watched_users_max,
-                watched_groups_max,
+                frame_bytes_max: a,
+                requests_per_s: b,
+                requests_burst: c,
+                outstanding_max: d,
+                watched_users_max: e,
+                watched_groups_max: f,
             };
             ServerFrame::Welcome(Box::new(Welcome {
                 user_id,
