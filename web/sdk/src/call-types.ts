@@ -3,12 +3,12 @@
 import type { Call } from "./call.js";
 import type { Conference } from "./conference.js";
 import { TertuliaError } from "./errors.js";
-import type { MediaFlags, MediaPreferences, MediaProblem } from "./media.js";
+import type { LocalMedia, MediaFlags, MediaPreferences, MediaProblem } from "./media.js";
 import type { Connection, PeerOptions } from "./peer.js";
 import type { Grade } from "./quality.js";
 import type { Session } from "./session.js";
 import type { CallFigures } from "./stats.js";
-import type { CallGroup, Direction, EndReason, MediaKind, ParticipantQuality, Person, Phase, RosterEntry, Slot } from "./proto.js";
+import type { CallGroup, Direction, EndReason, MediaKind, ParticipantQuality, Person, Phase, RosterEntry, Slot, Source } from "./proto.js";
 
 /** The server's phases, and what comes before and after them. */
 export type CallPhase = "inviting" | Phase | "ended";
@@ -91,6 +91,33 @@ export interface CallInit {
   conference?: boolean | undefined;
   /** The group that it is of. */
   group?: CallGroup | undefined;
+  /** The link by which this device comes in. */
+  link?: LinkOfCall | undefined;
+  /** Microphone and camera, where they are open already. */
+  local?: LocalMedia | undefined;
+}
+
+/** The link by which one comes into a call. */
+export interface LinkOfCall {
+  readonly token: string;
+  /** What the call is called. */
+  readonly name: string | undefined;
+}
+
+/** Which track of a member belongs into which of their streams. */
+export const STREAM_OF: Record<Source, keyof RemoteStreams> = { mic: "audio", camera: "camera", screen: "screen" };
+
+/** Refusals that are the same as an end that the server tells of. */
+const ENDS: Partial<Record<string, EndReason>> = {
+  call_answered_elsewhere: "answered_elsewhere",
+  call_link_over: "link_over",
+  turned_away: "turned_away",
+};
+
+/** Why a call is over whose request was refused. */
+export function reasonOf(error: TertuliaError | undefined, direction: Direction): EndReason {
+  if (error?.code === "call_over" && direction === "incoming") return "cancelled";
+  return ENDS[error?.code ?? ""] ?? "failed";
 }
 
 /** Whether someone has accepted, and it is not over. */

@@ -7,25 +7,28 @@
 import {
   isAnswered,
   isOver,
+  reasonOf,
   setTrack,
+  STREAM_OF,
   type CallContext,
   type CallEvents,
   type CallInit,
   type CallPhase,
   type Ended,
+  type LinkOfCall,
   type RemoteStreams,
 } from "./call-types.js";
 import { Conference, type ConferenceContext } from "./conference.js";
 import { Emitter } from "./emitter.js";
 import { TertuliaError } from "./errors.js";
 import { HoldState } from "./hold.js";
-import { LocalMedia, type MediaFlags } from "./media.js";
+import { LocalMedia, type Attach, type MediaFlags } from "./media.js";
 import { LINES_OF_A_CROWD, LINES_OF_MANY, LINES_OF_TWO, Peer, type Connection } from "./peer.js";
 import { Meter } from "./meter.js";
+import { invite, offer, takeBack } from "./placing.js";
 import type { Request, Session } from "./session.js";
 import type { CallFigures } from "./stats.js";
 import type {
-  CallEnded,
   CallGroup,
   CallRoster,
   CallSnapshot,
@@ -44,13 +47,13 @@ import type {
   UserId,
 } from "./proto.js";
 
-const STREAM_OF: Record<Source, keyof RemoteStreams> = { mic: "audio", camera: "camera", screen: "screen" };
-
 export class Call extends Emitter<CallEvents> {
   /** The other side; of a group call, who started it. */
   readonly peer: Person;
   /** The group that it is of. */
   readonly group: CallGroup | undefined;
+  /** The link by which this device has come in. */
+  readonly link: LinkOfCall | undefined;
   readonly direction: Direction;
   /** What it was placed as. */
   readonly kind: MediaKind;
@@ -63,6 +66,8 @@ export class Call extends Emitter<CallEvents> {
   #id: string | undefined;
   #state: CallPhase;
   #accepted: boolean;
+  /** Microphone and camera are still to be opened. */
+  #opens: boolean;
   #answeredAt: number | undefined;
   #roster: RosterEntry[] = [];
   #rosterVersion = -1;
@@ -78,6 +83,8 @@ export class Call extends Emitter<CallEvents> {
     this.#id = init.id;
     this.peer = init.peer;
     this.group = init.group;
+    this.link = init.link;
+    this.#opens = init.local === undefined;
     this.direction = init.direction;
     this.kind = init.media;
     this.#state = init.phase;
@@ -93,7 +100,8 @@ export class Call extends Emitter<CallEvents> {
       tell: (quality) => this.emit("quality", quality),
     });
     this.#hold = new HoldState(init.held ?? false, (held) => this.#onHold(held));
-    this.local = new LocalMedia(context.prefer, (source, track) => void this.#peer.setTrack(source, track));
+    const send: Attach = (source, track) => void this.#peer.setTrack(source, track);
+    this.local = init.local ?? new LocalMedia(context.prefer, send);
     this.local.on("change", (flags) => {
       this.emit("media", flags);
       this.#tellMedia();
@@ -101,6 +109,7 @@ export class Call extends Emitter<CallEvents> {
     this.local.on("problem", (problem) => this.emit("problem", problem));
     const lines = init.conference ? LINES_OF_MANY : LINES_OF_TWO;
     this.#peer = this.#listen(new Peer(context.peerOptions, (sdp) => this.#signal(sdp), lines));
+    init.local?.attachTo(send);
     if (init.conference) this.#conference = this.#makeConference();
     if (this.#hold.held) void this.local.setHeld(true);
   }
@@ -223,16 +232,12 @@ export class Call extends Emitter<CallEvents> {
     if (id && this.#conference) {
       this.#quietly({ type: "call.leave", call_id: id });
     } else if (id && !answered && this.direction === "outgoing") {
-      // The other side may have answered in this very moment: then it is a hang-up.
-      const session = this.#context.session;
-      session
-        .request({ type: "call.cancel", call_id: id })
-        .catch(() => session.request({ type: "call.hangup", call_id: id }))
-        .catch(() => undefined);
+      takeBack(this.#context.session, id);
     } else if (id) {
       this.#quietly({ type: "call.hangup", call_id: id });
     }
-    this.#end(answered || this.#conference ? "hangup" : "cancelled");
+    const isIn = answered || (this.#conference && this.#state !== "waiting");
+    this.#end(isIn ? "hangup" : "cancelled");
   }
 
   /** Has more people ring. A call of two becomes a group call by it: see `conference`. Rejects where the server refuses. */
@@ -282,14 +287,13 @@ export class Call extends Emitter<CallEvents> {
     return slot ? this.#peer.slotLevel(slot.mid) : 0;
   }
 
-  /** @internal Places the call. */
+  /** @internal Places the call. Again: asks once more to be let in by its link. */
   async place(): Promise<void> {
-    void this.local.open(this.kind === "video");
+    if (this.#opens) void this.local.open(this.kind === "video");
+    this.#opens = false;
+    let waits = false;
     try {
-      const to = this.group ? { group: this.group.group_id } : { user: this.peer.user_id };
-      const ok = await this.#context.session.request({ type: "call.invite", to, media: this.kind });
-      if (ok.call_id === undefined) throw TertuliaError.of("internal");
-      this.#id = ok.call_id;
+      ({ id: this.#id, waits } = await invite(this.#context.session, this));
     } catch (error) {
       this.#fail(error);
       return;
@@ -298,12 +302,13 @@ export class Call extends Emitter<CallEvents> {
       this.#quietly({ type: this.#conference ? "call.leave" : "call.cancel", call_id: this.#id });
       return;
     }
-    if (this.#state === "inviting") this.#setState("offered");
+    if (waits) this.#setState("waiting");
+    else if (this.#state === "inviting" || this.#state === "waiting") this.#setState("offered");
   }
 
-  /** @internal Connects the media of a call that has just been placed. */
+  /** @internal Connects the media of a call that has just been placed. Who waits has none. */
   connectPlaced(): void {
-    void this.#connect();
+    if (this.#state !== "waiting") void this.#connect();
   }
 
   /** @internal Rings: tells the server, and connects the media without opening anything. */
@@ -375,6 +380,9 @@ export class Call extends Emitter<CallEvents> {
       case "call.reaction":
         this.#conference?.onReaction(frame.from, frame.reaction);
         break;
+      case "call.waiting":
+        this.#conference?.onWaiting(frame.people);
+        break;
       case "call.publish":
         this.#onPublish(frame.wanted);
         break;
@@ -385,7 +393,7 @@ export class Call extends Emitter<CallEvents> {
         this.#meter.told(frame.participants);
         break;
       case "call.ended":
-        this.#finish(frame);
+        this.#end(frame.reason, undefined, frame.duration_ms);
         break;
       default:
         break;
@@ -396,7 +404,9 @@ export class Call extends Emitter<CallEvents> {
   follow(state: Pick<CallState, "phase"> & Partial<CallState>): void {
     if (this.#ended) return;
     if (state.answered_at !== undefined) this.#answeredAt = state.answered_at;
+    const admitted = this.#state === "waiting" && isAnswered(state.phase);
     this.#setState(state.phase);
+    if (admitted) void this.#connect();
     // The server says something all the time from the answer on, even to a call on hold.
     if (isAnswered(state.phase)) this.#peer.listen();
     if (isAnswered(state.phase)) this.#tellMedia();
@@ -413,9 +423,10 @@ export class Call extends Emitter<CallEvents> {
    * was on stays on; only what the server may have forgotten is told again.
    */
   revive(anew: boolean): void {
-    if (!this.#id || this.#ended) return;
+    if (!this.#id || this.#ended || this.#state === "waiting") return;
     this.#sentFlags = "";
     if (anew) this.#rosterVersion = -1;
+    this.#conference?.onWaiting([]);
     if (!this.#accepted) this.#quietly({ type: "call.ringing", call_id: this.#id });
     if (anew) this.#peer.rebuild();
     else this.#peer.restart();
@@ -464,9 +475,7 @@ export class Call extends Emitter<CallEvents> {
 
   async #signal(sdp: string): Promise<{ sdp: string; slots: Slot[] }> {
     if (!this.#id) throw TertuliaError.of("unknown_call");
-    const ok = await this.#context.session.request({ type: "call.connect", call_id: this.#id, sdp });
-    if (ok.sdp === undefined) throw TertuliaError.of("internal");
-    return { sdp: ok.sdp, slots: ok.slots ?? [] };
+    return offer(this.#context.session, this.#id, sdp);
   }
 
   #onRoster(frame: CallRoster): void {
@@ -570,15 +579,9 @@ export class Call extends Emitter<CallEvents> {
 
   #fail(error: unknown): void {
     const known = error instanceof TertuliaError ? error : undefined;
-    if (known?.code === "call_answered_elsewhere") this.#end("answered_elsewhere");
-    else if (known?.code === "call_over" && this.direction === "incoming") this.#end("cancelled");
-    else this.#end("failed", known);
+    this.#end(reasonOf(known, this.direction), known);
     // The server may still hold our side of it.
     if (this.#id && this.#accepted && !isOver(error)) this.#quietly({ type: this.#conference ? "call.leave" : "call.hangup", call_id: this.#id });
-  }
-
-  #finish(frame: CallEnded): void {
-    this.#end(frame.reason, undefined, frame.duration_ms);
   }
 
   #end(reason: EndReason, error?: TertuliaError, durationMs?: number): void {

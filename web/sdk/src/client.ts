@@ -2,14 +2,15 @@
 
 import { AccountApi } from "./account.js";
 import { Call } from "./call.js";
+import { CallLinksApi } from "./call-links.js";
 import type { CallContext, CallInit } from "./call-types.js";
 import { Emitter } from "./emitter.js";
 import { TertuliaError } from "./errors.js";
-import { callHistory, callRecord, demoPeople } from "./http.js";
+import { callHistory, callRecord, demoPeople, withProtocol } from "./http.js";
 import { GroupsApi } from "./groups.js";
 import { PushApi } from "./push.js";
 import { IceSource } from "./ice.js";
-import type { MediaPreferences } from "./media.js";
+import type { LocalMedia, MediaPreferences } from "./media.js";
 import type { VideoCodec } from "./peer.js";
 import type { Socket, Token } from "./opening.js";
 import { Session, type CloseCause, type SessionState } from "./session.js";
@@ -118,6 +119,8 @@ export class Client extends Emitter<ClientEvents> {
   readonly presence: PresenceApi;
   /** Groups: see `GroupsApi`. */
   readonly groups: GroupsApi;
+  /** Addresses that lead into a call: see `CallLinksApi`. */
+  readonly callLinks: CallLinksApi;
   /** Being woken: see `PushApi`. */
   readonly push: PushApi;
   readonly #options: ConnectOptions;
@@ -179,6 +182,7 @@ export class Client extends Emitter<ClientEvents> {
     const bearer = (refused?: TertuliaError) => this.#bearer(refused);
     this.account = new AccountApi(this.#http, bearer);
     this.groups = new GroupsApi(this.#http, bearer, (group) => this.messages?.keepGroup(group) ?? Promise.resolve());
+    this.callLinks = new CallLinksApi(this.#http, bearer, session);
     this.push = new PushApi(this.#http, bearer, () => options.deviceId);
     this.messages?.learnGroups((id) => this.groups.get(id));
     this.media = new MediaApi(this.#http, bearer, () => {
@@ -258,6 +262,17 @@ export class Client extends Emitter<ClientEvents> {
     const group = { group_id: groupId, name: options.name ?? "" };
     const media = options.video ? "video" : "voice";
     return this.#placeAs({ peer: this.#me(), direction: "outgoing", media, phase: "inviting", conference: true, group });
+  }
+
+  /**
+   * Starts the call of a link, goes into the one that goes on, or waits to be let in: then its state is `waiting` until a host does, or
+   * `ended` says why not. `local`: microphone and camera as one has seen them before; they are the call's from now on, and end with it.
+   */
+  joinByLink(token: string, options: { video?: boolean; name?: string; local?: LocalMedia } = {}): Call {
+    const link = { token, name: options.name };
+    const media = options.video ? "video" : "voice";
+    const init = { peer: this.#me(), direction: "outgoing", media, phase: "inviting", conference: true } as const;
+    return this.#placeAs({ ...init, link, local: options.local });
   }
 
   /** Goes into a group call that goes on, late or again. `name` is the group's. */
@@ -358,15 +373,18 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   async #place(call: Call): Promise<void> {
+    const before = call.id;
     await call.place();
+    if (before !== undefined && before !== call.id) this.#calls.delete(before);
     if (this.#placing === call) this.#placing = undefined;
     const held = this.#held;
     const early = this.#early.splice(0);
     this.#held = undefined;
     const id = call.id;
     if (id && !call.ended) {
-      const rang = this.#calls.get(id);
-      this.#track(id, call);
+      const known = this.#calls.get(id);
+      const rang = known === call ? undefined : known;
+      if (known !== call) this.#track(id, call);
       if (rang) call.adopt(rang);
       // Of two, what rang is connected already.
       if (!rang || call.conference) call.connectPlaced();
@@ -385,11 +403,17 @@ export class Client extends Emitter<ClientEvents> {
     this.emit("welcome", welcome);
     const before = [...this.#calls.values()];
     if (!welcome.resumed) this.#reconcile(welcome.calls);
-    if (anew || !welcome.resumed) for (const call of before) call.revive(anew);
+    if (anew || !welcome.resumed) for (const call of before) this.#goOn(call, anew);
     this.#onElsewhere(welcome.calls_elsewhere);
     this.#onGroupCalls(welcome.group_calls ?? []);
     this.#onSettings(welcome.settings);
     if (welcome.missed_calls.length > 0) this.emit("missed", welcome.missed_calls);
+  }
+
+  /** Who waited in another session waits no more: they ask again, once. */
+  #goOn(call: Call, anew: boolean): void {
+    if (call.state !== "waiting") call.revive(anew);
+    else if (this.#placing !== call) void this.#place((this.#placing = call));
   }
 
   #onElsewhere(calls: CallElsewhere[]): void {
@@ -416,7 +440,7 @@ export class Client extends Emitter<ClientEvents> {
   #reconcile(snapshots: CallSnapshot[]): void {
     const known = new Set(snapshots.map((snapshot) => snapshot.call_id));
     for (const [id, call] of [...this.#calls]) {
-      if (!known.has(id)) call.lost();
+      if (!known.has(id) && call.state !== "waiting") call.lost();
     }
     const running: CallSnapshot[] = [];
     for (const snapshot of snapshots) {
@@ -486,6 +510,7 @@ export class Client extends Emitter<ClientEvents> {
       case "call.speakers":
       case "call.reaction":
       case "call.publish":
+      case "call.waiting":
         this.#onCallFrame(frame);
         break;
       case "call.ended":
@@ -512,7 +537,9 @@ export class Client extends Emitter<ClientEvents> {
     const placing = this.#placing;
     const same = incoming.group
       ? placing?.group?.group_id === incoming.group.group_id
-      : placing && !placing.group && placing.peer.user_id === incoming.from.user_id;
+      : placing?.link
+        ? incoming.conference === true
+        : placing && !placing.group && placing.peer.user_id === incoming.from.user_id;
     if (same) this.#held = incoming;
     else this.#ringFor(incoming);
   }
@@ -577,9 +604,4 @@ export class Client extends Emitter<ClientEvents> {
 function codecOf(told: string | undefined): VideoCodec {
   const codec = told?.toUpperCase();
   return codec === "VP9" || codec === "H264" || codec === "AV1" ? codec : "VP8";
-}
-
-function withProtocol(url: URL, protocol: string): string {
-  // The setter of `protocol` refuses to go from `http` to `ws`.
-  return protocol + url.href.slice(url.protocol.length);
 }

@@ -3,7 +3,7 @@
 // Invariant: the newest roster says who is in, the newest slots say which line carries whom. A member's streams stay the same for as
 // long as they are in; tracks come and go in them. A line's stream stays the same for the whole call.
 
-import { setTrack, type RemoteStreams } from "./call-types.js";
+import { setTrack, STREAM_OF, type RemoteStreams } from "./call-types.js";
 import { Emitter } from "./emitter.js";
 import { Viewing } from "./viewing.js";
 import type { Request } from "./session.js";
@@ -31,6 +31,8 @@ export interface ConferenceEvents {
   reaction: Reaction;
   /** What the others show of what this device sends. */
   publish: PublishWanted[];
+  /** To hosts of a link's call: who waits to be let in has changed. */
+  waiting: readonly Person[];
 }
 
 /** One device in a group call. */
@@ -77,8 +79,6 @@ type OfCall<T> = T extends { call_id: string } ? Omit<T, "call_id"> : never;
 /** Pictures that may be shown at once, until the server has said how many lines there are for them. */
 const PICTURES = 9;
 
-const STREAM_OF: Record<Source, keyof RemoteStreams> = { mic: "audio", camera: "camera", screen: "screen" };
-
 export class Conference extends Emitter<ConferenceEvents> {
   /** Whose call it is, if a group's. */
   readonly group: CallGroup | undefined;
@@ -86,6 +86,7 @@ export class Conference extends Emitter<ConferenceEvents> {
   readonly #viewing: Viewing;
   #members: Member[] = [];
   #ringing: Person[] = [];
+  #waiting: readonly Person[] = [];
   #hosts: UserId[] = [];
   #speaking: string[] = [];
   #slots: Slot[] = [];
@@ -116,6 +117,16 @@ export class Conference extends Emitter<ConferenceEvents> {
   /** Who rings, and has not answered yet. */
   get ringing(): readonly Person[] {
     return this.#ringing;
+  }
+
+  /** Who waits to be let in, in the order of their coming. Hosts of a link's call are told. */
+  get waiting(): readonly Person[] {
+    return this.#waiting;
+  }
+
+  /** Lets somebody in who waits, or turns them away. Rejects where they wait no longer, or this person may not. */
+  async admit(userId: UserId, admit = true): Promise<void> {
+    await this.#context.request({ type: "call.admit", user_id: userId, admit });
   }
 
   /** Whether this user may be asked to remove others: who started it, and admins of its group. */
@@ -205,6 +216,12 @@ export class Conference extends Emitter<ConferenceEvents> {
   /** @internal */
   onPublish(wanted: PublishWanted[]): void {
     this.emit("publish", wanted);
+  }
+
+  /** @internal */
+  onWaiting(people: readonly Person[]): void {
+    this.#waiting = people;
+    this.emit("waiting", people);
   }
 
   /** @internal The call was put on hold, or goes on. */

@@ -135,3 +135,9 @@ export function sleep(ms: number, signal: AbortSignal | undefined): Promise<void
     signal?.addEventListener("abort", aborted, { once: true });
   });
 }
+
+/** The same address by another protocol. */
+export function withProtocol(url: URL, protocol: string): string {
+  // The setter of `protocol` refuses to go from `http` to `ws`.
+  return protocol + url.href.slice(url.protocol.length);
+}

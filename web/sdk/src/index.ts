@@ -3,11 +3,12 @@
 export { connect, Client, type ClientEvents, type ConnectOptions } from "./client.js";
 export { Call } from "./call.js";
 export { Conference, type ConferenceEvents, type Line, type Member, type Reaction } from "./conference.js";
-export type { CallEvents, CallPhase, Ended, Hold, RemoteStreams } from "./call-types.js";
+export { CallLinksApi } from "./call-links.js";
+export type { CallEvents, CallPhase, Ended, Hold, LinkOfCall, RemoteStreams } from "./call-types.js";
 export { AccountApi, beginLink, register, verify, waitForLink, type WaitForLink } from "./account.js";
 export { TertuliaError, type LocalCode } from "./errors.js";
 export { callHistory, demoPeople, demoSignIn, iceServers, serverInfo, type Bearer } from "./http.js";
-export { devices, MediaProblem, type MediaFlags, type MediaPreferences, type ProblemReason } from "./media.js";
+export { devices, LocalMedia, MediaProblem, type MediaFlags, type MediaPreferences, type ProblemReason } from "./media.js";
 export { GroupsApi } from "./groups.js";
 export { PushApi } from "./push.js";
 export { isMissedCall, isServers } from "./messages/counting.js";

@@ -53,7 +53,7 @@ export type Attach = (source: Source, track: MediaStreamTrack | undefined) => vo
 
 export class LocalMedia extends Emitter<LocalMediaEvents> {
   readonly #prefer: MediaPreferences;
-  readonly #attach: Attach;
+  #attach: Attach;
   readonly #tracks = new Map<Source, MediaStreamTrack>();
   #micOn = true;
   #held = false;
@@ -61,10 +61,17 @@ export class LocalMedia extends Emitter<LocalMediaEvents> {
   #cameraAfterHold = false;
   #closed = false;
 
-  constructor(prefer: MediaPreferences, attach: Attach) {
+  /** Without `attach` nothing is sent: for a look at oneself before a call. */
+  constructor(prefer: MediaPreferences, attach: Attach = () => undefined) {
     super();
     this.#prefer = { ...prefer };
     this.#attach = attach;
+  }
+
+  /** @internal What is open is sent there from now on: a call has begun with it. */
+  attachTo(attach: Attach): void {
+    this.#attach = attach;
+    for (const [source, track] of this.#tracks) attach(source, track);
   }
 
   /** On hold nothing is sent; then this is what comes back after it. */
