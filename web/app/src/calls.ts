@@ -29,6 +29,10 @@ interface Host {
   block(person: Person): void;
   /** What a group is called here, if that is known. */
   groupName(groupId: string): string | undefined;
+  /** Another call is on. */
+  entered(call: Call): void;
+  /** Where a call link leads. */
+  openCallLink(token: string): void;
 }
 
 export class Calls {
@@ -94,7 +98,7 @@ export class Calls {
   }
 
   /** What a call is called: the other side, the group, or who is in it. */
-  titleOf(call: Pick<Call, "peer" | "group" | "conference">): string {
+  titleOf(call: Pick<Call, "peer" | "group" | "conference" | "link">): string {
     return titleOfCall(call, call.group && this.#host.groupName(call.group.group_id));
   }
 
@@ -169,6 +173,11 @@ export class Calls {
     this.#enter(client.join(call));
   }
 
+  /** A link has led into this one. */
+  enter(call: Call): void {
+    this.#enter(call);
+  }
+
   // ── what the client tells ──
 
   onIncoming(call: Call): void {
@@ -199,6 +208,7 @@ export class Calls {
   #enter(call: Call): void {
     if (this.current) this.aside = this.current;
     this.current = call;
+    this.#host.entered(call);
     titleOf(this.titleOf(call));
     call.on("state", () => {
       if (call.state !== "inviting" && call.state !== "offered" && call.state !== "ringing" && !this.incoming) {
@@ -270,6 +280,8 @@ export class Calls {
     const { id, peer, kind, group, conference, answeredAt } = call;
     if (id === undefined || group || !conference || conference.others.length === 0 || this.current) return undefined;
     if (call.ended?.reason !== "hangup" && call.ended?.reason !== "lost") return undefined;
+    const { link } = call;
+    if (link) return { label: "Join again", run: () => this.#host.openCallLink(link.token) };
     const left = { call_id: id, peer, media: kind, answered_at: answeredAt ?? Date.now(), conference: true, device_id: "" };
     return { label: "Join again", run: () => this.join(left) };
   }

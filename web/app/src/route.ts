@@ -10,7 +10,11 @@ export interface Place {
   view: View;
   /** The conversation that is open in one's home. */
   chat: string | undefined;
+  /** The token of a call link that has led here. */
+  link?: string | undefined;
 }
+
+const HOME: Place = { view: "home", chat: undefined };
 
 export class Route {
   readonly #arrive: (place: Place) => void;
@@ -26,21 +30,21 @@ export class Route {
   }
 
   /** Goes there. */
-  go({ view, chat }: Place): void {
-    const hash = view !== "home" ? `#${view}` : chat !== undefined ? `#chat/${encodeURIComponent(chat)}` : "";
-    if (hash === "") return this.#home();
-    if (hash === location.hash) return;
-    const { view: from, chat: open } = placeOfAddress();
-    const atHome = from === "home" && open === undefined;
-    if (atHome) history.pushState({ within: true }, "", hash);
-    else history.replaceState(history.state, "", hash);
-    this.#arrive({ view, chat });
+  go(place: Place): void {
+    const address = addressOf(place);
+    if (address === undefined) return this.#home();
+    if (address === location.pathname + location.hash) return;
+    const { view, chat, link } = placeOfAddress();
+    const atHome = view === "home" && chat === undefined && link === undefined;
+    if (atHome) history.pushState({ within: true }, "", address);
+    else history.replaceState(history.state, "", address);
+    this.#arrive(place);
   }
 
-  /** Home, at once: whoever was here is not here any more. */
+  /** Home, at once: whoever was here is not here any more. Where a call link leads stays, for who comes next. */
   reset(): void {
     history.replaceState(null, "", location.pathname);
-    this.#arrive({ view: "home", chat: undefined });
+    this.#arrive({ ...HOME, link: linkIn(location.pathname) });
   }
 
   #home(): void {
@@ -50,12 +54,31 @@ export class Route {
       this.#leaving = true;
       return;
     }
-    history.replaceState(null, "", location.pathname);
-    this.#arrive({ view: "home", chat: undefined });
+    history.replaceState(null, "", base());
+    this.#arrive(HOME);
   }
 }
 
-export function placeOfAddress(hash: string = location.hash): Place {
+/** The address of a place; none: it is one's home. */
+function addressOf({ view, chat, link }: Place): string | undefined {
+  if (link !== undefined) return `/call/${link}`;
+  if (view !== "home") return `${base()}#${view}`;
+  return chat === undefined ? undefined : `${base()}#chat/${encodeURIComponent(chat)}`;
+}
+
+/** Where one's home is. */
+function base(): string {
+  return linkIn(location.pathname) === undefined ? location.pathname : "/";
+}
+
+/** The token of a call link: its address is `/call/` and its token. */
+export function linkIn(pathname: string): string | undefined {
+  return /^\/call\/([\w-]+)\/?$/.exec(pathname)?.[1];
+}
+
+export function placeOfAddress(hash: string = location.hash, pathname: string = location.pathname): Place {
+  const link = linkIn(pathname);
+  if (link !== undefined) return { ...HOME, link };
   if (hash === "#settings") return { view: "settings", chat: undefined };
   if (/^#media(\/|$)/.test(hash)) return { view: "media", chat: undefined };
   const chat = /^#chat\/(.+)$/.exec(hash)?.[1];

@@ -9,6 +9,7 @@ import {
   roleIn,
   TertuliaError,
   type AccountApi,
+  type Call,
   type CallRecord,
   type Client,
   type CloseCause,
@@ -24,9 +25,11 @@ import {
 } from "@tertulia/sdk";
 import { forgetAccount, saveAccount, type Account } from "./account.js";
 import { Attaching } from "./attaching.js";
+import { CallLinks } from "./call-links.js";
 import { Calls } from "./calls.js";
 import { Chats } from "./chats.js";
 import { claimDevice } from "./device.js";
+import { Door } from "./door.js";
 import { Here } from "./here.js";
 import { Icons } from "./icons.js";
 import { Keeping } from "./keeping.js";
@@ -89,6 +92,8 @@ export class Store {
   readonly prefer: Preferences;
   readonly entry: SignIn;
   readonly calls: Calls;
+  readonly links: CallLinks;
+  readonly door: Door;
   readonly met: Met;
   readonly mine: Mine;
   readonly library: Library;
@@ -110,6 +115,8 @@ export class Store {
       () => this.changed(),
     );
     this.calls = new Calls(this);
+    this.links = new CallLinks(this);
+    this.door = new Door(this);
     this.met = new Met(this);
     this.mine = new Mine(this);
     this.library = new Library(this);
@@ -120,6 +127,7 @@ export class Store {
     this.keeping = new Keeping(this);
     this.push = new Push(this);
     this.chats.show(placeOfAddress().chat);
+    this.door.at(placeOfAddress().link);
     this.#route = new Route((place) => this.#arrive(place));
     void this.library.receive(sharedInAddress());
   }
@@ -229,6 +237,23 @@ export class Store {
   /** Shows the conversation with somebody, a new one perhaps. */
   chatWith(userId: string): void {
     this.openChat(`user:${userId}`);
+  }
+
+  /** Where a call link leads: a look at what it is, and at oneself, before one goes in. */
+  openCallLink(token: string): void {
+    this.#route.go({ view: "home", chat: undefined, link: token });
+  }
+
+  leftDoor(): void {
+    this.#route.go({ view: "home", chat: undefined });
+  }
+
+  enter(call: Call): void {
+    this.calls.enter(call);
+  }
+
+  entered(call: Call): void {
+    this.door.onEntered(call);
   }
 
   showMedia(): void {
@@ -463,6 +488,8 @@ export class Store {
     void this.#loadHistory();
     void this.mine.refresh(this.registered);
     void this.library.refresh();
+    void this.links.refresh();
+    this.door.onWelcome();
     this.chats.learnGroups();
     if (welcome.demo) void client.fetchPeople().catch(() => undefined);
     if (this.mine.linkAsked && !this.mine.linkAsked.found) void this.mine.askLink(this.mine.linkAsked.code);
@@ -498,6 +525,8 @@ export class Store {
     this.toasts = [];
     this.displaced = this.draining = false;
     this.calls.forget();
+    this.links.forget();
+    this.door.forget();
     this.mine.begin();
     this.library.forget();
     this.attaching.forget();
@@ -517,8 +546,9 @@ export class Store {
     client?.close();
   }
 
-  #arrive({ view, chat }: Place): void {
+  #arrive({ view, chat, link }: Place): void {
     this.view = view;
+    this.door.at(link);
     this.chats.show(chat);
     void this.library.receive(view === "media" ? sharedInAddress() : undefined);
     this.changed();

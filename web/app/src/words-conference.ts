@@ -11,11 +11,12 @@ export function sayNames(names: readonly string[], most = 2): string {
   return `${names.slice(0, most).join(", ")} and ${rest} ${rest === 1 ? "other" : "others"}`;
 }
 
-type Titled = Pick<Call, "peer" | "group" | "conference">;
+type Titled = Pick<Call, "peer" | "group" | "conference"> & Partial<Pick<Call, "link">>;
 
-/** What a call is called: the other side, the group, or who is in it. */
-export function titleOfCall({ peer, group, conference }: Titled, groupName?: string): string {
+/** What a call is called: the other side, the group, its link's name, or who is in it. */
+export function titleOfCall({ peer, group, conference, link }: Titled, groupName?: string): string {
   if (group) return groupName || group.name || "Group call";
+  if (link?.name) return link.name;
   if (!conference) return peer.name;
   const names = [...new Set(conference.others.map(({ entry }) => entry.name))];
   return names.length > 0 ? sayNames(names) : "Group call";

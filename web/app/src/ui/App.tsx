@@ -2,6 +2,7 @@
 
 import type { Store } from "../store.js";
 import { Invited } from "./chat/Invited.js";
+import { DoorPage } from "./door/DoorPage.js";
 import { Home } from "./Home.js";
 import { Icon } from "./Icon.js";
 import { InCall } from "./InCall.js";
@@ -27,6 +28,8 @@ export function App({ store }: { store: Store }) {
           <InCall key={callKey(calls.current)} store={store} call={calls.current} />
         ) : mine.needsName && store.registered ? (
           <FirstName store={store} />
+        ) : store.door.token !== undefined ? (
+          <DoorPage store={store} />
         ) : store.view === "settings" ? (
           <Settings store={store} />
         ) : store.view === "media" ? (

@@ -1,7 +1,7 @@
 // Microphone, camera and speaker of a call.
 
 import { useEffect, useState } from "preact/hooks";
-import { devices, type Call } from "@tertulia/sdk";
+import { devices, type Call, type LocalMedia } from "@tertulia/sdk";
 import type { Store } from "../store.js";
 import { useDismiss } from "./hooks.js";
 
@@ -12,36 +12,10 @@ const CAN_CHOOSE_SPEAKER = "setSinkId" in HTMLMediaElement.prototype;
 /** Which microphone, camera and speaker. The choice is kept for later calls. */
 export function DeviceMenu({ store, call, close }: { store: Store; call: Call; close: () => void }) {
   const box = useDismiss(true, close);
-  const known = useDevices();
   const { prefer } = store;
   return (
     <div class="popover menu" ref={box} tabIndex={-1} role="dialog" aria-label="Devices">
-      <Choice
-        label="Microphone"
-        devices={known?.microphones}
-        chosen={call.local.track("mic")?.getSettings().deviceId ?? prefer.microphone}
-        onChoose={(id) => {
-          store.setPreference({ microphone: id });
-          void call.switchMicrophone(id);
-        }}
-      />
-      <Choice
-        label="Camera"
-        devices={known?.cameras}
-        chosen={call.local.track("camera")?.getSettings().deviceId ?? prefer.camera}
-        onChoose={(id) => {
-          store.setPreference({ camera: id });
-          void call.switchCamera(id);
-        }}
-      />
-      {CAN_CHOOSE_SPEAKER && (
-        <Choice
-          label="Speaker"
-          devices={known?.speakers}
-          chosen={prefer.speaker ?? known?.speakers[0]?.deviceId}
-          onChoose={(id) => store.setPreference({ speaker: id })}
-        />
-      )}
+      <DeviceChoices store={store} local={call.local} />
       <label class="check">
         <input
           type="checkbox"
@@ -59,6 +33,44 @@ export function DeviceMenu({ store, call, close }: { store: Store; call: Call; c
         </span>
       </label>
     </div>
+  );
+}
+
+/** The same three, wherever they are chosen. Absent: nothing is open yet. */
+export function DeviceChoices({ store, local }: { store: Store; local: LocalMedia | undefined }) {
+  const { prefer } = store;
+  const [mic, camera] = [local?.track("mic"), local?.track("camera")];
+  // What they are called is known once one of them is open.
+  const known = useDevices(`${mic !== undefined} ${camera !== undefined}`);
+  return (
+    <>
+      <Choice
+        label="Microphone"
+        devices={known?.microphones}
+        chosen={mic?.getSettings().deviceId ?? prefer.microphone}
+        onChoose={(id) => {
+          store.setPreference({ microphone: id });
+          void local?.switchMicrophone(id);
+        }}
+      />
+      <Choice
+        label="Camera"
+        devices={known?.cameras}
+        chosen={camera?.getSettings().deviceId ?? prefer.camera}
+        onChoose={(id) => {
+          store.setPreference({ camera: id });
+          void local?.switchCamera(id);
+        }}
+      />
+      {CAN_CHOOSE_SPEAKER && (
+        <Choice
+          label="Speaker"
+          devices={known?.speakers}
+          chosen={prefer.speaker ?? known?.speakers[0]?.deviceId}
+          onChoose={(id) => store.setPreference({ speaker: id })}
+        />
+      )}
+    </>
   );
 }
 
@@ -87,13 +99,13 @@ function Choice({ label, devices, chosen, onChoose }: ChoiceProps) {
 }
 
 /** The devices there are, also when one is plugged in meanwhile. */
-function useDevices(): Devices | undefined {
+function useDevices(opened: string): Devices | undefined {
   const [known, setKnown] = useState<Devices | undefined>();
   useEffect(() => {
     const look = () => void devices().then(setKnown);
     look();
     navigator.mediaDevices?.addEventListener("devicechange", look);
     return () => navigator.mediaDevices?.removeEventListener("devicechange", look);
-  }, []);
+  }, [opened]);
   return known;
 }

@@ -111,7 +111,7 @@ function Header({ store }: { store: Store }) {
   );
 }
 
-function Displaced({ store }: { store: Store }) {
+export function Displaced({ store }: { store: Store }) {
   return (
     <div class="notice" role="status">
       <p>Tertulia is open as this device on another page.</p>

@@ -13,6 +13,7 @@ import { Menu } from "./Menu.js";
 import { blockItem } from "./blocking.js";
 import { pictureOf } from "./chat/ChatFace.js";
 import { useNow } from "./hooks.js";
+import { CallLinks } from "./links/CallLinks.js";
 
 /** Looked at for this long, missed calls are no news any more. */
 const LOOKED_AT_MS = 4_000;
@@ -36,6 +37,7 @@ export function Recent({ store, shown }: { store: Store; shown: boolean }) {
         <h2 id="recent-title">Recent calls</h2>
         {unseen > 0 && <span class="badge">{unseen} missed</span>}
       </div>
+      <CallLinks store={store} />
       {history && history.length === 0 && <p class="empty">Your calls will be listed here.</p>}
       {history && history.length > 0 && (
         <ul class="rows">

@@ -42,6 +42,11 @@ export function SignIn({ store }: { store: Store }) {
           {entry.notice}
         </p>
       )}
+      {store.door.token !== undefined && (
+        <p class="hint" data-testid="sign-in-for-call">
+          You were sent a link to a call. Sign in, and you come to its door.
+        </p>
+      )}
       {store.mine.linkAsked && <p class="hint">To link the other device, sign in here first.</p>}
       {step === "phone" && <PhoneForm store={store} />}
       {step === "pin" && <PinForm store={store} />}

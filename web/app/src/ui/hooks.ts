@@ -33,7 +33,7 @@ export function useQuality(call: Call): Quality | undefined {
 export function useConference(conference: Conference | undefined): void {
   const [, again] = useReducer((n: number, _: void) => n + 1, 0);
   useLayoutEffect(() => {
-    const offs = (["roster", "streams", "speakers"] as const).map((event) => conference?.on(event, () => again()));
+    const offs = (["roster", "streams", "speakers", "waiting"] as const).map((event) => conference?.on(event, () => again()));
     return () => offs.forEach((off) => off?.());
   }, [conference]);
 }

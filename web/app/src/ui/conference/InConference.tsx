@@ -1,7 +1,7 @@
 // The view of a group call: everybody's pictures, what can be done below, who is in it at the side.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Call, Conference } from "@tertulia/sdk";
+import type { Call, Conference, LinkOfCall } from "@tertulia/sdk";
 import { clock } from "../../words.js";
 import { sayNames, sayPeople, sayRinging } from "../../words-conference.js";
 import { useCanFlip } from "../Controls.js";
@@ -12,6 +12,8 @@ import { QualityBadge } from "../Quality.js";
 import { HeldCall, OnHold, WaitingCall } from "../TwoCalls.js";
 import { SoundButton } from "../Voices.js";
 import { useNow } from "../hooks.js";
+import { copyLink } from "../links/NewCallLink.js";
+import { AtTheDoor, useKnocks } from "./AtTheDoor.js";
 import { ConferenceControls } from "./ConferenceControls.js";
 import { Reactions } from "./Reactions.js";
 import { Roster } from "./Roster.js";
@@ -37,6 +39,7 @@ export function InConference({ store, call, conference, quality, state, trouble,
   };
   useShortcuts(store, call, { r: raise, p: () => setPeople((shown) => !shown) });
   useSaid(store, conference);
+  useKnocks(store, conference);
   const canFlip = useCanFlip(call.media.camera);
   const ringing = conference.ringing.map(({ name }) => name);
   const alone = conference.others.length === 0;
@@ -77,6 +80,7 @@ export function InConference({ store, call, conference, quality, state, trouble,
         {call.held && <OnHold store={store} call={call} />}
         <div class="call-notes">
           {incoming && <WaitingCall store={store} call={incoming} />}
+          {!people && <AtTheDoor store={store} conference={conference} seeAll={() => setPeople(true)} />}
           {aside && <HeldCall store={store} call={aside} />}
           {trouble !== undefined && <Trouble store={store} trouble={trouble} />}
           {ringing.length > 0 && !inTiles && (
@@ -89,6 +93,7 @@ export function InConference({ store, call, conference, quality, state, trouble,
               Nobody else is here yet
             </p>
           )}
+          {alone && call.link && call.connection === "up" && <CopyAddress store={store} link={call.link} />}
           <SoundButton sound={sound} />
         </div>
       </div>
@@ -113,6 +118,15 @@ export function InConference({ store, call, conference, quality, state, trouble,
         react={react}
       />
     </>
+  );
+}
+
+/** Whoever is alone may want to send it to somebody. */
+function CopyAddress({ store, link }: { store: CallViewProps["store"]; link: LinkOfCall }) {
+  return (
+    <button type="button" class="chip" data-testid="copy-this-link" onClick={() => void copyLink(store, link)}>
+      <Icon name="link" size={18} /> Copy the call’s address
+    </button>
   );
 }
 

@@ -8,6 +8,7 @@ import { Avatar } from "../Avatar.js";
 import { Bars, Icon } from "../Icon.js";
 import { Menu, type MenuItem } from "../Menu.js";
 import type { Quality } from "../hooks.js";
+import { WaitingRows } from "./AtTheDoor.js";
 import { gradeFor } from "./Stage.js";
 import { cameraKey } from "./tiles.js";
 
@@ -55,6 +56,7 @@ export function Roster({ store, conference, quality, pinned, pin, add, close }: 
         </button>
       </header>
       <div class="roster-body">
+        <WaitingRows store={store} conference={conference} />
         <ul class="roster-rows">
           {sorted.map((member) => (
             <Row

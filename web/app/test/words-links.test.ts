@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { TertuliaError, type CallLinkPeek, type Ended, type ErrorBody } from "@tertulia/sdk";
+import { linkIn, placeOfAddress } from "../src/route.js";
+import { sayGoIn, sayLinkEnd, sayLinkName, sayLinkNotMade, sayLinkRefusal, sayWaiting, sayWhoIsThere } from "../src/words-links.js";
+
+const owner = { user_id: "ana", name: "Ana" };
+const peek = (changes: Partial<CallLinkPeek> = {}): CallLinkPeek => ({
+  media: "video",
+  owner,
+  approval: false,
+  expires_at: 1,
+  active: false,
+  ...changes,
+});
+const ended = (reason: Ended["reason"], error?: TertuliaError): Ended => ({ reason, durationMs: 0, error });
+const refusal = (changes: Partial<ErrorBody> & Pick<ErrorBody, "code">) =>
+  new TertuliaError({ class: "invalid", message: "No.", ...changes });
+
+test("c3_what_a_link_leads_into_is_said_before_one_goes_in", () => {
+  assert.equal(sayLinkName({ media: "voice" }), "Voice call");
+  assert.equal(sayLinkName({ media: "video", name: "Book club" }), "Book club");
+  const call = { call_id: "1", media: "video" as const, started_at: 1, participants: [owner, owner, { user_id: "bob", name: "Bob" }] };
+  assert.equal(sayWhoIsThere(peek({ active: true, call })), "Ana and Bob are in it");
+  assert.equal(sayWhoIsThere(peek()), "Nobody is there yet");
+  assert.match(sayWhoIsThere(peek({ active: true, approval: true })), /^Others are there/);
+  assert.deepEqual(
+    [peek(), peek({ active: true }), peek({ active: true, approval: true })].map(sayGoIn),
+    ["Start the call", "Join", "Ask to join"],
+  );
+});
+
+test("c3_each_way_of_not_coming_in_is_said_with_what_one_can_do", () => {
+  const away = sayLinkEnd(ended("turned_away", refusal({ code: "turned_away", retry_after_ms: 200_000 })), peek());
+  assert.deepEqual([away.title, away.text], ["You were not let in", "You can ask again in 4 minutes, or write to Ana."]);
+  assert.match(sayLinkEnd(ended("turned_away"), peek()).text, /in five minutes/);
+  assert.deepEqual(sayLinkEnd(ended("link_over"), peek()), {
+    title: "This link is not valid any more",
+    text: "It was taken back, or its time is over. Ask Ana for a new one.",
+    again: false,
+  });
+  assert.match(sayLinkEnd(ended("missed"), peek()).title, /Nobody has let you in/);
+  assert.match(sayLinkEnd(ended("hangup"), peek()).title, /The call is over/);
+  assert.match(sayLinkEnd(ended("failed", refusal({ code: "waiting_full" })), peek()).title, /Too many people/);
+  assert.equal(sayLinkEnd(ended("failed", refusal({ code: "call_full" })), peek()).text, "The call is full. Try again when somebody has left.");
+  assert.equal(sayLinkRefusal(refusal({ code: "rate_limited", retry_after_ms: 9_100 })).text, "Try again in 10 seconds.");
+  assert.equal(sayLinkRefusal(refusal({ code: "forbidden" })).again, false);
+  assert.equal(sayLinkRefusal(new Error("what?")).again, true);
+});
+
+test("c3_hosts_read_who_waits_and_how_many", () => {
+  assert.deepEqual(
+    [["Bob"], ["Bob", "Carol"], ["Bob", "Carol", "Dan"]].map(sayWaiting),
+    ["Bob wants to join", "Bob and Carol want to join", "3 are waiting"],
+  );
+});
+
+test("c3_a_link_that_is_not_made_says_why", () => {
+  assert.equal(sayLinkNotMade(refusal({ code: "too_many", limit: 50 })), "You have 50 links. Take one back first");
+  assert.equal(sayLinkNotMade(refusal({ code: "bad_request", limit: 86_400 })), "Links are good for 1 day at most here");
+  assert.equal(sayLinkNotMade(refusal({ code: "bad_request", message: "A name has one line." })), "A name has one line");
+});
+
+test("c3_the_address_of_a_call_link_leads_to_it_and_no_other_does", () => {
+  assert.equal(linkIn("/call/Zk3v-T0_m"), "Zk3v-T0_m");
+  assert.equal(linkIn("/call/Zk3v/"), "Zk3v");
+  for (const path of ["/", "/call/", "/calls/1", "/call/a/b", "/call/%2e"]) assert.equal(linkIn(path), undefined);
+  assert.deepEqual(placeOfAddress("#settings", "/call/abc"), { view: "home", chat: undefined, link: "abc" });
+  assert.deepEqual(placeOfAddress("#settings", "/"), { view: "settings", chat: undefined });
+});
