@@ -10,7 +10,7 @@ plugIn();
 const { closeAll, only } = await import("./harness.mjs");
 const part = process.argv[2];
 const CASES = [
-  "voice", "video", "screen", "sync", "resilience", "networks", "restart", "accounts", "devices", "codecs", "looks", "media", "chat", "chat-media", "chat-calls", "presence", "groups", "group-calls", "layers", "group-call-entries", "push", "firefox",
+  "voice", "video", "screen", "sync", "resilience", "networks", "restart", "accounts", "devices", "codecs", "looks", "media", "chat", "chat-media", "chat-calls", "presence", "groups", "group-calls", "layers", "group-call-entries", "call-links", "push", "firefox",
 ];
 for (const cases of CASES) {
   only(cases === part ? "" : part);

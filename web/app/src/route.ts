@@ -47,6 +47,13 @@ export class Route {
     this.#arrive({ ...HOME, link: linkIn(location.pathname) });
   }
 
+  /** Home, from where a call link has led: also into its call, so that nothing is left that the browser could load anew. */
+  leaveLink(): void {
+    if (linkIn(location.pathname) === undefined) return;
+    history.replaceState(null, "", base());
+    this.#arrive(HOME);
+  }
+
   #home(): void {
     if ((history.state as { within?: boolean } | null)?.within) {
       // Where one is changes when the browser has gone there. A second press before that would leave the page.

@@ -245,7 +245,7 @@ export class Store {
   }
 
   leftDoor(): void {
-    this.#route.go({ view: "home", chat: undefined });
+    this.#route.leaveLink();
   }
 
   enter(call: Call): void {

@@ -546,7 +546,7 @@ export class Client extends Emitter<ClientEvents> {
 
   #ringFor(incoming: CallIncoming): void {
     const { call_id: id, from: peer, media, conference, group } = incoming;
-    const others = this.calls.filter((call) => call.accepted).length;
+    const others = this.calls.filter((call) => call.accepted && call.state !== "waiting").length;
     const call = this.#make({ id, peer, direction: "incoming", media, phase: "ringing", conference, group });
     if (others > (this.#options.callWaiting === false ? 0 : 1)) call.decline("busy");
     else this.#announce(call);
@@ -585,7 +585,7 @@ export class Client extends Emitter<ClientEvents> {
       prefer: this.prefer,
       me: () => this.welcome,
       localTime: (serverMs) => this.localTime(serverMs),
-      others: (call) => this.calls.filter((other) => other !== call && other.accepted),
+      others: (call) => this.calls.filter((other) => other !== call && other.accepted && other.state !== "waiting"),
     };
     const call = new Call(context, init);
     if (init.id) this.#track(init.id, call);

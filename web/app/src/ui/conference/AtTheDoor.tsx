@@ -11,12 +11,19 @@ interface Props {
   conference: Conference;
 }
 
-function answer({ store, conference }: Props, person: Person, admit: boolean): void {
-  void store.calls.attempt(conference.admit(person.user_id, admit));
+/** Fewer requests a second than the server takes of one device. */
+const EVERY_MS = 70;
+
+function answer({ store, conference }: Props, person: Person, admit: boolean): Promise<boolean> {
+  return store.calls.attempt(conference.admit(person.user_id, admit));
 }
 
-function admitAll(props: Props): void {
-  for (const person of props.conference.waiting) answer(props, person, true);
+/** One after the other; where one can't come in, the next can't either. */
+async function admitAll(props: Props): Promise<void> {
+  for (const person of props.conference.waiting) {
+    if (!(await answer(props, person, true))) return;
+    await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
+  }
 }
 
 /** It takes no focus: what one was about to press stays under the finger. */
@@ -36,7 +43,7 @@ export function AtTheDoor({ store, conference, seeAll }: Props & { seeAll: () =>
           <button type="button" class="strip-button" data-testid="knock-see" onClick={seeAll}>
             See who
           </button>
-          <button type="button" class="strip-button go" data-testid="knock-admit-all" onClick={() => admitAll(props)}>
+          <button type="button" class="strip-button go" data-testid="knock-admit-all" onClick={() => void admitAll(props)}>
             Admit all
           </button>
         </div>
@@ -63,7 +70,7 @@ function Answers({ person, ...props }: Props & { person: Person }) {
         class="strip-button"
         data-testid="turn-away"
         aria-label={`Turn ${person.name} away`}
-        onClick={() => answer(props, person, false)}
+        onClick={() => void answer(props, person, false)}
       >
         Turn away
       </button>
@@ -72,7 +79,7 @@ function Answers({ person, ...props }: Props & { person: Person }) {
         class="strip-button go"
         data-testid="admit"
         aria-label={`Admit ${person.name}`}
-        onClick={() => answer(props, person, true)}
+        onClick={() => void answer(props, person, true)}
       >
         Admit
       </button>
@@ -90,7 +97,7 @@ export function WaitingRows({ store, conference }: Props) {
       <div class="waiting-head">
         <h3 id="waiting-title">Waiting to be let in</h3>
         {waiting.length > 1 && (
-          <button type="button" class="strip-button" data-testid="admit-all" onClick={() => admitAll(props)}>
+          <button type="button" class="strip-button" data-testid="admit-all" onClick={() => void admitAll(props)}>
             Admit all
           </button>
         )}
@@ -117,6 +124,6 @@ export function useKnocks(store: Store, conference: Conference): void {
   useEffect(() => {
     const came = waiting.filter(({ user_id: id }) => !known.current.has(id));
     known.current = new Set(waiting.map(({ user_id: id }) => id));
-    if (came.length > 0) store.announce(`${sayWaiting(came.map(({ name }) => name))}. Admit or turn away in the list of people`);
+    if (came.length > 0) store.announce(`${sayWaiting(came.map(({ name }) => name))}. Admit them or turn them away`);
   }, [waiting]);
 }

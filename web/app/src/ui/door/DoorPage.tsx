@@ -62,7 +62,7 @@ export function DoorPage({ store }: { store: Store }) {
 }
 
 /** What the call is called, and whose it is. */
-function About({ peek, children }: { peek: CallLinkPeek; children: string }) {
+function About({ store, peek, children }: { store: Store; peek: CallLinkPeek; children: string }) {
   const { owner } = peek;
   return (
     <>
@@ -72,7 +72,7 @@ function About({ peek, children }: { peek: CallLinkPeek; children: string }) {
       <p class="door-owner">
         <Avatar id={owner.user_id} name={owner.name} />
         <span class="who">
-          <span class="name">{owner.name}’s link</span>
+          <span class="name">{owner.user_id === store.userId ? "Your link" : `${owner.name}’s link`}</span>
           <span class="about" data-testid="door-who">
             {children}
           </span>
@@ -87,7 +87,7 @@ function GoIn({ store, peek }: { store: Store; peek: CallLinkPeek }) {
   const busy = door.call !== undefined;
   return (
     <section class="door-card" aria-label="Go in">
-      <About peek={peek}>{sayWhoIsThere(peek)}</About>
+      <About store={store} peek={peek}>{sayWhoIsThere(peek)}</About>
       {peek.approval && <p class="say">{peek.owner.name} lets people in one by one. You will wait until that happens.</p>}
       <button
         type="button"
@@ -110,7 +110,7 @@ function Waiting({ store, peek }: { store: Store; peek: CallLinkPeek }) {
   useWakeLock();
   return (
     <section class="door-card" aria-label="Waiting" data-testid="door-waiting">
-      <About peek={peek}>Lets people in one by one</About>
+      <About store={store} peek={peek}>Lets people in one by one</About>
       <p class="door-wait" role="status">
         <span class="spinner" aria-hidden="true" /> Asking to be let in…
       </p>
