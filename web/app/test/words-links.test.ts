@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TertuliaError, type CallLinkPeek, type Ended, type ErrorBody } from "@tertulia/sdk";
 import { linkIn, placeOfAddress } from "../src/route.js";
+import { titleOfCall } from "../src/words-conference.js";
 import { sayGoIn, sayLinkEnd, sayLinkName, sayLinkNotMade, sayLinkRefusal, sayWaiting, sayWhoIsThere } from "../src/words-links.js";
 
 const owner = { user_id: "ana", name: "Ana" };
@@ -20,6 +21,9 @@ const refusal = (changes: Partial<ErrorBody> & Pick<ErrorBody, "code">) =>
 test("c3_what_a_link_leads_into_is_said_before_one_goes_in", () => {
   assert.equal(sayLinkName({ media: "voice" }), "Voice call");
   assert.equal(sayLinkName({ media: "video", name: "Book club" }), "Book club");
+  const titled = { peer: owner, group: undefined, conference: { others: [] } as never };
+  assert.equal(titleOfCall({ ...titled, link: { token: "t", name: "Book club" } }), "Book club");
+  assert.equal(titleOfCall({ ...titled, link: { token: "t", name: undefined } }), "Group call");
   const call = { call_id: "1", media: "video" as const, started_at: 1, participants: [owner, owner, { user_id: "bob", name: "Bob" }] };
   assert.equal(sayWhoIsThere(peek({ active: true, call })), "Ana and Bob are in it");
   assert.equal(sayWhoIsThere(peek()), "Nobody is there yet");

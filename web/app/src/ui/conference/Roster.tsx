@@ -8,6 +8,7 @@ import { Avatar } from "../Avatar.js";
 import { Bars, Icon } from "../Icon.js";
 import { Menu, type MenuItem } from "../Menu.js";
 import type { Quality } from "../hooks.js";
+import { copyLink } from "../links/NewCallLink.js";
 import { WaitingRows } from "./AtTheDoor.js";
 import { gradeFor } from "./Stage.js";
 import { cameraKey } from "./tiles.js";
@@ -27,6 +28,7 @@ export function Roster({ store, conference, quality, pinned, pin, add, close }: 
   const box = useRef<HTMLElement>(null);
   const { members, ringing } = conference;
   const host = conference.isHost(store.userId);
+  const link = store.calls.current?.link;
   useEffect(() => {
     const opener = document.activeElement as HTMLElement | null;
     box.current?.querySelector<HTMLElement>("h2")?.focus();
@@ -100,6 +102,11 @@ export function Roster({ store, conference, quality, pinned, pin, add, close }: 
         )}
       </div>
       <footer class="roster-foot">
+        {link && (
+          <button type="button" class="secondary wide" data-testid="copy-address-here" onClick={() => void copyLink(store, link)}>
+            <Icon name="link" size={20} /> Copy the call’s address
+          </button>
+        )}
         <button type="button" class="primary wide" data-testid="add-people" onClick={add}>
           <Icon name="addPerson" size={20} /> Add people
         </button>

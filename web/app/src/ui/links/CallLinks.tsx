@@ -1,6 +1,6 @@
 // One's call links, above the calls that were.
 
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import type { CallLink } from "@tertulia/sdk";
 import { FOR_EVER } from "../../mine.js";
 import type { Store } from "../../store.js";
@@ -19,6 +19,8 @@ export function CallLinks({ store }: { store: Store }) {
   const [all, setAll] = useState(false);
   const [revoked, setRevoked] = useState<CallLink | undefined>();
   const { good } = store.links;
+  // What was made or taken back on another device.
+  useEffect(() => void store.links.refresh(), []);
   const shown = all ? good : good.slice(0, SHOWN);
   return (
     <>
