@@ -163,7 +163,7 @@ scenario("c3_call_link_without_devices_is_joined_all_the_same", async (world) =>
   const [alice] = await world.signedIn(["Alice", "left"]);
   const address = await makesLink(alice, "Choir", { approval: false });
   await alice.click("made-link-open");
-  await isAt(alice, "ready");
+  await looksAtThemselves(alice);
   await alice.click("preview-mic");
   await alice.click("preview-camera");
   await alice.reads("preview", /Your camera is off.*Your microphone is off/);

@@ -69,7 +69,7 @@ function Answers({ person, ...props }: Props & { person: Person }) {
         type="button"
         class="strip-button"
         data-testid="turn-away"
-        aria-label={`Turn ${person.name} away`}
+        aria-label={`Turn away ${person.name}`}
         onClick={() => void answer(props, person, false)}
       >
         Turn away
