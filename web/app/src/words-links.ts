@@ -13,6 +13,8 @@ export interface Told {
 }
 
 const DAY_S = 24 * 3_600;
+/** From so many days on a day of the year might be taken for the one of this year. */
+const SAME_DAY_AGAIN = 300;
 
 /** What a link's call is called. */
 export function sayLinkName({ name, media }: Pick<CallLink, "name" | "media">): string {
@@ -85,10 +87,20 @@ function over(owner: string): Told {
   return { title: "This link is not valid any more", text: `It was taken back, or its time is over. Ask ${owner} for a new one.`, again: false };
 }
 
-/** Who waits before the door: `Bob wants to join`, `Bob and Carol want to join`, `3 are waiting`. */
-export function sayWaiting(names: readonly string[]): string {
-  if (names.length > 2) return `${names.length} are waiting`;
+/** Who has come to the door: `Bob wants to join`, `Bob, Carol and Dan want to join`. */
+export function sayKnocks(names: readonly string[]): string {
   return `${sayNames(names)} ${names.length === 1 ? "wants" : "want"} to join`;
+}
+
+/** Until when a link is good, as short as a row of a list is: `until 17:30`, `until Nov 29`, `until November 2027`. */
+export function sayGoodUntil(at: number, now = Date.now()): string {
+  const date = new Date(at);
+  const days = (at - now) / (DAY_S * 1000);
+  if (date.toDateString() === new Date(now).toDateString()) {
+    return `until ${date.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" })}`;
+  }
+  const long = days > SAME_DAY_AGAIN;
+  return `until ${date.toLocaleDateString(undefined, long ? { month: "long", year: "numeric" } : { day: "numeric", month: "short" })}`;
 }
 
 /** Why a link was not made, or not taken back. */

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { TertuliaError, type CallLinkPeek, type Ended, type ErrorBody } from "@tertulia/sdk";
 import { linkIn, placeOfAddress } from "../src/route.js";
 import { titleOfCall } from "../src/words-conference.js";
-import { sayGoIn, sayLinkEnd, sayLinkName, sayLinkNotMade, sayLinkRefusal, sayWaiting, sayWhoIsThere } from "../src/words-links.js";
+import { sayGoIn, sayLinkEnd, sayLinkName, sayLinkNotMade, sayGoodUntil, sayKnocks, sayLinkRefusal, sayWhoIsThere } from "../src/words-links.js";
 
 const owner = { user_id: "ana", name: "Ana" };
 const peek = (changes: Partial<CallLinkPeek> = {}): CallLinkPeek => ({
@@ -52,11 +52,21 @@ test("c3_each_way_of_not_coming_in_is_said_with_what_one_can_do", () => {
   assert.equal(sayLinkRefusal(new Error("what?")).again, true);
 });
 
-test("c3_hosts_read_who_waits_and_how_many", () => {
+test("c3_hosts_hear_who_has_come_to_the_door", () => {
   assert.deepEqual(
-    [["Bob"], ["Bob", "Carol"], ["Bob", "Carol", "Dan"]].map(sayWaiting),
-    ["Bob wants to join", "Bob and Carol want to join", "3 are waiting"],
+    [["Bob"], ["Bob", "Carol"], ["Bob", "Carol", "Dan", "Eve"]].map(sayKnocks),
+    ["Bob wants to join", "Bob and Carol want to join", "Bob, Carol and 2 others want to join"],
   );
+});
+
+test("c3_until_when_a_link_is_good_is_said_so_that_no_year_is_mistaken", () => {
+  const now = new Date(2026, 10, 22, 12).getTime();
+  const said = [[2026, 10, 22, 18], [2026, 10, 29, 12], [2027, 10, 22, 12]].map(([year, month, day, hour]) =>
+    sayGoodUntil(new Date(year!, month, day, hour).getTime(), now),
+  );
+  assert.match(said[0]!, /^until \d+[:.]\d+/);
+  assert.match(said[1]!, /29/);
+  assert.match(said[2]!, /2027/);
 });
 
 test("c3_a_link_that_is_not_made_says_why", () => {

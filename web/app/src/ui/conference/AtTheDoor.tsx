@@ -3,7 +3,8 @@
 import { useEffect, useRef } from "preact/hooks";
 import type { Conference, Person } from "@tertulia/sdk";
 import type { Store } from "../../store.js";
-import { sayWaiting } from "../../words-links.js";
+import { sayNames } from "../../words-conference.js";
+import { sayKnocks } from "../../words-links.js";
 import { Avatar } from "../Avatar.js";
 
 interface Props {
@@ -32,12 +33,12 @@ export function AtTheDoor({ store, conference, seeAll }: Props & { seeAll: () =>
   const [first] = waiting;
   if (!first) return null;
   const props = { store, conference };
-  const text = sayWaiting(waiting.map(({ name }) => name));
   if (waiting.length > 1) {
     return (
       <div class="strip knock" role="group" aria-label="People who wait to be let in" data-testid="knock">
         <p>
-          <strong data-testid="knock-text">{text}</strong>
+          <strong data-testid="knock-text">{waiting.length} are waiting</strong>
+          <span>{sayNames(waiting.map(({ name }) => name))}</span>
         </p>
         <div class="strip-foot">
           <button type="button" class="strip-button" data-testid="knock-see" onClick={seeAll}>
@@ -124,6 +125,6 @@ export function useKnocks(store: Store, conference: Conference): void {
   useEffect(() => {
     const came = waiting.filter(({ user_id: id }) => !known.current.has(id));
     known.current = new Set(waiting.map(({ user_id: id }) => id));
-    if (came.length > 0) store.announce(`${sayWaiting(came.map(({ name }) => name))}. Admit them or turn them away`);
+    if (came.length > 0) store.announce(`${sayKnocks(came.map(({ name }) => name))}. Admit them or turn them away`);
   }, [waiting]);
 }

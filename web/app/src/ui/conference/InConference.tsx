@@ -43,6 +43,7 @@ export function InConference({ store, call, conference, quality, state, trouble,
   const canFlip = useCanFlip(call.media.camera);
   const ringing = conference.ringing.map(({ name }) => name);
   const alone = conference.others.length === 0;
+  const deserted = alone && ringing.length === 0 && conference.waiting.length === 0 && call.connection === "up";
   const inTiles = ringingTiles(conference.ringing, conference.members.length).length > 0;
   const title = store.calls.titleOf(call);
   return (
@@ -88,12 +89,12 @@ export function InConference({ store, call, conference, quality, state, trouble,
               {sayRinging(ringing)}
             </p>
           )}
-          {alone && ringing.length === 0 && call.connection === "up" && (
+          {deserted && (
             <p class="note" data-testid="alone">
               Nobody else is here yet
             </p>
           )}
-          {alone && call.link && call.connection === "up" && <CopyAddress store={store} link={call.link} />}
+          {deserted && call.link && <CopyAddress store={store} link={call.link} />}
           <SoundButton sound={sound} />
         </div>
       </div>

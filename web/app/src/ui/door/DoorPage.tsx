@@ -114,7 +114,7 @@ function Waiting({ store, peek }: { store: Store; peek: CallLinkPeek }) {
       <p class="door-wait" role="status">
         <span class="spinner" aria-hidden="true" /> Asking to be let in…
       </p>
-      <p class="say">Leave this page open. You come in by yourself as soon as somebody lets you; nobody sees or hears you before that.</p>
+      <p class="say">Leave this page open: you come in as soon as somebody lets you. Nobody sees or hears you before that.</p>
       <button type="button" class="secondary wide" data-testid="door-cancel" onClick={() => store.door.leave()}>
         Cancel
       </button>

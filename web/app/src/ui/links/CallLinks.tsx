@@ -2,10 +2,8 @@
 
 import { useEffect, useState } from "preact/hooks";
 import type { CallLink } from "@tertulia/sdk";
-import { FOR_EVER } from "../../mine.js";
 import type { Store } from "../../store.js";
-import { sayUntil } from "../../words.js";
-import { sayLinkName } from "../../words-links.js";
+import { sayGoodUntil, sayLinkName } from "../../words-links.js";
 import { Confirm } from "../Dialog.js";
 import { Icon } from "../Icon.js";
 import { Menu, type MenuItem } from "../Menu.js";
@@ -65,7 +63,7 @@ export function CallLinks({ store }: { store: Store }) {
 
 function LinkRow({ store, link, revoke }: { store: Store; link: CallLink; revoke: () => void }) {
   const name = sayLinkName(link);
-  const until = sayUntil(store.client?.localTime(link.expires_at) ?? link.expires_at, FOR_EVER);
+  const until = sayGoodUntil(store.client?.localTime(link.expires_at) ?? link.expires_at);
   const items: MenuItem[] = [
     ...(canShare() ? [{ label: "Share", icon: "share", testId: "share-link", run: () => void share(store, link) } as const] : []),
     { label: "Take back", icon: "trash", testId: "take-link-back", run: revoke, bad: true },
@@ -89,7 +87,8 @@ function LinkRow({ store, link, revoke }: { store: Store; link: CallLink; revoke
           </span>
           <span class="about">
             <span class="outcome">
-              {link.approval ? "One by one" : "Open to all who have it"} · {until}
+              {`U${until.slice(1)}`}
+              {link.approval && " · one by one"}
             </span>
           </span>
         </span>

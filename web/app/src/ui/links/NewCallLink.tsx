@@ -48,7 +48,7 @@ export function NewCallLink({ store, close }: { store: Store; close: () => void 
       <form class="new-link" onSubmit={(event) => void make(event)}>
         <p class="say">Whoever opens its address comes into the call, once they are signed in here.</p>
         <label class="above" for="new-link-name">
-          What it is called
+          What it is called (optional)
         </label>
         <input
           id="new-link-name"
@@ -56,7 +56,7 @@ export function NewCallLink({ store, close }: { store: Store; close: () => void 
           data-testid="new-link-name"
           value={name}
           maxLength={NAME_CHARS_MAX}
-          placeholder="Book club (you may leave it empty)"
+          placeholder="Book club"
           autocomplete="off"
           onInput={(event) => setName(event.currentTarget.value)}
         />
