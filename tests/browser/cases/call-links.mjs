@@ -73,6 +73,15 @@ async function isTold(person, pattern) {
   await noDeviceIsOn(person);
 }
 
+/** The keys are where one expects them; the next thing they reach is pressed. */
+async function pressesNext(person, from, next) {
+  const isOn = (testId) => person.until(`has the keys on ${testId}`, (id) => document.activeElement?.dataset.testid === id, testId);
+  await isOn(from);
+  await person.page.keyboard.press("Tab");
+  await isOn(next);
+  await person.page.keyboard.press("Enter");
+}
+
 function noDeviceIsOn(person) {
   return person.until("has no camera and no microphone on", () => window.openedTracks.every(({ readyState }) => readyState === "ended"));
 }
@@ -157,17 +166,45 @@ scenario("c3_call_link_guest_who_gives_up_waiting_leaves_no_camera_on", async (w
   await alice.sees("in-call");
   const bob = await follows(world, address, "Bob", "right");
   await looksAtThemselves(bob);
-  await asks(bob);
+  // By keys alone.
+  await pressesNext(bob, "door-name", "door-join");
+  await isAt(bob, "waiting");
   await alice.sees("knock");
   // Loaded anew, one is before the door again, and asks again.
   await bob.reload();
   await asks(bob);
   await alice.sees("knock");
-  await bob.click("door-cancel");
+  await pressesNext(bob, "door-name", "door-cancel");
   await bob.sees("people-search");
   await noDeviceIsOn(bob);
   await alice.seesNo("knock");
 });
+
+scenario(
+  "c3_c6_call_link_guest_who_waits_asks_again_when_the_program_was_killed",
+  async (world) => {
+    const [alice] = await world.signedIn(["Alice", "left"]);
+    const address = await makesLink(alice, "Choir");
+    await alice.click("made-link-open");
+    await isAt(alice, "ready");
+    await alice.click("door-join");
+    await isInCallOf(alice, 1);
+    const bob = await follows(world, address, "Bob", "right");
+    await asks(bob);
+    await alice.sees("knock");
+    const server = await world.server();
+    await server.end("SIGKILL");
+    await server.start();
+    await bob.until("is online again", () => window.tertulia.client.state === "online");
+    await isInCallOf(alice, 1);
+    await alice.reads("knock-text", /^Bob \d+$/);
+    await isAt(bob, "waiting");
+    await alice.click("admit", '[data-testid="knock"]');
+    await Promise.all([isInCallOf(alice, 2), isInCallOf(bob, 2)]);
+    await allSeeAndHear([alice, bob]);
+  },
+  { own: true, patience: LONG_MS },
+);
 
 scenario("c3_call_link_without_devices_is_joined_all_the_same", async (world) => {
   const [alice] = await world.signedIn(["Alice", "left"]);
