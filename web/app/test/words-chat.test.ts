@@ -47,11 +47,11 @@ test("m1 a list shows one line of a message, and says what it can't show", () =>
 });
 
 test("m1 an address leads to its place, whatever somebody wrote into it", () => {
-  assert.deepEqual(placeOfAddress(`#chat/${encodeURIComponent("user:añ/b")}`), { view: "home", chat: "user:añ/b" });
-  assert.deepEqual(placeOfAddress("#chat/%E0%A4%A"), { view: "home", chat: undefined });
-  assert.deepEqual(placeOfAddress("#media/abc"), { view: "media", chat: undefined });
-  assert.deepEqual(placeOfAddress("#settings"), { view: "settings", chat: undefined });
-  assert.deepEqual(placeOfAddress(""), { view: "home", chat: undefined });
+  assert.deepEqual(placeOfAddress(`#chat/${encodeURIComponent("user:añ/b")}`, "/"), { view: "home", chat: "user:añ/b" });
+  assert.deepEqual(placeOfAddress("#chat/%E0%A4%A", "/"), { view: "home", chat: undefined });
+  assert.deepEqual(placeOfAddress("#media/abc", "/"), { view: "media", chat: undefined });
+  assert.deepEqual(placeOfAddress("#settings", "/"), { view: "settings", chat: undefined });
+  assert.deepEqual(placeOfAddress("", "/"), { view: "home", chat: undefined });
 });
 
 test("m2 what happened to a group is said as one would", () => {
