@@ -11,12 +11,19 @@ interface Host {
   readonly client: Client | undefined;
   readonly connection: string;
   readonly prefer: Preferences;
+  /** A call is on: nobody looks at the door. */
+  readonly inCall: boolean;
   changed(): void;
   announce(text: string): void;
   /** One is in: the call's own view takes over. */
   enter(call: Call): void;
   /** The address leads home again. */
   leftDoor(): void;
+}
+
+interface Wants {
+  mic: boolean;
+  camera: boolean | undefined;
 }
 
 export class Door {
@@ -33,20 +40,25 @@ export class Door {
   told: Told | undefined;
   readonly #host: Host;
   #looking = 0;
-  /** Whether the camera was asked for by hand, or put out. */
-  #camera: boolean | undefined;
-  #mic = true;
+  /** What the person wants of them, whether they are open yet or not. Camera: absent until they have said so. */
+  #wants: Wants = { mic: true, camera: undefined };
+  #opening = false;
 
   constructor(host: Host) {
     this.#host = host;
+  }
+
+  /** Whether microphone and camera are on, or will be as soon as the browser has opened them. */
+  get flags(): { mic: boolean; camera: boolean } {
+    if (this.#opening) return { mic: this.#wants.mic, camera: this.#wants.camera ?? this.peek?.media === "video" };
+    return this.local?.flags ?? { mic: false, camera: false };
   }
 
   /** The address leads to this link, or to none. */
   at(token: string | undefined): void {
     if (token === this.token) return;
     this.forget();
-    this.#camera = undefined;
-    this.#mic = true;
+    this.#wants = { mic: true, camera: undefined };
     this.token = token;
     if (token !== undefined && this.#host.connection === "online") void this.look();
   }
@@ -60,7 +72,7 @@ export class Door {
   async look(): Promise<void> {
     const { token } = this;
     const { client } = this.#host;
-    if (token === undefined || !client) return;
+    if (token === undefined || !client || this.#host.inCall) return;
     const look = (this.#looking += 1);
     const first = this.peek === undefined;
     try {
@@ -125,13 +137,15 @@ export class Door {
   }
 
   async setMic(on: boolean): Promise<void> {
-    this.#mic = on;
-    await this.local?.setMic(on);
+    this.#wants.mic = on;
+    if (this.#opening) this.#host.changed();
+    else await this.local?.setMic(on);
   }
 
   async setCamera(on: boolean): Promise<void> {
-    this.#camera = on;
-    await this.local?.setCamera(on);
+    this.#wants.camera = on;
+    if (this.#opening) this.#host.changed();
+    else await this.local?.setCamera(on);
   }
 
   /** Closes what is open. */
@@ -139,6 +153,7 @@ export class Door {
     this.#looking += 1;
     const { call, local } = this;
     this.call = this.local = this.peek = this.told = undefined;
+    this.#opening = false;
     this.problems.clear();
     call?.hangup();
     local?.close();
@@ -158,13 +173,23 @@ export class Door {
       this.problems.set(problem.source, problem);
       this.#host.changed();
     });
-    if (!this.#mic) void local.setMic(false);
-    void local.open(this.#camera ?? video);
+    const wants = this.#wants;
+    const camera = wants.camera ?? video;
+    if (!wants.mic) void local.setMic(false);
+    this.#opening = true;
+    void local.open(camera).then(() => {
+      if (local === this.local) this.#opening = false;
+      // What was pressed meanwhile. By now it may be the call's.
+      if (!wants.mic) void local.setMic(false);
+      if ((wants.camera ?? camera) !== camera) void local.setCamera(!camera);
+      this.#host.changed();
+    });
   }
 
   #in(call: Call): void {
     // What was open is the call's.
     this.local = undefined;
+    this.#opening = false;
     this.call = undefined;
     this.token = this.peek = undefined;
     this.problems.clear();
@@ -175,6 +200,7 @@ export class Door {
   #tell(told: Told): void {
     this.local?.close();
     this.local = undefined;
+    this.#opening = false;
     this.told = told;
     this.#host.announce(told.title);
     this.#host.changed();

@@ -248,6 +248,10 @@ export class Store {
     this.#route.leaveLink();
   }
 
+  get inCall(): boolean {
+    return this.calls.current !== undefined;
+  }
+
   enter(call: Call): void {
     this.calls.enter(call);
   }

@@ -25,6 +25,7 @@ async function before() {
     client: client as Client | undefined,
     connection: "online",
     prefer: {},
+    inCall: false,
     left: 0,
     changed: () => undefined,
     announce: () => undefined,
@@ -76,6 +77,44 @@ test("c3_what_one_has_chosen_before_the_door_is_what_one_joins_with", async () =
   assert.equal(call?.link?.name, "Book club");
   assert.deepEqual([mic?.stopped, mic?.enabled, opened.length], [false, false, 2]);
   assert.deepEqual([door.token, door.call, host.left], [undefined, undefined, 1]);
+});
+
+test("c3_what_one_presses_while_the_browser_still_opens_the_camera_holds", async () => {
+  const { mediaDevices } = navigator;
+  const open = mediaDevices.getUserMedia;
+  let allow = () => undefined as void;
+  const allowed = new Promise<void>((resolve) => (allow = resolve));
+  mediaDevices.getUserMedia = async (wanted) => {
+    await allowed;
+    return open(wanted);
+  };
+  try {
+    const { door, socket, entered } = await before();
+    await answer(socket, "call.peek", { link: peek });
+    await until(() => door.local !== undefined);
+    assert.deepEqual(door.flags, { mic: true, camera: true });
+    await door.setCamera(false);
+    await door.setMic(false);
+    assert.deepEqual(door.flags, { mic: false, camera: false });
+    door.join();
+    allow();
+    await until(() => opened.some(({ kind, stopped }) => kind === "video" && stopped));
+    await answer(socket, "call.invite", { call_id: CALL });
+    await until(() => entered.length === 1);
+    assert.deepEqual([entered[0]?.media, opened.length], [{ mic: false, camera: false, screen: false }, 2]);
+  } finally {
+    mediaDevices.getUserMedia = open;
+  }
+});
+
+test("c3_nobody_looks_while_a_call_is_on", async () => {
+  const { door, socket, host } = await before();
+  await answer(socket, "call.peek", { link: peek });
+  door.leave();
+  host.inCall = true;
+  door.at("another");
+  await door.look();
+  assert.deepEqual([socket.of("call.peek").length, allClosed()], [1, true]);
 });
 
 test("c3_who_waits_is_in_once_they_are_let_in_with_the_camera_they_saw", async () => {

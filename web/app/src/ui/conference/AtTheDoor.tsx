@@ -2,6 +2,7 @@
 
 import { useEffect, useRef } from "preact/hooks";
 import type { Conference, Person } from "@tertulia/sdk";
+import { noteMessage } from "../../attention.js";
 import type { Store } from "../../store.js";
 import { sayNames } from "../../words-conference.js";
 import { sayKnocks } from "../../words-links.js";
@@ -118,13 +119,17 @@ export function WaitingRows({ store, conference }: Props) {
   );
 }
 
-/** Says to screen readers who has come to the door. */
+/** Says who has come to the door: to screen readers, and to whoever looks elsewhere. */
 export function useKnocks(store: Store, conference: Conference): void {
   const known = useRef<ReadonlySet<string>>(new Set());
   const { waiting } = conference;
   useEffect(() => {
     const came = waiting.filter(({ user_id: id }) => !known.current.has(id));
     known.current = new Set(waiting.map(({ user_id: id }) => id));
-    if (came.length > 0) store.announce(`${sayKnocks(came.map(({ name }) => name))}. Admit them or turn them away`);
+    if (came.length === 0) return;
+    const text = sayKnocks(came.map(({ name }) => name));
+    store.announce(`${text}. Admit them or turn them away`);
+    const call = store.calls.current;
+    if (call) noteMessage(store.calls.titleOf(call), text, () => undefined);
   }, [waiting]);
 }

@@ -26,6 +26,8 @@ export function DoorPage({ store }: { store: Store }) {
   // What was pressed is gone with what it led to: keys and screen readers go on from what is there instead.
   useEffect(() => (main.current?.querySelector<HTMLElement>("h2") ?? main.current)?.focus({ preventScroll: true }), [stage]);
   useEffect(() => {
+    // After a call, say: nobody has looked while that was on.
+    if (stage === "looking" && store.connection === "online") void door.look();
     if (stage !== "ready") return;
     const timer = setInterval(() => {
       if (document.visibilityState === "visible") void door.look();

@@ -13,18 +13,18 @@ const HEARD = 0.02;
 export function Preview({ store }: { store: Store }) {
   const { door } = store;
   const { local, problems } = door;
-  const flags = local?.flags ?? { mic: false, camera: false };
+  const { flags } = door;
   const track = local?.track("camera");
   const stream = useStreamOf(track);
   const front = track?.getSettings().facingMode !== "environment";
   return (
     <section class="preview" aria-label="How the others will see and hear you" data-testid="preview">
       <div class={front ? "preview-picture mirrored" : "preview-picture"}>
-        <Video stream={stream} testId="preview-video" label="Your own camera" hidden={!flags.camera} filled />
-        {!flags.camera && (
+        <Video stream={stream} testId="preview-video" label="Your own camera" hidden={!flags.camera || !track} filled />
+        {!(flags.camera && track) && (
           <p class="preview-off">
             <Avatar id={store.userId ?? ""} name={store.name} />
-            <span>Your camera is off</span>
+            <span>{flags.camera ? "One moment: your camera opens…" : "Your camera is off"}</span>
           </p>
         )}
       </div>
@@ -47,7 +47,7 @@ export function Preview({ store }: { store: Store }) {
             onClick={() => void door.setCamera(!flags.camera)}
           />
         </div>
-        <Level track={flags.mic ? local?.track("mic") : undefined} />
+        <Level track={local?.track("mic")} on={flags.mic} />
       </div>
       {[...problems.values()].map((problem) => (
         <p key={problem.source} class="preview-problem" role="alert" data-testid={`preview-problem-${problem.source}`}>
@@ -59,12 +59,12 @@ export function Preview({ store }: { store: Store }) {
 }
 
 /** How loud the microphone is: a bar that moves, and a word for those who do not see it. */
-function Level({ track }: { track: MediaStreamTrack | undefined }) {
+function Level({ track, on }: { track: MediaStreamTrack | undefined; on: boolean }) {
   const bar = useRef<HTMLSpanElement>(null);
   const [heard, setHeard] = useState(false);
   useEffect(() => {
     setHeard(false);
-    if (!track) return;
+    if (!track || !on) return;
     const audio = new AudioContext();
     // Some browsers let nothing run before the first touch.
     const resume = () => void audio.resume().catch(() => undefined);
@@ -93,13 +93,13 @@ function Level({ track }: { track: MediaStreamTrack | undefined }) {
       removeEventListener("keydown", resume);
       void audio.close();
     };
-  }, [track]);
+  }, [track, on]);
   return (
     <p class="level" data-testid="preview-level" data-heard={heard}>
-      <span class={track ? "level-bar" : "level-bar off"} ref={bar} aria-hidden="true">
+      <span class={track && on ? "level-bar" : "level-bar off"} ref={bar} aria-hidden="true">
         <span />
       </span>
-      <span>{!track ? "Your microphone is off" : heard ? "Your microphone hears you" : "Say something: the bar moves"}</span>
+      <span>{!on ? "Your microphone is off" : !track ? "One moment…" : heard ? "Your microphone hears you" : "Say something: the bar moves"}</span>
     </p>
   );
 }
