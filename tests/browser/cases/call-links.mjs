@@ -218,7 +218,10 @@ scenario("c3_call_link_without_devices_is_joined_all_the_same", async (world) =>
   await alice.sees("in-call");
   const bob = await world.device("Bob", "right", { before: allowsNothing, url: address });
   await bob.signIn();
-  await bob.reads("preview-problem-camera", /may not use your camera.*Allow it.*You can join without it/);
+  await bob.reads("preview-problem", /neither your microphone nor your camera.*Allow them.*You can join without/);
+  await looksGood(bob, "call-link-refused");
+  await bob.page.setViewport({ ...SIZES.phone, isMobile: false, hasTouch: false });
+  await looksGood(bob, "call-link-refused-phone");
   await bob.reads("door-who", /^Alice \d+ is in it$/);
   await bob.click("door-join");
   await Promise.all([isInCallOf(alice, 2), isInCallOf(bob, 2)]);

@@ -1,7 +1,7 @@
 // What call links say to people. Nothing here knows the page.
 
-import { TertuliaError, type CallLink, type CallLinkPeek, type Ended } from "@tertulia/sdk";
-import { sayError, sayWait } from "./words.js";
+import { TertuliaError, type CallLink, type CallLinkPeek, type Ended, type MediaProblem } from "@tertulia/sdk";
+import { sayError, sayProblem, sayWait } from "./words.js";
 import { sayNames, sayWhoIsIn } from "./words-conference.js";
 
 /** Why one is not in, and what one can do. */
@@ -101,6 +101,14 @@ export function sayGoodUntil(at: number, now = Date.now()): string {
   }
   const long = days > SAME_DAY_AGAIN;
   return `until ${date.toLocaleDateString(undefined, long ? { month: "long", year: "numeric" } : { day: "numeric", month: "short" })}`;
+}
+
+/** What is wrong with microphone and camera, and what to do: once, where it is the same for both. */
+export function sayWithout(problems: readonly Pick<MediaProblem, "source" | "reason">[]): string[] {
+  if (problems.length > 1 && problems.every(({ reason }) => reason === "denied")) {
+    return ["This page may use neither your microphone nor your camera. Allow them in the browser’s site settings, then switch them on. You can join without."];
+  }
+  return problems.map((problem) => `${sayProblem(problem)}. You can join without it.`);
 }
 
 /** Why a link was not made, or not taken back. */

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { TertuliaError, type CallLinkPeek, type Ended, type ErrorBody } from "@tertulia/sdk";
 import { linkIn, placeOfAddress } from "../src/route.js";
 import { titleOfCall } from "../src/words-conference.js";
-import { sayGoIn, sayLinkEnd, sayLinkName, sayLinkNotMade, sayGoodUntil, sayKnocks, sayLinkRefusal, sayWhoIsThere } from "../src/words-links.js";
+import { sayGoIn, sayLinkEnd, sayLinkName, sayLinkNotMade, sayGoodUntil, sayKnocks, sayLinkRefusal, sayWhoIsThere, sayWithout } from "../src/words-links.js";
 
 const owner = { user_id: "ana", name: "Ana" };
 const peek = (changes: Partial<CallLinkPeek> = {}): CallLinkPeek => ({
@@ -67,6 +67,16 @@ test("c3_until_when_a_link_is_good_is_said_so_that_no_year_is_mistaken", () => {
   assert.match(said[0]!, /^until \d+[:.]\d+/);
   assert.match(said[1]!, /29/);
   assert.match(said[2]!, /2027/);
+});
+
+test("c3_devices_that_are_not_to_be_had_are_said_with_what_to_do_and_that_one_can_join_all_the_same", () => {
+  const both = sayWithout([{ source: "mic", reason: "denied" }, { source: "camera", reason: "denied" }]);
+  assert.equal(both.length, 1);
+  assert.match(both[0]!, /neither your microphone nor your camera.*Allow them.*You can join without/);
+  const each = sayWithout([{ source: "mic", reason: "denied" }, { source: "camera", reason: "busy" }]);
+  assert.match(each[0]!, /your microphone.*You can join without it/);
+  assert.match(each[1]!, /Another program.*You can join without it/);
+  assert.deepEqual(sayWithout([]), []);
 });
 
 test("c3_a_link_that_is_not_made_says_why", () => {

@@ -86,7 +86,7 @@ function Choice({ label, devices, chosen, onChoose }: ChoiceProps) {
   return (
     <label class="choice">
       {label}
-      <select value={chosen ?? ""} disabled={none} onChange={(event) => onChoose(event.currentTarget.value)}>
+      <select value={chosen ?? devices?.[0]?.deviceId ?? ""} disabled={none} onChange={(event) => onChoose(event.currentTarget.value)}>
         {none && <option value="">None found</option>}
         {(devices ?? []).map((device, n) => (
           <option key={device.deviceId} value={device.deviceId}>

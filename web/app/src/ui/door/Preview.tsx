@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Store } from "../../store.js";
-import { sayProblem } from "../../words.js";
+import { sayWithout } from "../../words-links.js";
 import { Avatar } from "../Avatar.js";
 import { Control } from "../Controls.js";
 import { Video } from "../Stream.js";
@@ -49,9 +49,9 @@ export function Preview({ store }: { store: Store }) {
         </div>
         <Level track={local?.track("mic")} on={flags.mic} />
       </div>
-      {[...problems.values()].map((problem) => (
-        <p key={problem.source} class="preview-problem" role="alert" data-testid={`preview-problem-${problem.source}`}>
-          {sayProblem(problem)}. You can join without it.
+      {sayWithout([...problems.values()]).map((text) => (
+        <p key={text} class="preview-problem" role="alert" data-testid="preview-problem">
+          {text}
         </p>
       ))}
     </section>
