@@ -11,7 +11,7 @@ import { GroupsApi } from "./groups.js";
 import { PushApi } from "./push.js";
 import { IceSource } from "./ice.js";
 import type { LocalMedia, MediaPreferences } from "./media.js";
-import type { VideoCodec } from "./peer.js";
+import { codecOf, type VideoCodec } from "./peer.js";
 import type { Socket, Token } from "./opening.js";
 import { Session, type CloseCause, type SessionState } from "./session.js";
 import { PresenceApi } from "./presence.js";
@@ -598,10 +598,4 @@ export class Client extends Emitter<ClientEvents> {
       if (this.#calls.get(id) === call) this.#calls.delete(id);
     });
   }
-}
-
-/** As browsers call it. One that a newer server names and we do not know is VP8: everybody has it. */
-function codecOf(told: string | undefined): VideoCodec {
-  const codec = told?.toUpperCase();
-  return codec === "VP9" || codec === "H264" || codec === "AV1" ? codec : "VP8";
 }

@@ -25,6 +25,12 @@ import { SilenceWatch } from "./silence.js";
 
 export type VideoCodec = "VP8" | "VP9" | "H264" | "AV1";
 
+/** As browsers call it. One that a newer server names and we do not know is VP8: everybody has it. */
+export function codecOf(told: string | undefined): VideoCodec {
+  const codec = told?.toUpperCase();
+  return codec === "VP9" || codec === "H264" || codec === "AV1" ? codec : "VP8";
+}
+
 export interface PeerOptions {
   ice: IceSource;
   videoCodec: VideoCodec;
