@@ -572,13 +572,13 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   #make(init: CallInit): Call {
-    const codec = codecOf(this.welcome?.video_codec);
+    const groupCodec = codecOf(this.welcome?.video_codec);
     const context: CallContext = {
       session: this.#session,
       peerOptions: {
         ice: this.#ice,
-        videoCodec: this.#options.videoCodec ?? codec,
-        groupCodec: codec,
+        videoCodec: this.#options.videoCodec ?? groupCodec,
+        groupCodec,
         red: this.#options.audioRed ?? false,
         iceTransportPolicy: this.#options.iceTransportPolicy ?? "all",
       },
@@ -594,8 +594,6 @@ export class Client extends Emitter<ClientEvents> {
 
   #track(id: string, call: Call): void {
     this.#calls.set(id, call);
-    call.on("ended", () => {
-      if (this.#calls.get(id) === call) this.#calls.delete(id);
-    });
+    call.on("ended", () => void (this.#calls.get(id) === call && this.#calls.delete(id)));
   }
 }
