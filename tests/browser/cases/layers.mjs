@@ -89,7 +89,7 @@ async function follows(world, [alice, bob, carol], codec) {
     await watches(bob, [alice, carol]);
     await pause(500);
     await tileIs(bob, alice, grows ? 360 : 90);
-    await isSent(bob, alice, grows ? "large again" : "small", (lines) => (grows ? lines >= large : lines > 0 && lines <= SMALL_MAX));
+    await isSent(bob, alice, grows ? "large again" : "small", (lines) => (grows ? lines > LARGE_MIN : lines > 0 && lines <= SMALL_MAX));
     await pause(WATCH_MS);
     const [{ count, gap, back }, untouched] = [await shown(bob, alice), await shown(bob, carol)];
     assert.ok(count > 10 && !back, `${count} pictures, and its clock ${back ? "went back" : "went on"}`);
