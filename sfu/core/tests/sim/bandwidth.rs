@@ -90,8 +90,9 @@ fn c7_who_had_too_little_for_the_voices_alone_sees_everyone_again() {
         let settled = world.ms();
         world.run(20_000);
         let (lost, silence) = sound(&world, 3, settled);
-        // Three voices alone are nearly more than it carries: what the network itself loses makes that worse.
-        assert!(loss > 0.0 || lost <= 8 && silence <= 400, "seed {seed}: {lost} lost, {silence} ms of silence");
+        // Three voices alone are nearly more than it carries, each try adds to them, and what the network itself loses makes that worse.
+        let (most, longest) = if loss > 0.0 { (250, 1_500) } else { (150, 1_000) };
+        assert!(lost <= most && silence <= longest, "seed {seed}: {lost} lost, {silence} ms of silence");
         world.clients[3].downlink = None;
         let all = |world: &World| {
             let seen = |of| layers(world, 3, of, world.ms().saturating_sub(500));
