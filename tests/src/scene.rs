@@ -75,6 +75,19 @@ pub async fn connect_media(fleet: &Fleet, client: &mut Client, call: CallId, lin
     fleet.add(peer).await
 }
 
+/// A peer sends on each line that it may send on, voice or picture.
+///
+/// # Errors
+/// If the fleet has ended.
+pub async fn send_all(fleet: &Fleet, member: &Member) -> anyhow::Result<()> {
+    let lines: Vec<_> = fleet.with(member, |peer| peer.sending_lines().collect()).await?;
+    for (line, mid) in lines {
+        let sending = if line == Line::Mic { Sending::AUDIO } else { Sending::VIDEO };
+        fleet.send(member, mid, sending, Duration::ZERO).await?;
+    }
+    Ok(())
+}
+
 /// A call with voice and video both ways, by synthetic media.
 #[derive(Debug)]
 pub struct LiveCall {
@@ -113,12 +126,7 @@ impl LiveCall {
     /// # Errors
     /// If the fleet has ended.
     pub async fn send_all(&self, member: &Member) -> anyhow::Result<()> {
-        let lines: Vec<_> = self.fleet.with(member, |peer| peer.sending_lines().collect()).await?;
-        for (line, mid) in lines {
-            let sending = if line == Line::Mic { Sending::AUDIO } else { Sending::VIDEO };
-            self.fleet.send(member, mid, sending, Duration::ZERO).await?;
-        }
-        Ok(())
+        send_all(&self.fleet, member).await
     }
 
     /// Waits until both have received more than they had.

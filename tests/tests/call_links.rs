@@ -12,8 +12,8 @@ use tertulia_signaling_proto::{
 };
 use tertulia_tests::client::Answer;
 use tertulia_tests::http;
-use tertulia_tests::media::{Fleet, Line, Member, Peer, Sending};
-use tertulia_tests::scene::connect_media;
+use tertulia_tests::media::{Fleet, Line, Member, Peer};
+use tertulia_tests::scene::{connect_media, send_all};
 use tertulia_tests::token::token;
 use tertulia_tests::wait::eventually;
 use tertulia_tests::{Client, Server};
@@ -97,11 +97,7 @@ fn refused(answer: Answer, code: ErrorCode) -> anyhow::Result<()> {
 async fn connect(fleet: &Fleet, client: &mut Client, call: CallId) -> anyhow::Result<Member> {
     let member = connect_media(fleet, client, call, LINES).await?;
     client.phase(call, Phase::Active).await?;
-    let lines: Vec<_> = fleet.with(&member, |peer| peer.sending_lines().collect()).await?;
-    for (line, mid) in lines {
-        let sending = if line == Line::Mic { Sending::AUDIO } else { Sending::VIDEO };
-        fleet.send(&member, mid, sending, Duration::ZERO).await?;
-    }
+    send_all(fleet, &member).await?;
     Ok(member)
 }
 
@@ -305,6 +301,19 @@ async fn c3_one_has_so_many_links_and_sees_ones_own_until_they_are_over() -> any
     Ok(())
 }
 
+/// Whether what is written of a call has this user in it: that is told before.
+async fn has_written(server: &Server, call: CallId, user: &str) -> Option<()> {
+    const IMAGE_BYTES: usize = 2_000;
+    let (id, user) = (call.to_string(), format!("\"{user}\""));
+    let has = |bytes: &[u8], what: &str| bytes.windows(what.len()).any(|window| window == what.as_bytes());
+    let in_image = |bytes: Vec<u8>| {
+        let mut images = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(id.as_bytes()));
+        images.any(|at| has(&bytes[at..bytes.len().min(at + IMAGE_BYTES)], &user))
+    };
+    let files = std::fs::read_dir(server.data_dir()).ok()?.filter_map(Result::ok);
+    files.filter_map(|file| std::fs::read(file.path()).ok()).any(in_image).then_some(())
+}
+
 #[tokio::test]
 async fn c3_a_links_call_survives_a_kill_with_who_was_let_in_and_who_waited_asks_again() -> anyhow::Result<()> {
     let mut server = Server::builder().set("media.shards", 1).start().await?;
@@ -314,7 +323,9 @@ async fn c3_a_links_call_survives_a_kill_with_who_was_let_in_and_who_waited_asks
     let fleet = Fleet::start()?;
     let call = comes_in(&mut alice, &token).await?;
     connect(&fleet, &mut alice, call).await?;
+    eventually("Alice's coming is on the disk", || has_written(&server, call, "alice")).await?;
     waits(&mut bob, &token).await?;
+    ensure!(has_written(&server, call, "bob").await.is_none(), "who waits is not written down");
     admit(&mut alice, call, "bob", true).await??;
     bob.phase(call, Phase::Connecting).await?;
     connect(&fleet, &mut bob, call).await?;
@@ -324,8 +335,7 @@ async fn c3_a_links_call_survives_a_kill_with_who_was_let_in_and_who_waited_asks
         _ => None,
     };
     alice.expect("Bob in the roster", bobs).await?;
-    // What is answered is written some milliseconds later.
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    eventually("Bob's coming is on the disk", || has_written(&server, call, "bob")).await?;
     server.kill()?;
     server.start_again().await?;
     for client in [&mut alice, &mut bob, &mut carol] {

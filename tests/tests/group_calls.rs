@@ -12,8 +12,8 @@ use tertulia_signaling_proto::{
 };
 use tertulia_tests::client::Answer;
 use tertulia_tests::http;
-use tertulia_tests::media::{Fleet, Line, Member, Sending};
-use tertulia_tests::scene::{LiveCall, connect_media};
+use tertulia_tests::media::{Fleet, Line, Member};
+use tertulia_tests::scene::{LiveCall, connect_media, send_all};
 use tertulia_tests::token::token;
 use tertulia_tests::wait::eventually;
 use tertulia_tests::{Client, Server};
@@ -104,11 +104,7 @@ async fn hears(client: &mut Client, group: &str, participants: u32) -> anyhow::R
 async fn connect(fleet: &Fleet, client: &mut Client, call: CallId) -> anyhow::Result<Member> {
     let member = connect_media(fleet, client, call, LINES).await?;
     client.phase(call, Phase::Active).await?;
-    let lines: Vec<_> = fleet.with(&member, |peer| peer.sending_lines().collect()).await?;
-    for (line, mid) in lines {
-        let sending = if line == Line::Mic { Sending::AUDIO } else { Sending::VIDEO };
-        fleet.send(&member, mid, sending, Duration::ZERO).await?;
-    }
+    send_all(fleet, &member).await?;
     Ok(member)
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tertulia_common::CallId;
 use tertulia_signaling_proto::{ErrorBody, ErrorCode, MediaKind, Phase, ServerFrame};
 use tertulia_tests::client::Refused;
-use tertulia_tests::media::{Fleet, Line, Member, Sending};
-use tertulia_tests::scene::connect_media;
+use tertulia_tests::media::{Fleet, Line, Member};
+use tertulia_tests::scene::{connect_media, send_all};
 use tertulia_tests::wait::eventually;
 use tertulia_tests::{Client, Server};
 use tokio::time::sleep;
@@ -53,11 +53,7 @@ impl Pair {
         other.accept(call).await??;
         one.phase(call, Phase::Active).await?;
         for member in &members {
-            let lines: Vec<_> = fleet.with(member, |peer| peer.sending_lines().collect()).await?;
-            for (line, mid) in lines {
-                let sending = if line == Line::Mic { Sending::AUDIO } else { Sending::VIDEO };
-                fleet.send(member, mid, sending, Duration::ZERO).await?;
-            }
+            send_all(fleet, member).await?;
         }
         for member in &members {
             let flows = || async { (member.tally.received.load(Relaxed) >= FLOWING).then_some(()) };

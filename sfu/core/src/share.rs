@@ -19,11 +19,9 @@ const LASTS: Duration = Duration::from_secs(10);
 const TRY_AFTER: Duration = Duration::from_secs(1);
 /// See [`TRY_AFTER`].
 const TRY_AFTER_MAX: Duration = Duration::from_secs(8);
-/// Where no picture flows nothing is learned of the link, and an estimate that ended with congestion stays so. After this time, at first
-/// and at most, it begins anew: a few packets are sent to try. Lower costs thin links sound, higher leaves faces away for longer.
-const ANEW_AFTER: Duration = Duration::from_secs(4);
-/// See [`ANEW_AFTER`].
-const ANEW_AFTER_MAX: Duration = Duration::from_secs(8);
+/// Where no picture flows nothing is learned of the link, and an estimate that ended with congestion stays so. Each time that this has
+/// passed it begins anew: a few packets are sent to try. Lower costs thin links sound, higher leaves faces away for longer.
+const ANEW_AFTER: Duration = Duration::from_secs(6);
 /// A fall of the estimate is congestion for so long.
 const CONGESTED: Duration = Duration::from_secs(4);
 /// How long the smallest sizes go on where they hardly fit, and where they don't by half: estimates of thin streams dip.
@@ -63,7 +61,6 @@ pub(crate) struct Share {
     short: Option<Instant>,
     /// Since when nothing is granted of what is asked for, or the estimate began anew for that.
     nothing: Option<Instant>,
-    anew_after: Duration,
 }
 
 impl Share {
@@ -112,11 +109,10 @@ impl Share {
     /// learned otherwise.
     pub(crate) fn begins_anew(&mut self, now: Instant) -> Option<(u64, u64)> {
         let next = self.next_bps.filter(|_| self.may_rise)?;
-        let after = self.anew_after.max(ANEW_AFTER);
-        if now.saturating_duration_since(self.nothing?) < after {
+        if now.saturating_duration_since(self.nothing?) < ANEW_AFTER {
             return None;
         }
-        (self.nothing, self.anew_after) = (Some(now), (after * 2).min(ANEW_AFTER_MAX));
+        self.nothing = Some(now);
         Some((next / 2, next))
     }
 

@@ -10,15 +10,14 @@ use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::Stdio;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 use tertulia_common::{CallId, ClientMessageId, Timestamp};
 use tertulia_signaling_proto::{
     CallInvite, CallRequest, CallRoster, ClientFrame, Codec, EndReason, MediaKind, Phase, ServerFrame, Source, Target,
 };
 use tertulia_tests::accounts::{Account, Carrier};
 use tertulia_tests::http::{self, Answer};
-use tertulia_tests::media::{Fleet, Line, Member, Peer, Sending};
-use tertulia_tests::scene::connect_media;
+use tertulia_tests::media::{Fleet, Line, Member, Peer};
+use tertulia_tests::scene::{connect_media, send_all};
 use tertulia_tests::token::{named_token, token};
 use tertulia_tests::wait::{eventually, in_time};
 use tertulia_tests::{Client, Server};
@@ -80,15 +79,6 @@ async fn flows(what: &str, member: &Member) -> anyhow::Result<()> {
     let before = member.tally.received.load(Relaxed);
     let more = || async { (member.tally.received.load(Relaxed) >= before + FLOWING).then_some(()) };
     eventually(what, more).await
-}
-
-async fn send_all(fleet: &Fleet, member: &Member) -> anyhow::Result<()> {
-    let lines: Vec<_> = fleet.with(member, |peer| peer.sending_lines().collect()).await?;
-    for (line, mid) in lines {
-        let sending = if line == Line::Mic { Sending::AUDIO } else { Sending::VIDEO };
-        fleet.send(member, mid, sending, Duration::ZERO).await?;
-    }
-    Ok(())
 }
 
 /// A header of an answer.
