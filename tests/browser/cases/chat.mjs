@@ -106,6 +106,35 @@ scenario(
   { own: true },
 );
 
+scenario("m5_who_is_at_the_end_stays_there_when_a_banner_takes_room_and_what_comes_after_is_read", async (world) => {
+  const server = await world.server();
+  const gate = await gateTo(server.url);
+  world.owns(() => gate.close());
+  const [alice, bob] = await world.signedIn(["Alice", "left"], ["Bob", "right", { url: gate.url, viewport: SIZES.phone }]);
+  await opensChat(alice, bob);
+  await opensChat(bob, alice);
+  const before = numbers(1, 40);
+  await saysAll(alice, bob, before);
+  await seesMessages(alice, before.map(inState("read")));
+  // The event of the last move to the end comes when the banner is there, and before anybody is told of the smaller room.
+  await bob.page.evaluate(() => {
+    const list = document.querySelector('[data-testid="message"]').closest(".messages");
+    const late = new MutationObserver(() => {
+      if (!document.querySelector('main > [data-testid="reconnecting"]')) return;
+      late.disconnect();
+      list.dispatchEvent(new Event("scroll"));
+    });
+    late.observe(document.querySelector("main"), { childList: true });
+  });
+  gate.shutTo("/v1/ws");
+  await bob.sees("reconnecting");
+  await until("the end is in sight", () => bob.page.evaluate(() => !document.querySelector('[data-testid="to-end"]')));
+  const after = numbers(41, 60);
+  await saysAll(alice, bob, after);
+  gate.open();
+  await seesMessages(alice, [...before, ...after].map(inState("read")));
+});
+
 scenario("m15_another_device_of_a_person_sees_both_sides_and_what_was_read", async (world) => {
   const [alice, bob, laptop] = await world.signedIn(["Alice", "left"], ["Bob", "right"], ["Bob", "left"]);
   assert.equal(bob.userId, laptop.userId);

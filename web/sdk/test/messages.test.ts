@@ -3,7 +3,7 @@ import { afterEach, test } from "node:test";
 import { IDBFactory } from "fake-indexeddb";
 import { TertuliaError, type Client, type MessagesApi } from "../src/index.js";
 import type { MessageStore } from "../src/messages/store.js";
-import { until } from "./fakes.js";
+import { FakeSocket, until } from "./fakes.js";
 import { Fate, fated, Relay } from "./relay.js";
 
 const clients: Client[] = [];
@@ -215,6 +215,51 @@ test("own messages from another device are there, and count as nobody's news", a
   assert.equal(messages.conversation("user:bob")?.unread, 1);
   relay.receipts("bob", "c-bob", 2, 2);
   await shows(messages, "user:bob", ["lunch? received", "at two read"]);
+});
+
+for (const code of ["message_not_stored", "no_mailbox", "rate_limited"] as const) {
+  test(`what is read is told again where the server could not take it: ${code}`, async () => {
+    const relay = new Relay();
+    relay.refusedReads.push(code);
+    const messages = page(relay, new IDBFactory());
+    await until(() => messages.drained);
+    relay.post("bob", "one");
+    await until(() => messages.unread === 1);
+    await messages.markRead("user:bob");
+    await until(() => relay.read.get("c-bob") === 1);
+    assert.equal(messages.conversation("user:bob")?.told, 1);
+  });
+}
+
+test("what was read of a conversation that is over is told once, and what is read after it is told", async () => {
+  const relay = new Relay();
+  relay.refusedReads.push("unknown_conversation");
+  const messages = page(relay, new IDBFactory());
+  await until(() => messages.drained);
+  relay.post("bob", "one");
+  await until(() => messages.unread === 1);
+  await messages.markRead("user:bob");
+  await until(() => messages.conversation("user:bob")?.told === 1);
+  assert.equal(relay.read.get("c-bob"), undefined);
+  relay.post("carol", "two");
+  await until(() => messages.unread === 1);
+  await messages.markRead("user:carol");
+  await until(() => relay.read.get("c-carol") === 1);
+});
+
+test("what is read on a page without a session is told by the page that has it", async () => {
+  const relay = new Relay();
+  const factory = new IDBFactory();
+  const first = page(relay, factory);
+  await until(() => first.drained);
+  relay.post("bob", "one");
+  await until(() => first.unread === 1);
+  const second = relay.page(factory, new Fate(), { openSocket: () => new FakeSocket() });
+  clients.push(second);
+  await until(() => second.messages!.unread === 1);
+  await second.messages!.markRead("user:bob");
+  await until(() => relay.read.get("c-bob") === 1);
+  assert.equal(first.unread, 0);
 });
 
 test("what is read is told to the server, and what was read on another device is read here", async () => {

@@ -3,7 +3,7 @@
 
 import { webcrypto } from "node:crypto";
 import { IDBKeyRange } from "fake-indexeddb";
-import type { ClientFrame, ErrorCode, MessageSend, ServerFrame, UploadLimits } from "../src/proto.js";
+import type { ClientFrame, ErrorBody, ErrorCode, MessageSend, ServerFrame, UploadLimits } from "../src/proto.js";
 import { ERROR_CLASSES } from "../src/proto.js";
 import type { MailboxFrame, MessageStore } from "../src/messages/store.js";
 import { connect, type Client, type ConnectOptions, type Content, type Receipts } from "../src/index.js";
@@ -73,6 +73,10 @@ class Line extends FakeSocket {
   }
 }
 
+function refusal(code: ErrorCode): ErrorBody {
+  return { code, class: ERROR_CLASSES[code], message: code, retry_after_ms: 1 };
+}
+
 type Given = MailboxFrame & { seq: number };
 
 /** What the server keeps, for Ana's device. */
@@ -83,6 +87,8 @@ export class Relay {
   acknowledged = 0;
   /** Answers to give instead, once each. */
   readonly refusals: (ErrorCode | "silence")[] = [];
+  /** Answers to what is read to give instead, once each. */
+  readonly refusedReads: ErrorCode[] = [];
   /** Places up to which Ana has read. */
   readonly read = new Map<string, number>();
   resumes = false;
@@ -189,10 +195,16 @@ export class Relay {
         this.unanswered = Math.max(this.unanswered, this.#waiting.length);
         if (!this.slow) this.answerOne();
         return;
-      case "message.read":
+      case "message.read": {
+        const refused = this.refusedReads.shift();
+        if (refused) {
+          line.receive({ type: "error", id: frame.id, error: refusal(refused) });
+          return;
+        }
         this.read.set(frame.conversation, Math.max(frame.read_upto, this.read.get(frame.conversation) ?? 0));
         line.receive({ type: "ok", id: frame.id });
         return;
+      }
       case "mailbox.ack":
         if (frame.seq > this.#position) throw new Error("acknowledged what was not handed out");
         this.acknowledged = Math.max(this.acknowledged, frame.seq);
@@ -203,14 +215,13 @@ export class Relay {
   }
 
   #send(line: Line, { id, client_id, to, content }: MessageSend): void {
-    const refusal = this.refusals.shift();
-    if (refusal === "silence") {
+    const refused = this.refusals.shift();
+    if (refused === "silence") {
       line.break();
       return;
     }
-    if (refusal) {
-      const error = { code: refusal, class: ERROR_CLASSES[refusal], message: refusal, retry_after_ms: 1 };
-      line.receive({ type: "error", id, error });
+    if (refused) {
+      line.receive({ type: "error", id, error: refusal(refused) });
       return;
     }
     const user = Object.values(to)[0] ?? "";

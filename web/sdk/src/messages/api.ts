@@ -11,6 +11,7 @@ import { isServers } from "./counting.js";
 import { isStorageError } from "./database.js";
 import { Inbox } from "./inbox.js";
 import { Outbox } from "./outbox.js";
+import { Reads } from "./reads.js";
 import { guessed } from "./guess.js";
 import { MessageStore, type MailboxFrame } from "./store.js";
 import { EVERYBODY, keyOfGroup, keyOfUser, type ChatMessage, type Conversation, type KeptMessage, type Lost, type MessagesProblem, type MessageState, type Thread, type Unsent, type Upload, type UploadProgress } from "./types.js";
@@ -81,6 +82,7 @@ export class MessagesApi extends Emitter<MessagesEvents> {
   #store: MessageStore | undefined;
   #inbox: Inbox | undefined;
   #outbox: Outbox | undefined;
+  #reads: Reads | undefined;
   #uploader: Uploader | undefined;
   /** How far files are, by the number of their message. Of those that wait only: as many as those. */
   readonly #progress = new Map<number, UploadProgress>();
@@ -90,7 +92,6 @@ export class MessagesApi extends Emitter<MessagesEvents> {
   /** The session that is open is this user's and this device's. */
   #ours = false;
   #drained = false;
-  #telling = false;
   #learning = false;
   #askGroup: ((groupId: string) => Promise<unknown>) | undefined;
 
@@ -249,7 +250,6 @@ export class MessagesApi extends Emitter<MessagesEvents> {
     const place = Math.min(upto ?? LATEST, conversation?.seq ?? 0);
     if (!store || !conversation || place <= conversation.read) return;
     if (await store.read(key, place)) this.#told([key]);
-    void this.#tellRead();
   }
 
   /** The key of the conversation with somebody, also where nothing was written yet. */
@@ -292,7 +292,7 @@ export class MessagesApi extends Emitter<MessagesEvents> {
     this.#inbox?.welcomed(resumed);
     this.#outbox?.start();
     this.#uploader?.start();
-    void this.#tellRead();
+    this.#reads?.start();
     void this.#learn();
   }
 
@@ -319,6 +319,7 @@ export class MessagesApi extends Emitter<MessagesEvents> {
     this.#ours = false;
     this.#outbox?.stop();
     this.#uploader?.stop();
+    this.#reads?.stop();
     this.#inbox?.close();
   }
 
@@ -358,6 +359,7 @@ export class MessagesApi extends Emitter<MessagesEvents> {
         upload: () => this.#uploader?.wake(),
         taken: () => this.#uploader?.stop(),
       });
+      this.#reads = new Reads({ store, request: (request) => this.#host.request(request) });
       this.#uploader = new Uploader({
         store,
         media: this.#host.media(),
@@ -382,7 +384,12 @@ export class MessagesApi extends Emitter<MessagesEvents> {
     if (typeof BroadcastChannel === "undefined") return;
     const channel = (this.#channel = new BroadcastChannel(this.#name));
     channel.onmessage = ({ data }: MessageEvent<{ unsent: boolean }>) => {
-      const again = () => !this.#closed && this.emit("changed", [...store.conversations.keys()]);
+      const again = () => {
+        if (this.#closed) return;
+        // It may have been read there.
+        this.#reads?.wake();
+        this.emit("changed", [...store.conversations.keys()]);
+      };
       store.reload().then(again, (error: unknown) => this.#onProblem(error as TertuliaError));
       if (data.unsent) this.#wake();
     };
@@ -393,6 +400,7 @@ export class MessagesApi extends Emitter<MessagesEvents> {
   #told(keys: string[] | undefined, unsent = false): void {
     if (this.#closed) return;
     if (unsent) this.#wake();
+    this.#reads?.wake();
     this.#channel?.postMessage({ unsent });
     this.emit("changed", keys ?? [...(this.#store?.conversations.keys() ?? [])]);
   }
@@ -423,8 +431,6 @@ export class MessagesApi extends Emitter<MessagesEvents> {
       const { from, sent_at: at, content } = frame;
       this.emit("incoming", { ...this.#kept({ key: conversation.key, seq, from, at, content }, conversation), key: conversation.key });
     }
-    // Read here before its name was known to the server.
-    void this.#tellRead();
     if (frames.some((frame) => frame.type === "message" && frame.content.type === "system")) void this.#learn();
   }
 
@@ -445,36 +451,6 @@ export class MessagesApi extends Emitter<MessagesEvents> {
     } finally {
       this.#learning = false;
     }
-  }
-
-  /** Tells the server what was read here, one conversation after another, until it knows all. */
-  async #tellRead(): Promise<void> {
-    const store = this.#store;
-    if (!store || this.#telling || !this.#ours) return;
-    this.#telling = true;
-    try {
-      for (;;) {
-        const next = [...store.conversations.values()].find(({ id, read, told }) => id !== undefined && read > told);
-        if (next?.id === undefined || !this.#ours) return;
-        await this.#tellOne(store, next.key, next.id, next.read, next.base ?? 0);
-      }
-    } catch {
-      // With the next welcome, or the next thing that is read.
-    } finally {
-      this.#telling = false;
-    }
-  }
-
-  async #tellOne(store: MessageStore, key: string, conversation: string, upto: number, base: number): Promise<void> {
-    try {
-      // What was read of a server that forgot it is nothing to this one.
-      const read_upto = upto - base;
-      if (read_upto > 0) await this.#host.request({ type: "message.read", conversation, read_upto });
-    } catch (error) {
-      // What the server will never know need not be told again.
-      if (!(error instanceof TertuliaError) || error.class !== "invalid" || (error.code as string) === "closed") throw error;
-    }
-    await store.told(key, upto);
   }
 
   #onProblem(error: TertuliaError | undefined): void {

@@ -95,8 +95,11 @@ function useScroll(store: Store, box: { current: HTMLDivElement | null }) {
   const look = () => {
     const it = box.current;
     if (!it) return;
+    const isNear = () => it.scrollHeight - it.scrollTop - it.clientHeight < END_PX;
+    // A banner that comes, a keyboard: where the end moves away, the reader at it has not left.
+    if (atEnd.current && it.scrollTop >= top.current && !isNear()) it.scrollTop = it.scrollHeight;
     top.current = it.scrollTop;
-    atEnd.current = it.scrollHeight - it.scrollTop - it.clientHeight < END_PX;
+    atEnd.current = isNear();
     setAway(!atEnd.current);
     if (!atEnd.current || document.visibilityState !== "visible" || !it.checkVisibility()) return;
     seen.current = Math.max(seen.current, newest);
@@ -122,6 +125,7 @@ function useScroll(store: Store, box: { current: HTMLDivElement | null }) {
     seen.current = chats.readBefore;
     if (news && it.scrollHeight - news.offsetTop > it.clientHeight) it.scrollTop = news.offsetTop - 16;
     else it.scrollTop = it.scrollHeight;
+    atEnd.current = false;
     look();
   }, [loaded]);
   // What one writes oneself is in sight.
