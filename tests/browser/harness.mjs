@@ -165,7 +165,7 @@ export class World {
       console.error(await person.describe().catch((error) => `(${error})`));
     }
     const server = await servers.get(JSON.stringify(this.#settings))?.catch(() => undefined);
-    if (server) console.error(`── server\n${server.log()}`);
+    if (server) console.error(`── server\n${server.log(20)}`);
   }
 
   async close() {

@@ -357,9 +357,9 @@ export class Person {
         client: client?.state, call: call?.state, connection: call?.connection, ended: call?.ended,
         members: call?.conference?.members.map(({ entry }) => `${entry.name} ${entry.mic} ${entry.camera}`), lines: pc?.getTransceivers().length,
         ice: pc?.iceConnectionState, dtls: pc?.connectionState, roster: call?.roster, slots: call?.slots, flows,
-        people: client?.people?.map((person) => `${person.name}${person.online ? "" : " (away)"}`).slice(0, 12),
-        dialog: document.querySelector("dialog[open]")?.innerText.slice(0, 300),
-      }, undefined, 1);
+        people: client?.people?.filter(({ online }) => online).map(({ name }) => name),
+        shows: (document.querySelector("dialog[open]") ?? document.body).innerText.replace(/\s+/g, " ").slice(0, 400),
+      });
     });
   }
 }

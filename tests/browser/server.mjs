@@ -113,8 +113,9 @@ ${more}
     return this.#ready.media.map((address) => Number(address.split(":").at(-1)));
   }
 
-  log() {
-    return this.logged().split("\n").slice(-60).join("\n");
+  /** The last of what it has said. */
+  log(lines = 60) {
+    return this.logged().trimEnd().split("\n").slice(-lines).join("\n");
   }
 
   /** All that it has said. */

@@ -1,6 +1,7 @@
 // The call links of this person: made here, listed, taken back.
 
 import { TertuliaError, type CallLink, type CallLinkNew, type Client } from "@tertulia/sdk";
+import { fresh } from "./fresh.js";
 import { sayLinkNotMade } from "./words-links.js";
 
 interface Host {
@@ -26,7 +27,7 @@ export class CallLinks {
 
   async refresh(): Promise<void> {
     const { client } = this.#host;
-    const list = await client?.callLinks.list().catch(() => undefined);
+    const list = await fresh(() => this.list, () => client?.callLinks.list());
     if (!list || client !== this.#host.client) return;
     this.list = list;
     this.#host.changed();

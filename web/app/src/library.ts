@@ -13,6 +13,7 @@ import {
   type Unfinished,
   type UploadLimits,
 } from "@tertulia/sdk";
+import { fresh } from "./fresh.js";
 import { sayRefusal } from "./words-media.js";
 import { sayError } from "./words.js";
 
@@ -101,7 +102,7 @@ export class Library {
     const { media, limits } = this.#host;
     if (!media || !limits) return;
     this.#noteUnfinished();
-    const page = await media.list({ limit: PAGE }).catch(() => undefined);
+    const page = await fresh(() => this.items, () => media.list({ limit: PAGE }));
     if (!page || media !== this.#host.media) return;
     this.items = page.media;
     this.next = page.next;

@@ -3,6 +3,7 @@
 import { TertuliaError, type AccountApi, type Device, type LinkFound, type Person, type Profile, type Settings, type SettingsPatch } from "@tertulia/sdk";
 import { codeIn } from "./account.js";
 import { keepContact, loadContacts, type Contact } from "./contacts.js";
+import { fresh } from "./fresh.js";
 import { sayError, sayWait } from "./words.js";
 
 /** Until turned off: no clock here will ever see it. */
@@ -57,11 +58,10 @@ export class Mine {
   async refresh(registered: boolean): Promise<void> {
     const { api } = this.#host;
     if (!api) return;
-    const quiet = <T>(asked: Promise<T>) => asked.catch(() => undefined);
     const [profile, blocked] = await Promise.all([
-      quiet(api.profile()),
-      quiet(api.blocks()),
-      registered ? quiet(this.loadDevices()) : undefined,
+      fresh(() => this.profile, () => api.profile()),
+      fresh(() => this.blocked, () => api.blocks()),
+      registered ? this.loadDevices() : undefined,
     ]);
     if (api !== this.#host.api) return;
     this.profile = profile ?? this.profile;
@@ -113,7 +113,10 @@ export class Mine {
   // ── devices ──
 
   async loadDevices(): Promise<void> {
-    this.devices = await this.#host.api?.devices();
+    const { api } = this.#host;
+    const devices = await fresh(() => this.devices, () => api?.devices());
+    if (!devices || api !== this.#host.api) return;
+    this.devices = devices;
     this.#host.changed();
   }
 

@@ -30,6 +30,7 @@ import { Calls } from "./calls.js";
 import { Chats } from "./chats.js";
 import { claimDevice } from "./device.js";
 import { Door } from "./door.js";
+import { fresh } from "./fresh.js";
 import { Here } from "./here.js";
 import { Icons } from "./icons.js";
 import { Keeping } from "./keeping.js";
@@ -416,7 +417,7 @@ export class Store {
     );
     client.on(
       "welcome",
-      mine((welcome) => this.#onWelcome(client, welcome)),
+      mine((welcome) => this.#onWelcome(welcome)),
     );
     client.on(
       "drain",
@@ -477,7 +478,7 @@ export class Store {
     );
   }
 
-  #onWelcome(client: Client, welcome: Welcome): void {
+  #onWelcome(welcome: Welcome): void {
     this.demo = welcome.demo;
     // The run that said so may take one more socket before it goes.
     this.draining = this.draining && this.#instance === welcome.instance;
@@ -495,7 +496,6 @@ export class Store {
     void this.links.refresh();
     this.door.onWelcome();
     this.chats.learnGroups();
-    if (welcome.demo) void client.fetchPeople().catch(() => undefined);
     if (this.mine.linkAsked && !this.mine.linkAsked.found) void this.mine.askLink(this.mine.linkAsked.code);
   }
 
@@ -574,7 +574,7 @@ export class Store {
 
   async #loadHistory(): Promise<void> {
     const client = this.client;
-    const page = await client?.history({ limit: HISTORY_PAGE }).catch(() => undefined);
+    const page = await fresh(() => this.history, () => client?.history({ limit: HISTORY_PAGE }));
     if (!page || client !== this.client) return;
     this.history = page.calls;
     this.historyNext = page.next;

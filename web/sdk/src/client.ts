@@ -336,8 +336,10 @@ export class Client extends Emitter<ClientEvents> {
 
   /** Demo servers only: everyone who has signed in. */
   async fetchPeople(): Promise<Person[]> {
-    this.#people = (await demoPeople(this.#http, await this.#bearer())).people;
-    this.emit("people", this.#people);
+    const before = this.#people;
+    const { people } = await demoPeople(this.#http, await this.#bearer());
+    // What was told meanwhile may be newer; what is newer still is told.
+    if (this.#people === before) this.emit("people", (this.#people = people));
     return this.#people;
   }
 

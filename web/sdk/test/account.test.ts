@@ -196,6 +196,19 @@ test("a3_devices_and_settings_are_told_as_they_change", async () => {
   assert.deepEqual(client.settings, { online: "everyone", last_seen: "contacts" });
 });
 
+test("a_list_of_who_is_here_that_was_asked_for_does_not_cover_what_was_told_meanwhile", async () => {
+  const { client, socket } = await online();
+  const [ana, bea] = ["Ana", "Bea"].map((name) => ({ user_id: name, name, online: true }));
+  answer = () => json({ people: [ana] });
+  assert.deepEqual(await client.fetchPeople(), [ana]);
+  answer = () => {
+    socket.receive({ type: "demo.people", people: [ana!, bea!] });
+    return json({ people: [ana] });
+  };
+  assert.deepEqual(await client.fetchPeople(), [ana, bea]);
+  assert.deepEqual(client.people, [ana, bea]);
+});
+
 test("c10_a_score_is_graded_good_fair_or_poor", () => {
   assert.deepEqual([4.4, 4.0, 3.99, 3.1, 3.09, 1].map(gradeOf), ["good", "good", "fair", "fair", "poor", "poor"]);
   assert.deepEqual([undefined, Number.NaN].map(gradeOf), ["unknown", "unknown"]);

@@ -226,8 +226,8 @@ for (const code of ["message_not_stored", "no_mailbox", "rate_limited"] as const
     relay.post("bob", "one");
     await until(() => messages.unread === 1);
     await messages.markRead("user:bob");
-    await until(() => relay.read.get("c-bob") === 1);
-    assert.equal(messages.conversation("user:bob")?.told, 1);
+    await until(() => messages.conversation("user:bob")?.told === 1);
+    assert.equal(relay.read.get("c-bob"), 1);
   });
 }
 

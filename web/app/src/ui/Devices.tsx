@@ -13,7 +13,7 @@ export function Devices({ store }: { store: Store }) {
   const [linking, setLinking] = useState(false);
   const [ending, setEnding] = useState<Device | undefined>();
   const mine = devices?.find((device) => device.device_id === store.account?.deviceId);
-  useEffect(() => void store.mine.loadDevices().catch(() => undefined), []);
+  useEffect(() => void store.mine.loadDevices(), []);
   useNow(30_000);
   return (
     <section class="panel" aria-labelledby="devices-title" data-testid="devices-list">

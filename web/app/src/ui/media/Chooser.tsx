@@ -1,7 +1,7 @@
 // Choosing a person for a file.
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import type { Person } from "@tertulia/sdk";
 import type { Store } from "../../store.js";
 import { Avatar } from "../Avatar.js";
@@ -18,10 +18,6 @@ interface Props {
 
 export function Chooser({ store, verb, choose, instead }: Props) {
   const [search, setSearch] = useState("");
-  // Whoever is chosen from is who is there now, not who was when the list last changed.
-  useEffect(() => {
-    if (store.demo && !store.registered) void store.client?.fetchPeople().catch(() => undefined);
-  }, [store]);
   const wanted = search.trim();
   const all = knownPeople(store);
   const found: Person[] = all.filter((person) => matches(person, wanted));
