@@ -32,6 +32,7 @@ mod guard;
 mod kept;
 mod keyframe;
 mod limits;
+mod loss;
 mod offer;
 mod owners;
 mod path;
