@@ -32,7 +32,6 @@ mod guard;
 mod kept;
 mod keyframe;
 mod limits;
-mod loss;
 mod offer;
 mod owners;
 mod path;

@@ -5,7 +5,6 @@
 //! after they went down: longer each time that it did not last. Where not even the smallest sizes fit, the last are paused; but
 //! only where there is congestion, since an estimate that never had to carry more is low for want of something to carry.
 
-use crate::loss::LossBound;
 use std::time::{Duration, Instant};
 
 /// What sizes wait after they went down before they go up. Lower shows a sharp picture sooner, and flaps where the link does.
@@ -23,10 +22,17 @@ const TRY_AFTER_MAX: Duration = Duration::from_secs(8);
 /// Where no picture flows nothing is learned of the link, and an estimate that ended with congestion stays so. Each time that this has
 /// passed it begins anew: a few packets are sent to try. Lower costs thin links sound, higher leaves faces away for longer.
 const ANEW_AFTER: Duration = Duration::from_secs(6);
-/// The same where a trickle flows: little is learned by it, and where packets are lost an estimate of it may not rise for minutes.
+/// The same where a trickle flows and the estimate has stood still for so long: where packets are lost it may not rise for minutes.
 const ANEW_AFTER_TRICKLE: Duration = Duration::from_secs(12);
 /// Pictures of no more than that are a trickle, bits a second: one of the smallest.
 const TRICKLE_BPS: u64 = 150_000;
+/// The same where the estimate stands still while much is lost: at a queue that is full all the time delays no longer grow, and nothing
+/// seems wrong.
+const ANEW_AFTER_LOSS: Duration = Duration::from_secs(4);
+/// What part of a stream's packets is much, 0 to 1. Networks that lose so much at random are rare.
+const MUCH_LOST: f32 = 0.15;
+/// Of how many packets, at least.
+const LOST_OF_MIN: u64 = 30;
 /// A fall of the estimate is congestion for so long.
 const CONGESTED: Duration = Duration::from_secs(4);
 /// How long the smallest sizes go on where they hardly fit, and where they don't by half: estimates of thin streams dip.
@@ -54,9 +60,6 @@ pub(crate) struct Share {
     /// What the next larger size of the first picture that may have one would make of it, with room to spare; none where there
     /// is nothing more to be had.
     pub(crate) next_bps: Option<u64>,
-    loss: LossBound,
-    /// What was granted last, with a budget or without.
-    sent_bps: u64,
     may_rise: bool,
     try_at: Option<Instant>,
     try_after: Duration,
@@ -69,6 +72,10 @@ pub(crate) struct Share {
     short: Option<Instant>,
     /// Since when no more than a trickle is granted of what is asked for, or the estimate began anew for that.
     little: Option<Instant>,
+    /// When the estimate became another.
+    moved: Option<Instant>,
+    /// The largest part of a stream's packets that was lost, as the receiver says: since the last tick, and before it.
+    lost: [f32; 2],
 }
 
 impl Share {
@@ -77,26 +84,23 @@ impl Share {
         if before_bps.is_some_and(|before| bps < before - before / 20) {
             self.congested = Some(now);
         }
+        if before_bps.is_none_or(|before| bps.abs_diff(before) > before / 20) {
+            self.moved = Some(now);
+        }
     }
 
-    /// The receiver says what part it lost of so many packets, if it does.
-    pub(crate) fn lost(&mut self, loss: Option<f32>, packets: u64) {
-        loss.into_iter().for_each(|loss| self.loss.told(loss, packets));
-    }
-
-    /// A tick is over: what was lost in it counts.
-    pub(crate) fn judge_loss(&mut self, now: Instant) {
-        if self.loss.judge(now, self.sent_bps) {
-            self.congested = Some(now);
+    /// The receiver says what part of a stream's packets it lost, 0 to 1. Of a few packets that says nothing.
+    pub(crate) fn lost(&mut self, part: f32, packets: u64) {
+        if packets >= LOST_OF_MIN {
+            self.lost[0] = self.lost[0].max(part);
         }
     }
 
     /// Grants each picture, the most important first, one of its sizes or none. Without a budget each gets its largest.
     pub(crate) fn grant(&mut self, now: Instant, budget_bps: Option<u64>, asks: &[Ask]) -> Vec<Option<usize>> {
         let since = |moment: Option<Instant>| moment.map(|moment| now.saturating_duration_since(moment));
-        let Some(budget_bps) = budget_bps.into_iter().chain(self.loss.bps(now)).min() else {
+        let Some(budget_bps) = budget_bps else {
             (self.granted_bps, self.next_bps) = (0, None);
-            self.sent_bps = asks.iter().filter_map(|ask| ask.sizes_bps.last()).sum();
             return asks.iter().map(|ask| ask.sizes_bps.len().checked_sub(1)).collect();
         };
         let may_rise = since(self.lowered).is_none_or(|since| since >= self.raise_after);
@@ -106,7 +110,7 @@ impl Share {
         let patience = if smallest > budget_bps * 3 / 2 { PATIENCE_HALF } else { PATIENCE };
         let may_pause = congested && since(self.short).is_some_and(|since| since >= patience);
         let (granted, bps) = share(asks, budget_bps, may_rise, may_pause);
-        (self.granted_bps, self.sent_bps, self.may_rise) = (bps, bps, may_rise);
+        (self.granted_bps, self.may_rise) = (bps, may_rise);
         let is_asked = asks.iter().any(|ask| ask.sizes_bps.first().is_some_and(|bps| *bps > 0));
         self.little = (is_asked && bps <= TRICKLE_BPS).then(|| self.little.unwrap_or(now));
         self.next_bps = next(asks, &granted).map(|more| (bps + more) * SPARE.0 / SPARE.1);
@@ -129,17 +133,26 @@ impl Share {
     /// With what the estimate should begin anew, if it should, and how far it should be tried then: where nothing flows nothing is
     /// learned otherwise, and of a trickle little.
     pub(crate) fn begins_anew(&mut self, now: Instant, estimate_bps: u64) -> Option<(u64, u64)> {
+        let since =
+            |moment: Option<Instant>| moment.map_or(Duration::ZERO, |moment| now.saturating_duration_since(moment));
+        let still = since(self.moved);
+        let [latest, before] = self.lost;
+        let lost = latest.max(before);
+        self.lost = [0.0, latest];
+        if self.granted_bps > 0 && lost >= MUCH_LOST && still >= ANEW_AFTER_LOSS {
+            (self.moved, self.congested) = (Some(now), Some(now));
+            return Some((self.granted_bps / 2, self.granted_bps));
+        }
         let next = self.next_bps.filter(|_| self.may_rise)?;
         // Where something flows, less than before would look like congestion.
-        let (after, start) = match self.granted_bps {
-            0 => (ANEW_AFTER, next / 2),
-            _ => (ANEW_AFTER_TRICKLE, estimate_bps.max(next / 2)),
+        let (is_time, start) = match self.granted_bps {
+            0 => (since(self.little) >= ANEW_AFTER, next / 2),
+            _ => (since(self.little).min(still) >= ANEW_AFTER_TRICKLE, estimate_bps.max(next / 2)),
         };
-        if now.saturating_duration_since(self.little?) < after {
+        if !is_time {
             return None;
         }
-        self.little = Some(now);
-        self.loss.forget();
+        (self.little, self.moved) = (Some(now), Some(now));
         Some((start, next))
     }
 

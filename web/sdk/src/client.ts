@@ -338,8 +338,7 @@ export class Client extends Emitter<ClientEvents> {
   async fetchPeople(): Promise<Person[]> {
     const before = this.#people;
     const { people } = await demoPeople(this.#http, await this.#bearer());
-    // What was told meanwhile may be newer; what is newer still is told.
-    if (this.#people === before) this.emit("people", (this.#people = people));
+    if (this.#people === before) this.emit("people", (this.#people = people)); // else what was told meanwhile is newer
     return this.#people;
   }
 

@@ -65,7 +65,6 @@ impl Shard {
                     self.aim_slots(now, place); // it was in a larger room
                 }
             } else {
-                self.peers[place].share.judge_loss(now);
                 self.aim_slots(now, place);
                 self.try_more(now, place);
                 if self.peers[place].lift_caps(self.limits.publish_bitrate_max_bps) {
