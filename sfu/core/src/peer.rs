@@ -488,7 +488,6 @@ impl Peer {
                 self.rtt = stats.rtt.or(self.rtt);
                 if let Some(index) = self.slots.iter().position(|slot| slot.mid == stats.mid) {
                     let added = self.slot_figures[index].on_egress(&stats, clock_hz(self.slots[index].kind));
-                    self.share.lost(stats.loss.unwrap_or(0.0), added.packets);
                     drained.signals.push(Signal::Figures(added, false));
                 }
             }

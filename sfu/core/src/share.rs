@@ -22,17 +22,6 @@ const TRY_AFTER_MAX: Duration = Duration::from_secs(8);
 /// Where no picture flows nothing is learned of the link, and an estimate that ended with congestion stays so. Each time that this has
 /// passed it begins anew: a few packets are sent to try. Lower costs thin links sound, higher leaves faces away for longer.
 const ANEW_AFTER: Duration = Duration::from_secs(6);
-/// The same where a trickle flows and the estimate has stood still for so long: where packets are lost it may not rise for minutes.
-const ANEW_AFTER_TRICKLE: Duration = Duration::from_secs(12);
-/// Pictures of no more than that are a trickle, bits a second: one of the smallest.
-const TRICKLE_BPS: u64 = 150_000;
-/// The same where the estimate stands still while much is lost: at a queue that is full all the time delays no longer grow, and nothing
-/// seems wrong.
-const ANEW_AFTER_LOSS: Duration = Duration::from_secs(4);
-/// What part of a stream's packets is much, 0 to 1. Networks that lose so much at random are rare.
-const MUCH_LOST: f32 = 0.15;
-/// Of how many packets, at least.
-const LOST_OF_MIN: u64 = 30;
 /// A fall of the estimate is congestion for so long.
 const CONGESTED: Duration = Duration::from_secs(4);
 /// How long the smallest sizes go on where they hardly fit, and where they don't by half: estimates of thin streams dip.
@@ -70,12 +59,8 @@ pub(crate) struct Share {
     congested: Option<Instant>,
     /// Since when not even the smallest sizes fit.
     short: Option<Instant>,
-    /// Since when no more than a trickle is granted of what is asked for, or the estimate began anew for that.
-    little: Option<Instant>,
-    /// When the estimate became another.
-    moved: Option<Instant>,
-    /// The largest part of a stream's packets that was lost, as the receiver says: since the last tick, and before it.
-    lost: [f32; 2],
+    /// Since when nothing is granted of what is asked for, or the estimate began anew for that.
+    nothing: Option<Instant>,
 }
 
 impl Share {
@@ -83,16 +68,6 @@ impl Share {
     pub(crate) fn estimated(&mut self, now: Instant, before_bps: Option<u64>, bps: u64) {
         if before_bps.is_some_and(|before| bps < before - before / 20) {
             self.congested = Some(now);
-        }
-        if before_bps.is_none_or(|before| bps.abs_diff(before) > before / 20) {
-            self.moved = Some(now);
-        }
-    }
-
-    /// The receiver says what part of a stream's packets it lost, 0 to 1. Of a few packets that says nothing.
-    pub(crate) fn lost(&mut self, part: f32, packets: u64) {
-        if packets >= LOST_OF_MIN {
-            self.lost[0] = self.lost[0].max(part);
         }
     }
 
@@ -112,7 +87,7 @@ impl Share {
         let (granted, bps) = share(asks, budget_bps, may_rise, may_pause);
         (self.granted_bps, self.may_rise) = (bps, may_rise);
         let is_asked = asks.iter().any(|ask| ask.sizes_bps.first().is_some_and(|bps| *bps > 0));
-        self.little = (is_asked && bps <= TRICKLE_BPS).then(|| self.little.unwrap_or(now));
+        self.nothing = (is_asked && bps == 0).then(|| self.nothing.unwrap_or(now));
         self.next_bps = next(asks, &granted).map(|more| (bps + more) * SPARE.0 / SPARE.1);
         let before = |ask: &Ask| ask.before.map(|before| before.min(ask.sizes_bps.len().saturating_sub(1)));
         let both = || asks.iter().zip(&granted).filter(|(ask, _)| !ask.sizes_bps.is_empty());
@@ -131,29 +106,14 @@ impl Share {
     }
 
     /// With what the estimate should begin anew, if it should, and how far it should be tried then: where nothing flows nothing is
-    /// learned otherwise, and of a trickle little.
-    pub(crate) fn begins_anew(&mut self, now: Instant, estimate_bps: u64) -> Option<(u64, u64)> {
-        let since =
-            |moment: Option<Instant>| moment.map_or(Duration::ZERO, |moment| now.saturating_duration_since(moment));
-        let still = since(self.moved);
-        let [latest, before] = self.lost;
-        let lost = latest.max(before);
-        self.lost = [0.0, latest];
-        if self.granted_bps > 0 && lost >= MUCH_LOST && still >= ANEW_AFTER_LOSS {
-            (self.moved, self.congested) = (Some(now), Some(now));
-            return Some((self.granted_bps / 2, self.granted_bps));
-        }
+    /// learned otherwise.
+    pub(crate) fn begins_anew(&mut self, now: Instant) -> Option<(u64, u64)> {
         let next = self.next_bps.filter(|_| self.may_rise)?;
-        // Where something flows, less than before would look like congestion.
-        let (is_time, start) = match self.granted_bps {
-            0 => (since(self.little) >= ANEW_AFTER, next / 2),
-            _ => (since(self.little).min(still) >= ANEW_AFTER_TRICKLE, estimate_bps.max(next / 2)),
-        };
-        if !is_time {
+        if now.saturating_duration_since(self.nothing?) < ANEW_AFTER {
             return None;
         }
-        (self.little, self.moved) = (Some(now), Some(now));
-        Some((start, next))
+        self.nothing = Some(now);
+        Some((next / 2, next))
     }
 
     /// How much the link should be tried with now: the next size where it is time for that, else what was granted.

@@ -104,8 +104,7 @@ impl Shard {
         let slots = self.peers[place].slots.iter().filter_map(|slot| slot.carries);
         let comes = slots.map(|of| self.video_bitrate_bps(of.place, of.track)).sum::<u64>() > 0;
         let peer = &mut self.peers[place];
-        let estimate = peer.estimate_bps.unwrap_or(0);
-        if let Some((start, desired)) = peer.share.begins_anew(now, estimate).filter(|_| comes) {
+        if let Some((start, desired)) = peer.share.begins_anew(now).filter(|_| comes) {
             return peer.begin_estimate_anew(start, desired);
         }
         let desired = if comes { peer.share.try_bps(now) } else { 0 };
