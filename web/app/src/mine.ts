@@ -58,15 +58,17 @@ export class Mine {
   async refresh(registered: boolean): Promise<void> {
     const { api } = this.#host;
     if (!api) return;
-    const [profile, blocked] = await Promise.all([
-      fresh(() => this.profile, () => api.profile()),
-      fresh(() => this.blocked, () => api.blocks()),
+    // Each is taken when it comes: while one waited for the others it could be overtaken again.
+    const take = <T>(keep: (answer: T) => void) => (answer: T | undefined) => {
+      if (answer === undefined || api !== this.#host.api) return;
+      keep(answer);
+      this.#host.changed();
+    };
+    await Promise.all([
+      fresh(() => this.profile, () => api.profile()).then(take((profile) => (this.profile = profile))),
+      fresh(() => this.blocked, () => api.blocks()).then(take((blocked) => (this.blocked = blocked))),
       registered ? this.loadDevices() : undefined,
     ]);
-    if (api !== this.#host.api) return;
-    this.profile = profile ?? this.profile;
-    this.blocked = blocked ?? this.blocked;
-    this.#host.changed();
   }
 
   /** A new account is called by its number's last digits until its owner says otherwise. */

@@ -217,16 +217,22 @@ test("own messages from another device are there, and count as nobody's news", a
   await shows(messages, "user:bob", ["lunch? received", "at two read"]);
 });
 
+/** Ana's page, which has read one message of Bob's and is done with telling it. */
+async function readsOfBob(relay: Relay): Promise<MessagesApi> {
+  const messages = page(relay, new IDBFactory());
+  await until(() => messages.drained);
+  relay.post("bob", "one");
+  await until(() => messages.unread === 1);
+  await messages.markRead("user:bob");
+  await until(() => messages.conversation("user:bob")?.told === 1);
+  return messages;
+}
+
 for (const code of ["message_not_stored", "no_mailbox", "rate_limited"] as const) {
   test(`what is read is told again where the server could not take it: ${code}`, async () => {
     const relay = new Relay();
     relay.refusedReads.push(code);
-    const messages = page(relay, new IDBFactory());
-    await until(() => messages.drained);
-    relay.post("bob", "one");
-    await until(() => messages.unread === 1);
-    await messages.markRead("user:bob");
-    await until(() => messages.conversation("user:bob")?.told === 1);
+    await readsOfBob(relay);
     assert.equal(relay.read.get("c-bob"), 1);
   });
 }
@@ -234,12 +240,7 @@ for (const code of ["message_not_stored", "no_mailbox", "rate_limited"] as const
 test("what was read of a conversation that is over is told once, and what is read after it is told", async () => {
   const relay = new Relay();
   relay.refusedReads.push("unknown_conversation");
-  const messages = page(relay, new IDBFactory());
-  await until(() => messages.drained);
-  relay.post("bob", "one");
-  await until(() => messages.unread === 1);
-  await messages.markRead("user:bob");
-  await until(() => messages.conversation("user:bob")?.told === 1);
+  const messages = await readsOfBob(relay);
   assert.equal(relay.read.get("c-bob"), undefined);
   relay.post("carol", "two");
   await until(() => messages.unread === 1);
