@@ -9,6 +9,7 @@
 //! | `join ROOM PEER BYTES`, then an SDP offer of so many bytes | `ok BYTES`, then the answer; or `error WHY` |
 //! | `leave ROOM PEER` | `ok 0` |
 //! | `view ROOM PEER HEIGHT PEER...`: whose cameras it shows, the most important first | `ok 0` |
+//! | `wanted PEER`: how high anyone shows its camera | `ok HEIGHT`, 0 where nobody does |
 //! | `allocations` | `ok COUNT` |
 //!
 //! It trusts whoever connects and bounds nothing beyond what the unit itself bounds: no server for people.
@@ -19,8 +20,9 @@ use std::collections::HashMap;
 use std::io::Error;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use tertulia_common::{PeerId, RoomId, ShardId};
-use tertulia_sfu::{Config, Limits, Sfu, Source, Want};
+use tertulia_sfu::{Config, Event, FULL_HEIGHT, Limits, Sfu, Source, Want};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -58,6 +60,8 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// The most pixels high that anyone shows of a peer's camera, if anyone does, for those whose have been told.
+type Wanted = Arc<Mutex<HashMap<PeerId, Option<u32>>>>;
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Outcome<()> {
@@ -67,7 +71,8 @@ fn main() -> Outcome<()> {
     let shards = option("--shards").map_or(Ok(1), |n| n.parse())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // How much a shard bears is what is measured here: nobody is refused.
-    let limits = Limits { busy_rooms_max_percent: 100, busy_joins_max_percent: 100, ..Limits::default() };
+    let (busy_rooms_max_percent, busy_joins_max_percent, room_peers_max) = (100, 100, 1_024);
+    let limits = Limits { busy_rooms_max_percent, busy_joins_max_percent, room_peers_max, ..Limits::default() };
     runtime.block_on(serve(Config {
         shards,
         bind: ip,
@@ -80,8 +85,17 @@ fn main() -> Outcome<()> {
 
 async fn serve(config: Config) -> Outcome<()> {
     let (sfu, mut events) = tertulia_sfu::start(config)?;
-    // Nobody signals here: what happens to a peer shows at its client.
-    tokio::spawn(async move { while events.recv().await.is_some() {} });
+    // Nobody signals here: what happens to a peer shows at its client, bar what is wanted of it, which is asked for.
+    let wanted = Wanted::default();
+    let told = wanted.clone();
+    tokio::spawn(async move {
+        while let Some(event) = events.recv().await {
+            if let Event::Publish { peer, wanted, .. } = event {
+                let camera = wanted.into_iter().find(|(source, _)| *source == Source::Camera);
+                told.lock().unwrap_or_else(PoisonError::into_inner).extend(camera.map(|(_, height)| (peer, height)));
+            }
+        }
+    });
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     #[expect(clippy::print_stdout, reason = "whoever started it reads where it listens")]
     {
@@ -90,11 +104,11 @@ async fn serve(config: Config) -> Outcome<()> {
     let mut shards = HashMap::new();
     loop {
         let (stream, _) = listener.accept().await?;
-        control(stream, &sfu, &mut shards).await?;
+        control(stream, &sfu, &mut shards, &wanted).await?;
     }
 }
 
-async fn control(stream: TcpStream, sfu: &Sfu, shards: &mut HashMap<RoomId, ShardId>) -> Outcome<()> {
+async fn control(stream: TcpStream, sfu: &Sfu, shards: &mut HashMap<RoomId, ShardId>, wanted: &Wanted) -> Outcome<()> {
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
     while stream.read_line(&mut line).await? > 0 {
@@ -127,6 +141,11 @@ async fn control(stream: TcpStream, sfu: &Sfu, shards: &mut HashMap<RoomId, Shar
                 let shard = *shards.get(&room).ok_or_else(|| Error::other("no such room"))?;
                 sfu.view_again(shard, room, peer, others);
                 "ok 0\n".to_owned()
+            }
+            ["wanted", peer] => {
+                let wanted = wanted.lock().unwrap_or_else(PoisonError::into_inner);
+                let height = wanted.get(&PeerId(peer.parse()?)).copied().unwrap_or(Some(FULL_HEIGHT));
+                format!("ok {}\n", height.unwrap_or(0))
             }
             ["allocations"] => format!("ok {}\n", ALLOCATIONS.load(Relaxed)),
             _ => "error not understood\n".to_owned(),

@@ -87,7 +87,9 @@ party --people 8
 party --people 8 --lossy 1 --narrow 1
 party --people 32
 party --people 10 --listeners 190 --voice
+party --people 10 --listeners 490 --voice
 party --rooms 3 --people 8 --storm
+party --rooms 12 --people 8
 echo
 timeout 120 "$load" calls --count "${BENCH_CALLS:-100}"
 timeout 240 "$load" idle --sockets "${BENCH_SOCKETS:-10000}"

@@ -488,6 +488,7 @@ impl Peer {
                 self.rtt = stats.rtt.or(self.rtt);
                 if let Some(index) = self.slots.iter().position(|slot| slot.mid == stats.mid) {
                     let added = self.slot_figures[index].on_egress(&stats, clock_hz(self.slots[index].kind));
+                    self.share.received(now, added.reported, added.lost);
                     drained.signals.push(Signal::Figures(added, false));
                 }
             }

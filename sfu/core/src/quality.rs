@@ -114,6 +114,7 @@ pub(crate) struct StreamFigures {
     nacks: u64,
     lost: u64,
     packets: u64,
+    reported: u64,
     at: Option<Instant>,
     pub(crate) quality: TrackQuality,
 }
@@ -124,6 +125,8 @@ pub(crate) struct Added {
     pub(crate) nacks: u64,
     pub(crate) lost: u64,
     pub(crate) packets: u64,
+    /// The packets of which [`Self::lost`] is a part: those between the two last reports of a receiver.
+    pub(crate) reported: u64,
 }
 
 impl StreamFigures {
@@ -133,7 +136,7 @@ impl StreamFigures {
         #[expect(clippy::cast_precision_loss, reason = "jitter is a small number of ticks")]
         let jitter_ms = stats.jitter as f32 * 1_000.0 / clock_hz.max(1) as f32;
         self.quality.jitter_ms = jitter_ms;
-        self.added(stats.nacks, 0, stats.packets)
+        self.added(stats.nacks, 0, stats.packets, 0)
     }
 
     pub(crate) fn on_egress(&mut self, stats: &MediaEgressStats, clock_hz: u32) -> Added {
@@ -143,7 +146,10 @@ impl StreamFigures {
         #[expect(clippy::cast_precision_loss, reason = "jitter is a small number of ticks")]
         let jitter_ms = remote.map_or(0.0, |remote| remote.jitter as f32 * 1_000.0 / clock_hz.max(1) as f32);
         self.quality.jitter_ms = jitter_ms;
-        self.added(stats.nacks, remote.map_or(0, |remote| remote.packets_lost), stats.packets)
+        let (lost, reported) = remote.map_or((0, 0), |remote| (remote.packets_lost, *remote.maximum_sequence_number));
+        // Before the first report there is nothing to count from.
+        self.reported = if self.reported == 0 { reported } else { self.reported };
+        self.added(stats.nacks, lost, stats.packets, reported)
     }
 
     fn bitrate(&mut self, bytes: u64, at: Instant) {
@@ -155,13 +161,14 @@ impl StreamFigures {
         (self.bytes, self.at) = (bytes, Some(at));
     }
 
-    fn added(&mut self, nacks: u64, lost: u64, packets: u64) -> Added {
+    fn added(&mut self, nacks: u64, lost: u64, packets: u64, reported: u64) -> Added {
         let added = Added {
             nacks: nacks.saturating_sub(self.nacks),
             lost: lost.saturating_sub(self.lost),
             packets: packets.saturating_sub(self.packets),
+            reported: reported.saturating_sub(self.reported),
         };
-        (self.nacks, self.lost, self.packets) = (nacks, lost, packets);
+        (self.nacks, self.lost, self.packets, self.reported) = (nacks, lost, packets, reported);
         added
     }
 }

@@ -22,6 +22,17 @@ const TRY_AFTER_MAX: Duration = Duration::from_secs(8);
 /// Where no picture flows nothing is learned of the link, and an estimate that ended with congestion stays so. Each time that this has
 /// passed it begins anew: a few packets are sent to try. Lower costs thin links sound, higher leaves faces away for longer.
 const ANEW_AFTER: Duration = Duration::from_secs(6);
+/// The same where the estimate stands still while much of all that is sent is lost. At a queue that is full all the time delays no
+/// longer grow, and what drowns is mostly sound, which estimates do not see. Two halves of that are looked at.
+const ANEW_AFTER_LOSS: Duration = Duration::from_secs(4);
+/// The most of that, where it did not help: such a network loses by itself.
+const ANEW_AFTER_LOSS_MAX: Duration = Duration::from_secs(60);
+/// How much is much, per cent. Lower takes networks that lose by themselves for full ones, higher lets sound drown.
+const MUCH_LOST_PERCENT: u64 = 15;
+/// Of how many packets in half of [`ANEW_AFTER_LOSS`]: a voice has a hundred.
+const LOST_OF_MIN: u64 = 80;
+/// What is begun with then, of what arrives: as estimates fall when delays grow. Per cent.
+const ANEW_OF_ARRIVED_PERCENT: u64 = 85;
 /// A fall of the estimate is congestion for so long.
 const CONGESTED: Duration = Duration::from_secs(4);
 /// How long the smallest sizes go on where they hardly fit, and where they don't by half: estimates of thin streams dip.
@@ -41,6 +52,13 @@ pub(crate) struct Ask {
     pub(crate) paused: bool,
 }
 
+/// What was sent to a receiver in a time, and what of it was lost, as it says. Packets.
+#[derive(Clone, Copy, Debug, Default)]
+struct Receipt {
+    sent: u64,
+    lost: u64,
+}
+
 /// Where one receiver stands.
 #[derive(Debug, Default)]
 pub(crate) struct Share {
@@ -57,10 +75,25 @@ pub(crate) struct Share {
     raised: Option<Instant>,
     raise_after: Duration,
     congested: Option<Instant>,
+    /// When it began anew for what was lost: there is no patience then.
+    drowned: Option<Instant>,
     /// Since when not even the smallest sizes fit.
     short: Option<Instant>,
     /// Since when nothing is granted of what is asked for, or the estimate began anew for that.
     nothing: Option<Instant>,
+    /// When the estimate became another.
+    moved: Option<Instant>,
+    /// Of all its lines: since `receipts_since`, and in the half of [`ANEW_AFTER_LOSS`] before.
+    receipts: [Receipt; 2],
+    receipts_since: Option<Instant>,
+    /// How long the estimate has to stand still for that to count.
+    lost_for: Duration,
+}
+
+impl Receipt {
+    fn lost_percent(self) -> u64 {
+        (self.lost * 100).checked_div(self.sent).unwrap_or(0).min(100)
+    }
 }
 
 impl Share {
@@ -69,6 +102,36 @@ impl Share {
         if before_bps.is_some_and(|before| bps < before - before / 20) {
             self.congested = Some(now);
         }
+        if before_bps.is_none_or(|before| bps.abs_diff(before) > before / 20) {
+            self.moved = Some(now);
+        }
+    }
+
+    /// What the receiver says of the latest packets of a line: of how many it speaks, and how many of them were lost.
+    pub(crate) fn received(&mut self, now: Instant, sent: u64, lost: u64) {
+        let since = *self.receipts_since.get_or_insert(now);
+        if now.saturating_duration_since(since) >= ANEW_AFTER_LOSS / 2 {
+            if self.receipts[0].sent >= LOST_OF_MIN && self.receipts[0].lost_percent() < MUCH_LOST_PERCENT {
+                self.lost_for = ANEW_AFTER_LOSS;
+            }
+            (self.receipts, self.receipts_since) = ([Receipt::default(), self.receipts[0]], Some(now));
+        }
+        self.receipts[0].sent += sent;
+        self.receipts[0].lost += lost;
+    }
+
+    /// How much is lost, per cent, where that is so much while the estimate stands still that it can't be true.
+    fn drowns_percent(&self, now: Instant) -> Option<u64> {
+        let still = now.saturating_duration_since(self.moved?);
+        let [latest, before] = self.receipts;
+        let long = self.lost_for.max(ANEW_AFTER_LOSS);
+        let lost = |receipt: Receipt| if receipt.sent >= LOST_OF_MIN { receipt.lost_percent() } else { 0 };
+        // Twice as much is believed in half the time.
+        let (lost, after) = match (lost(latest), lost(before)) {
+            (lost, _) if lost >= 2 * MUCH_LOST_PERCENT => (lost, long / 2),
+            (latest, before) => (latest.min(before), long),
+        };
+        (lost >= MUCH_LOST_PERCENT && still >= after).then_some(lost)
     }
 
     /// Grants each picture, the most important first, one of its sizes or none. Without a budget each gets its largest.
@@ -79,11 +142,12 @@ impl Share {
             return asks.iter().map(|ask| ask.sizes_bps.len().checked_sub(1)).collect();
         };
         let may_rise = since(self.lowered).is_none_or(|since| since >= self.raise_after);
-        let congested = since(self.congested).is_some_and(|since| since < CONGESTED);
+        let [congested, drowned] =
+            [self.congested, self.drowned].map(|moment| since(moment).is_some_and(|since| since < CONGESTED));
         let smallest: u64 = asks.iter().filter(|ask| !ask.paused).filter_map(|ask| ask.sizes_bps.first()).sum();
         self.short = (smallest > budget_bps).then(|| self.short.unwrap_or(now));
         let patience = if smallest > budget_bps * 3 / 2 { PATIENCE_HALF } else { PATIENCE };
-        let may_pause = congested && since(self.short).is_some_and(|since| since >= patience);
+        let may_pause = drowned || congested && since(self.short).is_some_and(|since| since >= patience);
         let (granted, bps) = share(asks, budget_bps, may_rise, may_pause);
         (self.granted_bps, self.may_rise) = (bps, may_rise);
         let is_asked = asks.iter().any(|ask| ask.sizes_bps.first().is_some_and(|bps| *bps > 0));
@@ -108,6 +172,11 @@ impl Share {
     /// With what the estimate should begin anew, if it should, and how far it should be tried then: where nothing flows nothing is
     /// learned otherwise.
     pub(crate) fn begins_anew(&mut self, now: Instant) -> Option<(u64, u64)> {
+        if let Some(lost) = self.drowns_percent(now).filter(|_| self.granted_bps > 0) {
+            (self.moved, self.drowned, self.receipts) = (Some(now), Some(now), Default::default());
+            self.lost_for = (self.lost_for * 2).clamp(ANEW_AFTER_LOSS * 2, ANEW_AFTER_LOSS_MAX);
+            return Some((self.granted_bps * (100 - lost) * ANEW_OF_ARRIVED_PERCENT / 10_000, self.granted_bps));
+        }
         let next = self.next_bps.filter(|_| self.may_rise)?;
         if now.saturating_duration_since(self.nothing?) < ANEW_AFTER {
             return None;
@@ -254,6 +323,62 @@ mod tests {
         paused[1].paused = true;
         assert_eq!(share.grant(at(19_000), Some(220_000), &paused), [Some(0), None], "not without room to spare");
         assert_eq!(share.grant(at(19_000), Some(240_000), &paused), [Some(0); 2]);
+    }
+
+    /// Every two seconds so many of four hundred packets are lost, and the estimate stands still: when it begins anew, seconds.
+    fn drowning(share: &mut Share, from: u64, to: u64, lost: impl Fn(u64) -> u64) -> Vec<(u64, u64)> {
+        let mut anew = Vec::new();
+        for s in from..to {
+            if s % 2 == 0 {
+                share.received(at(s * 1_000), 400, lost(s));
+            }
+            anew.extend(share.begins_anew(at(s * 1_000)).map(|(start, _)| (s, start)));
+        }
+        anew
+    }
+
+    #[test]
+    fn c7_an_estimate_that_stands_still_while_much_is_lost_begins_anew() {
+        let fresh = || {
+            let mut share = Share::default();
+            share.estimated(at(0), None, 280_000);
+            share.grant(at(0), Some(280_000), &asks(&[Some(0)]));
+            share
+        };
+        assert_eq!(drowning(&mut fresh(), 0, 60, |_| 40), [], "a tenth is not much");
+        assert_eq!(drowning(&mut fresh(), 0, 6, |_| 80), [(4, 68_000)], "85 % of what arrives");
+        assert_eq!(drowning(&mut fresh(), 0, 6, |_| 160)[0], (2, 51_000), "twice as much is believed in half the time");
+        let waits: Vec<u64> = drowning(&mut fresh(), 0, 100, |_| 80).into_iter().map(|(s, _)| s).collect();
+        assert_eq!(waits, [4, 12, 28, 60], "a network that loses by itself is asked less and less");
+        let mut share = fresh();
+        let anew = drowning(&mut share, 0, 30, |s| if (6..=20).contains(&s) { 0 } else { 80 });
+        assert_eq!(anew.iter().map(|(s, _)| *s).collect::<Vec<_>>(), [4, 24], "it had helped");
+        let mut moves = fresh();
+        for s in 0..40 {
+            moves.estimated(at(s * 1_000), Some(280_000), if s % 2 == 0 { 250_000 } else { 310_000 });
+            assert_eq!(drowning(&mut moves, s, s + 1, |_| 80), [], "it moves");
+        }
+    }
+
+    #[test]
+    fn c7_who_drowns_is_shown_less_at_once() {
+        let mut share = Share::default();
+        share.estimated(at(0), None, 280_000);
+        let had = asks(&[Some(0), Some(0)]);
+        share.grant(at(0), Some(280_000), &had);
+        assert!(!drowning(&mut share, 0, 5, |_| 80).is_empty());
+        assert_eq!(share.grant(at(5_000), Some(136_000), &had), [Some(0), None]);
+    }
+
+    #[test]
+    fn c7_few_packets_say_nothing_of_loss() {
+        let mut share = Share::default();
+        share.estimated(at(0), None, 280_000);
+        share.grant(at(0), Some(280_000), &asks(&[Some(0)]));
+        for s in (0..60).step_by(2) {
+            share.received(at(s * 1_000), 70, 60);
+            assert_eq!(share.begins_anew(at(s * 1_000)), None);
+        }
     }
 
     #[test]

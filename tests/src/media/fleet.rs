@@ -195,6 +195,19 @@ impl Fleet {
         self.run(move |crew| crew.seats[index].streams.iter_mut().for_each(Stream::pause)).await
     }
 
+    /// A peer sends no pictures higher than `height` pixels.
+    ///
+    /// # Errors
+    /// If the thread has ended.
+    pub async fn send_up_to(&self, member: &Member, height: u64) -> anyhow::Result<()> {
+        let index = member.index;
+        self.run(move |crew| {
+            let streams = crew.seats[index].streams.iter_mut();
+            streams.filter(|stream| u64::from(stream.sending.height) > height).for_each(Stream::pause);
+        })
+        .await
+    }
+
     /// How many of a peer's lines have flowed, and of those, how many stand still now.
     ///
     /// # Errors

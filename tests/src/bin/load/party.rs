@@ -17,6 +17,8 @@ use tertulia_tests::wait::eventually;
 
 /// From the last join to the window: a time to be measured after, in which estimates rise; no condition ends it.
 const WARM_UP: Duration = Duration::from_secs(10);
+/// From the last view to when publishers are told what is wanted of them: a second is the most that takes.
+const SETTLE: Duration = Duration::from_secs(2);
 /// Lines for voices: the loudest few are heard.
 const EARS: usize = 3;
 /// What part of a machine may be used, for how many people it bears: three quarters of two cores.
@@ -148,6 +150,13 @@ pub(crate) async fn ours(server: &Path, load: &Load) -> anyhow::Result<String> {
             control.view(*room, *peer, load.height(), &others).await?;
         }
     }
+    // As clients do that hear `call.publish`: what nobody shows is not sent. Janus has nothing of the kind.
+    tokio::time::sleep(SETTLE).await;
+    for ((_, index, peer), person) in ids.iter().zip(&people).filter(|_| !load.voice) {
+        if *index < load.people {
+            fleet.send_up_to(&person.receiver, control.wanted(*peer).await?).await?;
+        }
+    }
     measure("tertulia", pid, before, load, &fleet, &people).await
 }
 
@@ -164,7 +173,8 @@ pub(crate) async fn janus(pid: u32, ws: &str, load: &Load) -> anyhow::Result<Str
         let member = up(&fleet, peer).await?;
         send(&fleet, &member).await?;
     }
-    let size = LAYERS.iter().position(|layer| layer.height == load.height()).unwrap_or_default();
+    // It takes the first of the sizes that are offered for the largest, and counts from the smallest.
+    let size = LAYERS.iter().rev().position(|layer| layer.height == load.height()).unwrap_or_default();
     let mut people: Vec<Person> = Vec::new();
     for index in 0..load.people + load.listeners {
         let came_at = fleet.clock_us();

@@ -124,6 +124,11 @@ impl Control {
         self.ask(&format!("view {room} {peer} {height}{others}\n")).await.map(drop)
     }
 
+    /// How high anyone shows a peer's camera, pixels; 0 where nobody does.
+    pub(crate) async fn wanted(&mut self, peer: u64) -> anyhow::Result<u64> {
+        self.ask(&format!("wanted {peer}\n")).await
+    }
+
     pub(crate) async fn join(&mut self, room: u32, offer: &str) -> anyhow::Result<String> {
         self.peers += 1;
         let ask = format!("join {room} {} {}\n{offer}", self.peers, offer.len());
