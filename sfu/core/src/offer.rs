@@ -77,10 +77,11 @@ pub(crate) fn prepare(offer: &str, limits: &Limits) -> Result<Offer, ConnectErro
     push_lines(&mut sdp, &session);
     let mut prepared =
         Offer { sdp, lines: Vec::new(), video_codecs: Vec::new(), wants_red: false, has_transport_feedback: false };
+    let lines = sections.iter().map(|section| read_line(section, session_direction)).collect::<Result<Vec<_>, _>>()?;
+    let sees = lines.iter().any(|line| line.receives && line.kind == MediaKind::Video);
     let mut meanings = HashMap::new();
     let bears_both_forms = offer.lines().any(|line| line.trim_end() == "a=extmap-allow-mixed");
-    for section in &sections {
-        let line = read_line(section, session_direction)?;
+    for (section, line) in sections.iter().zip(lines) {
         read_payload_types(section, &mut meanings)?;
         if prepared.lines.iter().any(|other| other.mid == line.mid) {
             return Err(invalid("two lines with one mid"));
@@ -92,7 +93,7 @@ pub(crate) fn prepare(offer: &str, limits: &Limits) -> Result<Offer, ConnectErro
                 prepared.has_transport_feedback |= section.iter().any(|line| is_transport_feedback(line));
             }
         }
-        rewrite_section(&mut prepared.sdp, section, &line, bears_both_forms);
+        rewrite_section(&mut prepared.sdp, section, &line, sees, bears_both_forms);
         prepared.lines.push(line);
     }
     Ok(prepared)
@@ -288,12 +289,14 @@ fn is_transport_feedback(line: &str) -> bool {
         || line.starts_with("a=extmap:") && line.contains("transport-wide-cc-extensions")
 }
 
-fn rewrite_section(sdp: &mut String, section: &[&str], line: &Line, bears_both_forms: bool) {
+fn rewrite_section(sdp: &mut String, section: &[&str], line: &Line, sees: bool, bears_both_forms: bool) {
     for text in section {
         let of_source = line.receives && text.starts_with("a=msid:");
         let of_simulcast = text.starts_with("a=simulcast:") || text.starts_with("a=rid:");
         let of_descriptor = !bears_both_forms && text.starts_with("a=extmap:") && text.contains(descriptor::URI);
-        if of_source || of_descriptor || of_simulcast || line.kind == MediaKind::Audio && is_transport_feedback(text) {
+        // Who sends sound has nothing to adapt, nor has who hears and sees nothing: feedback would cost both ends packets.
+        let is_told = line.kind == MediaKind::Video || line.receives && sees;
+        if of_source || of_descriptor || of_simulcast || !is_told && is_transport_feedback(text) {
             continue;
         }
         push_line(sdp, text);
@@ -343,11 +346,19 @@ mod tests {
     }
 
     #[test]
-    fn transport_feedback_stays_on_video_only() {
+    fn transport_feedback_stays_on_video_and_on_sound_for_who_sees() {
         let sdp = prepare(OFFER, &Limits::default()).unwrap().sdp;
         let (audio, video) = sdp.split_once("m=video").unwrap();
         assert!(!audio.contains("transport"), "{audio}");
         assert_eq!(video.matches("transport").count(), 2);
+        let hears = OFFER.replace("a=sendonly", "a=recvonly");
+        for (offer, of_sound) in
+            [(hears.clone(), 2), (hears.replace("a=mid:1\r\na=recvonly", "a=mid:1\r\na=sendonly"), 0)]
+        {
+            let sdp = prepare(&offer, &Limits::default()).unwrap().sdp;
+            let (audio, _) = sdp.split_once("m=video").unwrap();
+            assert_eq!(audio.matches("transport").count(), of_sound, "{sdp}");
+        }
     }
 
     #[test]

@@ -15,7 +15,6 @@ use crate::sync::PublisherClock;
 use crate::view::View;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use str0m::bwe::{Bitrate, BweKind};
 use str0m::change::SdpOffer;
 use str0m::config::CryptoProvider;
 use str0m::format::Codec;
@@ -28,6 +27,7 @@ use tertulia_common::{PeerId, RoomId};
 
 mod ask;
 mod credentials;
+mod estimate;
 mod heartbeat;
 mod remotes;
 mod scalable;
@@ -41,6 +41,7 @@ pub(crate) use setup::NewPeer;
 pub use setup::PeerConfig;
 pub(crate) use track::{LAYERS_MAX, Track};
 
+use estimate::{Known, Sound};
 use heartbeat::Heartbeat;
 use shown::Shown;
 use track::LAYER_GONE_AFTER;
@@ -138,9 +139,6 @@ pub(crate) struct Peer {
     pub(crate) wake_at: Instant,
     /// What it can receive, bits a second.
     pub(crate) estimate_bps: Option<u64>,
-    /// The estimate is of sound and pictures together. Transport-wide feedback is of pictures alone, and of what sound leaves
-    /// them.
-    pub(crate) estimate_has_sound: bool,
     /// How that is shared among its pictures.
     pub(crate) share: Share,
     shown: Shown,
@@ -161,7 +159,15 @@ pub(crate) struct Peer {
     clock: PublisherClock,
     budget: PublishBudget,
     rtt: Option<Duration>,
+    /// By what `estimate_bps` is known.
+    known: Known,
+    /// What the stack told last, where it makes the estimate, and when it was made to begin anew.
+    mean_bps: u64,
+    anew: Option<Instant>,
+    sound: Sound,
+    /// How much there is to send, bits a second, and how much of that the stack was told.
     desired_bps: u64,
+    told_bps: u64,
     /// The stack panics at its next drain.
     #[cfg(test)]
     pub(crate) panics: bool,
@@ -192,7 +198,10 @@ impl Peer {
             dirty: false,
             wake_at: now,
             estimate_bps: None,
-            estimate_has_sound: false,
+            known: Known::default(),
+            mean_bps: 0,
+            anew: None,
+            sound: Sound::default(),
             share: Share::default(),
             shown: Shown::default(),
             authentic: 0,
@@ -209,6 +218,7 @@ impl Peer {
             budget: PublishBudget::new(new.limits.publish_bitrate_max_bps, now),
             rtt: None,
             desired_bps: 0,
+            told_bps: 0,
             #[cfg(test)]
             panics: false,
         };
@@ -246,6 +256,7 @@ impl Peer {
             self.add_track(line);
             self.add_slot(line, video_slots);
         }
+        self.look_at_feedback();
         self.codecs.clear();
         for params in self.rtc.codec_config().params() {
             self.codecs.push((params.pt(), params.spec().codec));
@@ -317,6 +328,7 @@ impl Peer {
 
     /// Ends an interval of measuring what the peer publishes.
     pub(crate) fn measure_tracks(&mut self, interval: Duration) {
+        self.sound.measured(interval);
         for layer in self.tracks.iter_mut().flat_map(|track| &mut track.layers) {
             let micros = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX).max(1);
             let bytes = std::mem::take(&mut layer.bytes);
@@ -345,25 +357,13 @@ impl Peer {
     pub(crate) fn forward(&mut self, slot: usize, packet: &Packet) -> Result<bool, Skip> {
         let slot = self.slots.get_mut(slot).ok_or(Skip::Old)?;
         let (write, begins) = slot.forward(packet)?;
+        if slot.kind == MediaKind::Audio {
+            self.sound.sent(packet.payload.len());
+        }
         if let Some(stream) = self.rtc.direct_api().stream_tx(&slot.ssrc) {
             stream.write_rtp(write);
         }
         Ok(begins)
-    }
-
-    /// Says how much there is to send, so that the estimate is tried that far; zero stops its padding.
-    pub(crate) fn set_desired_bitrate(&mut self, bps: u64) {
-        // Small moves are not worth a wake-up.
-        if bps.abs_diff(self.desired_bps) * 10 > self.desired_bps {
-            self.desired_bps = bps;
-            self.rtc.bwe().set_bitrate(Bitrate::ZERO, Bitrate::from(bps));
-        }
-    }
-
-    /// Forgets what was learned of its link: the estimate begins with `start_bps`, and is tried up to `desired_bps`.
-    pub(crate) fn begin_estimate_anew(&mut self, start_bps: u64, desired_bps: u64) {
-        self.set_desired_bitrate(desired_bps);
-        self.rtc.bwe().reset(Bitrate::from(start_bps));
     }
 
     /// The SSRCs with which it sends.
@@ -467,28 +467,22 @@ impl Peer {
                 let slot = self.slots.iter().position(|slot| slot.mid == request.mid);
                 drained.signals.extend(slot.map(|slot| Signal::KeyframeWanted { slot }));
             }
-            // REMB only where there is no transport-wide feedback: the slot's is then all that is known.
-            Event::EgressBitrateEstimate(kind @ (BweKind::Twcc { estimate, .. } | BweKind::Remb { estimate, .. })) => {
-                self.estimate_has_sound = matches!(kind, BweKind::Remb { .. });
-                let before = self.estimate_bps.replace(estimate.as_u64());
-                self.share.estimated(now, before, estimate.as_u64());
-                if estimate.as_u64() < self.share.granted_bps.min(before.unwrap_or(u64::MAX)) {
-                    drained.signals.push(Signal::Short);
-                }
-            }
+            Event::EgressBitrateEstimate(kind) => self.on_estimate(now, &kind, drained),
+            Event::PeerStats(stats) => self.on_stats(now, &stats, drained),
             Event::MediaIngressStats(stats) => {
                 if let Some(track) = self.tracks.iter_mut().find(|track| track.mid == stats.mid) {
                     let hz = clock_hz(track.kind);
-                    let layer = track.layers.iter_mut().find(|layer| layer.rid == stats.rid);
+                    let mut layers = track.layers.iter_mut();
+                    let layer = layers.find(|layer| layer.rid == stats.rid && layer.figures.is_due(stats.timestamp));
                     let added = layer.map(|layer| layer.figures.on_ingress(&stats, hz));
                     drained.signals.extend(added.map(|added| Signal::Figures(added, true)));
                 }
             }
             Event::MediaEgressStats(stats) => {
                 self.rtt = stats.rtt.or(self.rtt);
-                if let Some(index) = self.slots.iter().position(|slot| slot.mid == stats.mid) {
+                let slot = self.slots.iter().position(|slot| slot.mid == stats.mid);
+                if let Some(index) = slot.filter(|index| self.slot_figures[*index].is_due(stats.timestamp)) {
                     let added = self.slot_figures[index].on_egress(&stats, clock_hz(self.slots[index].kind));
-                    self.share.received(now, added.reported, added.lost);
                     drained.signals.push(Signal::Figures(added, false));
                 }
             }

@@ -1,7 +1,7 @@
 //! Figures: what a shard counts, and how well each stream flows.
 
 use crate::event::TrackQuality;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use str0m::stats::{MediaEgressStats, MediaIngressStats};
 
 /// What a shard has counted since it began, and what it holds now. The driver publishes a copy now and then.
@@ -107,6 +107,9 @@ pub struct Counters {
     pub panics: u64,
 }
 
+/// Over how long a stream's figures are, at least.
+const FIGURES_EVERY: Duration = Duration::from_millis(1_900);
+
 /// Figures of one RTP stream, from str0m's totals.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct StreamFigures {
@@ -114,7 +117,6 @@ pub(crate) struct StreamFigures {
     nacks: u64,
     lost: u64,
     packets: u64,
-    reported: u64,
     at: Option<Instant>,
     pub(crate) quality: TrackQuality,
 }
@@ -125,18 +127,21 @@ pub(crate) struct Added {
     pub(crate) nacks: u64,
     pub(crate) lost: u64,
     pub(crate) packets: u64,
-    /// The packets of which [`Self::lost`] is a part: those between the two last reports of a receiver.
-    pub(crate) reported: u64,
 }
 
 impl StreamFigures {
+    /// Whether it is time to take a stream's totals again.
+    pub(crate) fn is_due(&self, at: Instant) -> bool {
+        self.at.is_none_or(|before| at.saturating_duration_since(before) >= FIGURES_EVERY)
+    }
+
     pub(crate) fn on_ingress(&mut self, stats: &MediaIngressStats, clock_hz: u32) -> Added {
         self.bitrate(stats.bytes, stats.timestamp);
         self.quality.loss = stats.loss.unwrap_or(0.0);
         #[expect(clippy::cast_precision_loss, reason = "jitter is a small number of ticks")]
         let jitter_ms = stats.jitter as f32 * 1_000.0 / clock_hz.max(1) as f32;
         self.quality.jitter_ms = jitter_ms;
-        self.added(stats.nacks, 0, stats.packets, 0)
+        self.added(stats.nacks, 0, stats.packets)
     }
 
     pub(crate) fn on_egress(&mut self, stats: &MediaEgressStats, clock_hz: u32) -> Added {
@@ -146,10 +151,7 @@ impl StreamFigures {
         #[expect(clippy::cast_precision_loss, reason = "jitter is a small number of ticks")]
         let jitter_ms = remote.map_or(0.0, |remote| remote.jitter as f32 * 1_000.0 / clock_hz.max(1) as f32);
         self.quality.jitter_ms = jitter_ms;
-        let (lost, reported) = remote.map_or((0, 0), |remote| (remote.packets_lost, *remote.maximum_sequence_number));
-        // Before the first report there is nothing to count from.
-        self.reported = if self.reported == 0 { reported } else { self.reported };
-        self.added(stats.nacks, lost, stats.packets, reported)
+        self.added(stats.nacks, remote.map_or(0, |remote| remote.packets_lost), stats.packets)
     }
 
     fn bitrate(&mut self, bytes: u64, at: Instant) {
@@ -161,14 +163,13 @@ impl StreamFigures {
         (self.bytes, self.at) = (bytes, Some(at));
     }
 
-    fn added(&mut self, nacks: u64, lost: u64, packets: u64, reported: u64) -> Added {
+    fn added(&mut self, nacks: u64, lost: u64, packets: u64) -> Added {
         let added = Added {
             nacks: nacks.saturating_sub(self.nacks),
             lost: lost.saturating_sub(self.lost),
             packets: packets.saturating_sub(self.packets),
-            reported: reported.saturating_sub(self.reported),
         };
-        (self.nacks, self.lost, self.packets, self.reported) = (nacks, lost, packets, reported);
+        (self.nacks, self.lost, self.packets) = (nacks, lost, packets);
         added
     }
 }

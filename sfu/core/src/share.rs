@@ -22,17 +22,20 @@ const TRY_AFTER_MAX: Duration = Duration::from_secs(8);
 /// Where no picture flows nothing is learned of the link, and an estimate that ended with congestion stays so. Each time that this has
 /// passed it begins anew: a few packets are sent to try. Lower costs thin links sound, higher leaves faces away for longer.
 const ANEW_AFTER: Duration = Duration::from_secs(6);
-/// The same where the estimate stands still while much of all that is sent is lost. At a queue that is full all the time delays no
-/// longer grow, and what drowns is mostly sound, which estimates do not see. Two halves of that are looked at.
-const ANEW_AFTER_LOSS: Duration = Duration::from_secs(4);
-/// The most of that, where it did not help: such a network loses by itself.
-const ANEW_AFTER_LOSS_MAX: Duration = Duration::from_secs(60);
-/// How much is much, per cent. Lower takes networks that lose by themselves for full ones, higher lets sound drown.
-const MUCH_LOST_PERCENT: u64 = 15;
-/// Of how many packets in half of [`ANEW_AFTER_LOSS`]: a voice has a hundred.
-const LOST_OF_MIN: u64 = 80;
+/// An estimate that did not move for so long, while more is tried, was held down by what was lost once: the stack probes no more then. It
+/// begins anew with what it is.
+const STILL_AFTER: Duration = Duration::from_secs(10);
+/// A way where more than this is lost for [`DROWNS_AFTER`] is full, whatever the estimate says: at a queue that is full all the time delays
+/// no longer grow. Lower takes networks that lose by themselves for full ones, higher lets sound drown.
+const MUCH_LOST: f32 = 0.15;
+/// See [`MUCH_LOST`]. What is lost is known of the latest second: lower takes a short outage for a full way.
+const DROWNS_AFTER: Duration = Duration::from_millis(1_250);
 /// What is begun with then, of what arrives: as estimates fall when delays grow. Per cent.
-const ANEW_OF_ARRIVED_PERCENT: u64 = 85;
+const OF_ARRIVED_PERCENT: u64 = 85;
+/// That is done again after this, and after twice as long each time that it did not help: such a network loses by itself.
+const DROWNS_AGAIN: Duration = Duration::from_secs(3);
+/// See [`DROWNS_AGAIN`].
+const DROWNS_AGAIN_MAX: Duration = Duration::from_secs(60);
 /// A fall of the estimate is congestion for so long.
 const CONGESTED: Duration = Duration::from_secs(4);
 /// How long the smallest sizes go on where they hardly fit, and where they don't by half: estimates of thin streams dip.
@@ -52,13 +55,6 @@ pub(crate) struct Ask {
     pub(crate) paused: bool,
 }
 
-/// What was sent to a receiver in a time, and what of it was lost, as it says. Packets.
-#[derive(Clone, Copy, Debug, Default)]
-struct Receipt {
-    sent: u64,
-    lost: u64,
-}
-
 /// Where one receiver stands.
 #[derive(Debug, Default)]
 pub(crate) struct Share {
@@ -75,25 +71,18 @@ pub(crate) struct Share {
     raised: Option<Instant>,
     raise_after: Duration,
     congested: Option<Instant>,
-    /// When it began anew for what was lost: there is no patience then.
+    /// When the estimate became another, or began anew since it did not.
+    moved: Option<Instant>,
+    /// What was lost of the latest second, as a part of one, and since when that is much.
+    lost: f32,
+    much_lost: Option<Instant>,
+    /// When it began anew for that, and for how long it does not again.
     drowned: Option<Instant>,
+    drowns_again: Duration,
     /// Since when not even the smallest sizes fit.
     short: Option<Instant>,
     /// Since when nothing is granted of what is asked for, or the estimate began anew for that.
     nothing: Option<Instant>,
-    /// When the estimate became another.
-    moved: Option<Instant>,
-    /// Of all its lines: since `receipts_since`, and in the half of [`ANEW_AFTER_LOSS`] before.
-    receipts: [Receipt; 2],
-    receipts_since: Option<Instant>,
-    /// How long the estimate has to stand still for that to count.
-    lost_for: Duration,
-}
-
-impl Receipt {
-    fn lost_percent(self) -> u64 {
-        (self.lost * 100).checked_div(self.sent).unwrap_or(0).min(100)
-    }
 }
 
 impl Share {
@@ -102,36 +91,38 @@ impl Share {
         if before_bps.is_some_and(|before| bps < before - before / 20) {
             self.congested = Some(now);
         }
-        if before_bps.is_none_or(|before| bps.abs_diff(before) > before / 20) {
+        if before_bps.is_none_or(|before| bps.abs_diff(before) > before / 50) {
             self.moved = Some(now);
         }
     }
 
-    /// What the receiver says of the latest packets of a line: of how many it speaks, and how many of them were lost.
-    pub(crate) fn received(&mut self, now: Instant, sent: u64, lost: u64) {
-        let since = *self.receipts_since.get_or_insert(now);
-        if now.saturating_duration_since(since) >= ANEW_AFTER_LOSS / 2 {
-            if self.receipts[0].sent >= LOST_OF_MIN && self.receipts[0].lost_percent() < MUCH_LOST_PERCENT {
-                self.lost_for = ANEW_AFTER_LOSS;
-            }
-            (self.receipts, self.receipts_since) = ([Receipt::default(), self.receipts[0]], Some(now));
+    /// What is lost of what is sent, over the latest second: a part of one.
+    pub(crate) fn lost(&mut self, now: Instant, part: f32) {
+        self.lost = part.clamp(0.0, 1.0);
+        self.much_lost = (part >= MUCH_LOST).then(|| self.much_lost.unwrap_or(now));
+        if part < MUCH_LOST / 2.0 {
+            self.drowns_again = Duration::ZERO;
         }
-        self.receipts[0].sent += sent;
-        self.receipts[0].lost += lost;
     }
 
-    /// How much is lost, per cent, where that is so much while the estimate stands still that it can't be true.
-    fn drowns_percent(&self, now: Instant) -> Option<u64> {
-        let still = now.saturating_duration_since(self.moved?);
-        let [latest, before] = self.receipts;
-        let long = self.lost_for.max(ANEW_AFTER_LOSS);
-        let lost = |receipt: Receipt| if receipt.sent >= LOST_OF_MIN { receipt.lost_percent() } else { 0 };
-        // Twice as much is believed in half the time.
-        let (lost, after) = match (lost(latest), lost(before)) {
-            (lost, _) if lost >= 2 * MUCH_LOST_PERCENT => (lost, long / 2),
-            (latest, before) => (latest.min(before), long),
-        };
-        (lost >= MUCH_LOST_PERCENT && still >= after).then_some(lost)
+    pub(crate) fn loses_much(&self) -> bool {
+        self.lost >= MUCH_LOST
+    }
+
+    /// With what the estimate should begin anew, where so much is lost of what is granted that it can't be true: pictures that do not
+    /// fit then go at once.
+    pub(crate) fn drowns(&mut self, now: Instant) -> Option<u64> {
+        let for_so_long = |moment: Option<Instant>| moment.map(|moment| now.saturating_duration_since(moment));
+        let again = for_so_long(self.drowned).is_none_or(|since| since >= self.drowns_again);
+        if self.granted_bps == 0 || !again || for_so_long(self.much_lost)? < DROWNS_AFTER {
+            return None;
+        }
+        (self.drowned, self.much_lost) = (Some(now), None);
+        self.drowns_again = (self.drowns_again * 2).clamp(DROWNS_AGAIN, DROWNS_AGAIN_MAX);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of one")]
+        let arrives_percent = 100 - (self.lost * 100.0) as u64;
+        let start_bps = self.granted_bps * arrives_percent * OF_ARRIVED_PERCENT / 10_000;
+        (start_bps < self.budget_bps).then_some(start_bps)
     }
 
     /// Grants each picture, the most important first, one of its sizes or none. Without a budget each gets its largest.
@@ -172,12 +163,11 @@ impl Share {
     /// With what the estimate should begin anew, if it should, and how far it should be tried then: where nothing flows nothing is
     /// learned otherwise.
     pub(crate) fn begins_anew(&mut self, now: Instant) -> Option<(u64, u64)> {
-        if let Some(lost) = self.drowns_percent(now).filter(|_| self.granted_bps > 0) {
-            (self.moved, self.drowned, self.receipts) = (Some(now), Some(now), Default::default());
-            self.lost_for = (self.lost_for * 2).clamp(ANEW_AFTER_LOSS * 2, ANEW_AFTER_LOSS_MAX);
-            return Some((self.granted_bps * (100 - lost) * ANEW_OF_ARRIVED_PERCENT / 10_000, self.granted_bps));
-        }
         let next = self.next_bps.filter(|_| self.may_rise)?;
+        if self.granted_bps > 0 && now.saturating_duration_since(self.moved?) >= STILL_AFTER {
+            self.moved = Some(now);
+            return Some((self.budget_bps, next));
+        }
         if now.saturating_duration_since(self.nothing?) < ANEW_AFTER {
             return None;
         }
@@ -325,60 +315,58 @@ mod tests {
         assert_eq!(share.grant(at(19_000), Some(240_000), &paused), [Some(0); 2]);
     }
 
-    /// Every two seconds so many of four hundred packets are lost, and the estimate stands still: when it begins anew, seconds.
-    fn drowning(share: &mut Share, from: u64, to: u64, lost: impl Fn(u64) -> u64) -> Vec<(u64, u64)> {
-        let mut anew = Vec::new();
-        for s in from..to {
-            if s % 2 == 0 {
-                share.received(at(s * 1_000), 400, lost(s));
-            }
-            anew.extend(share.begins_anew(at(s * 1_000)).map(|(start, _)| (s, start)));
-        }
-        anew
+    /// So much is lost in each second from `from_s`, looked at four times in it: when and with what the estimate begins anew.
+    fn drowning(share: &mut Share, from_s: u64, to_s: u64, lost: impl Fn(u64) -> f32) -> Vec<(u64, u64)> {
+        let looks = (from_s * 4..to_s * 4).map(|look| look * 250);
+        let anew = looks.filter_map(|ms| {
+            share.lost(at(ms), lost(ms / 1_000));
+            share.drowns(at(ms)).map(|start_bps| (ms, start_bps))
+        });
+        anew.collect()
+    }
+
+    fn shown_two() -> Share {
+        let mut share = Share::default();
+        share.grant(at(0), Some(200_000), &asks(&[Some(0); 2]));
+        share
     }
 
     #[test]
-    fn c7_an_estimate_that_stands_still_while_much_is_lost_begins_anew() {
-        let fresh = || {
-            let mut share = Share::default();
-            share.estimated(at(0), None, 280_000);
-            share.grant(at(0), Some(280_000), &asks(&[Some(0)]));
-            share
-        };
-        assert_eq!(drowning(&mut fresh(), 0, 60, |_| 40), [], "a tenth is not much");
-        assert_eq!(drowning(&mut fresh(), 0, 6, |_| 80), [(4, 68_000)], "85 % of what arrives");
-        assert_eq!(drowning(&mut fresh(), 0, 6, |_| 160)[0], (2, 51_000), "twice as much is believed in half the time");
-        let waits: Vec<u64> = drowning(&mut fresh(), 0, 100, |_| 80).into_iter().map(|(s, _)| s).collect();
-        assert_eq!(waits, [4, 12, 28, 60], "a network that loses by itself is asked less and less");
-        let mut share = fresh();
-        let anew = drowning(&mut share, 0, 30, |s| if (6..=20).contains(&s) { 0 } else { 80 });
-        assert_eq!(anew.iter().map(|(s, _)| *s).collect::<Vec<_>>(), [4, 24], "it had helped");
-        let mut moves = fresh();
+    fn c7_where_much_is_lost_for_a_while_the_estimate_begins_anew() {
+        assert_eq!(drowning(&mut shown_two(), 0, 60, |_| 0.14), [], "not much");
+        assert_eq!(drowning(&mut shown_two(), 0, 3, |_| 0.5), [(1_250, 85_000)], "85 % of what arrives");
+        let outage = |s| if s % 4 == 0 { 0.4 } else { 0.0 };
+        assert_eq!(drowning(&mut shown_two(), 0, 60, outage), [], "short outages");
+        let when = |anew: Vec<(u64, u64)>| anew.into_iter().map(|(ms, _)| ms / 1_000).collect::<Vec<_>>();
+        assert_eq!(when(drowning(&mut shown_two(), 0, 100, |_| 0.2)), [1, 4, 10, 22, 46, 94], "it loses by itself");
+        let helps = |s| if (10..14).contains(&s) { 0.0 } else { 0.2 };
+        assert_eq!(when(drowning(&mut shown_two(), 0, 20, helps)), [1, 4, 15, 18], "it had helped");
+        let mut nothing = shown_two();
+        nothing.grant(at(0), Some(200_000), &[]);
+        assert_eq!(drowning(&mut nothing, 0, 60, |_| 0.5), [], "there is nothing to show less of");
+    }
+
+    #[test]
+    fn c7_an_estimate_that_stands_still_below_what_is_wanted_begins_anew_with_what_it_is() {
+        let mut share = Share::default();
+        let (mut anew, mut before) = (Vec::new(), None);
         for s in 0..40 {
-            moves.estimated(at(s * 1_000), Some(280_000), if s % 2 == 0 { 250_000 } else { 310_000 });
-            assert_eq!(drowning(&mut moves, s, s + 1, |_| 80), [], "it moves");
+            let bps = 300_000 + s.min(5) * 10_000;
+            share.estimated(at(s * 1_000), before.replace(bps), bps);
+            share.grant(at(s * 1_000), Some(bps), &asks(&[Some(0)]));
+            anew.extend(share.begins_anew(at(s * 1_000)).map(|start| (s, start)));
         }
+        assert_eq!(anew.iter().map(|(s, _)| *s).collect::<Vec<_>>(), [15, 25, 35]);
+        assert_eq!(anew[0].1, (350_000, 460_000));
+        share.grant(at(50_000), Some(350_000), &[Ask { sizes_bps: vec![100_000], before: Some(0), paused: false }]);
+        assert_eq!(share.begins_anew(at(60_000)), None, "there is nothing more to be had");
     }
 
     #[test]
     fn c7_who_drowns_is_shown_less_at_once() {
-        let mut share = Share::default();
-        share.estimated(at(0), None, 280_000);
-        let had = asks(&[Some(0), Some(0)]);
-        share.grant(at(0), Some(280_000), &had);
-        assert!(!drowning(&mut share, 0, 5, |_| 80).is_empty());
-        assert_eq!(share.grant(at(5_000), Some(136_000), &had), [Some(0), None]);
-    }
-
-    #[test]
-    fn c7_few_packets_say_nothing_of_loss() {
-        let mut share = Share::default();
-        share.estimated(at(0), None, 280_000);
-        share.grant(at(0), Some(280_000), &asks(&[Some(0)]));
-        for s in (0..60).step_by(2) {
-            share.received(at(s * 1_000), 70, 60);
-            assert_eq!(share.begins_anew(at(s * 1_000)), None);
-        }
+        let mut share = shown_two();
+        assert!(!drowning(&mut share, 0, 3, |_| 0.4).is_empty());
+        assert_eq!(share.grant(at(3_000), Some(102_000), &asks(&[Some(0); 2])), [Some(0), None]);
     }
 
     #[test]

@@ -8,9 +8,6 @@ use crate::share::Ask;
 use std::time::Instant;
 use str0m::media::MediaKind;
 
-/// What is kept back for each slot that carries sound: Opus at its usual rate, and the headers.
-const SOUND_BPS: u64 = 50_000;
-
 /// A slot for pictures, and the layers that it may take, the smallest first.
 struct Candidate {
     slot: usize,
@@ -65,10 +62,7 @@ impl Shard {
     /// who adapts.
     fn budget(&self, place: usize) -> Option<u64> {
         let peer = self.peers.get(place).filter(|_| !self.is_plain_pair(place))?;
-        let is_sound = |slot: &&Slot| slot.kind == MediaKind::Audio && slot.carries.is_some();
-        let sounds = peer.slots.iter().filter(is_sound).count() as u64 * u64::from(peer.estimate_has_sound);
-        // Headers and what is sent again take their part.
-        Some((peer.estimate_bps? * 19 / 20).saturating_sub(sounds * SOUND_BPS))
+        peer.estimate_of_pictures_bps()
     }
 
     /// A layer of a track has come or gone: whoever gets the track may get another one.

@@ -80,7 +80,7 @@ impl Shard {
         let carried = peer.slots.iter().filter_map(|slot| slot.carries).map(|of| (of.place, of.track));
         let videos: Vec<_> = carried.filter(|(place, track)| self.video_bitrate_bps(*place, *track) > 0).collect();
         let video_bps: u64 = videos.iter().map(|(place, track)| self.video_bitrate_bps(*place, *track)).sum();
-        let estimate = peer.estimate_bps;
+        let estimate = peer.estimate_of_pictures_bps();
         let desired = if video_bps == 0 { 0 } else { DESIRED_MIN_BPS.max(video_bps * 3 / 2) };
         self.peers[place].set_desired_bitrate(desired);
         let Some(estimate) = estimate else { return };
@@ -105,7 +105,7 @@ impl Shard {
         let comes = slots.map(|of| self.video_bitrate_bps(of.place, of.track)).sum::<u64>() > 0;
         let peer = &mut self.peers[place];
         if let Some((start, desired)) = peer.share.begins_anew(now).filter(|_| comes) {
-            return peer.begin_estimate_anew(start, desired);
+            return peer.begin_estimate_anew(now, start, desired);
         }
         let desired = if comes { peer.share.try_bps(now) } else { 0 };
         peer.set_desired_bitrate(desired);

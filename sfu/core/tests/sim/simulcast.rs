@@ -82,7 +82,7 @@ fn c7_a_slot_changes_its_size_without_a_gap() {
 }
 
 /// A receiver without transport-wide feedback: it gets what it wants, whatever its link does.
-fn says_nothing_of_its_bandwidth(client: &mut Client, now: Instant) {
+pub(crate) fn says_nothing_of_its_bandwidth(client: &mut Client, now: Instant) {
     let mut config = Rtc::builder().set_rtp_mode(true).clear_codecs().enable_opus(true, false).enable_vp8(true);
     config = config.clear_extension_map();
     for (id, extension) in [

@@ -171,7 +171,7 @@ fn c7_svc_a_narrow_way_gets_less_and_hurts_nobody() {
         }
         if mode.spatial == 1 {
             // One small picture is 120 kbit/s: two of them do not fit the way.
-            world.clients[2].downlink = Some(Pipe::of(130_000));
+            world.clients[2].downlink = Some(Pipe::of(150_000));
         }
         for who in [1, 2] {
             show(&mut world, who, &[(0, 720)]);

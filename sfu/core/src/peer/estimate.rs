@@ -1,0 +1,157 @@
+//! What a receiver's way takes, as far as that is known: of which sound goes first, and pictures have what it leaves.
+
+use super::{Drained, Peer, Signal};
+use std::time::{Duration, Instant};
+use str0m::bwe::{Bitrate, BweKind};
+use str0m::media::MediaKind;
+use str0m::rtp::Extension;
+use str0m::stats::PeerStats;
+
+/// Of how long the stack's estimate is the mean.
+const MEAN_OF: Duration = Duration::from_secs(3);
+/// The part of an estimate that is for media: headers and what is sent again take the rest.
+const FOR_MEDIA: (u64, u64) = (19, 20);
+
+/// Of the sound that a peer is sent.
+#[derive(Debug, Default)]
+pub(super) struct Sound {
+    /// The receiver's feedback is of sound and pictures together. Else it is of pictures alone, and so of what sound leaves them.
+    pub(super) in_feedback: bool,
+    bytes: u64,
+    bps: u64,
+}
+
+impl Sound {
+    pub(super) fn sent(&mut self, payload_bytes: usize) {
+        self.bytes += payload_bytes as u64;
+    }
+
+    /// Ends an interval of measuring. Who pauses for breath goes on: it falls by a quarter at a time.
+    pub(super) fn measured(&mut self, interval: Duration) {
+        let millis = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX).max(1);
+        self.bps = (std::mem::take(&mut self.bytes) * 8_000 / millis).max(self.bps * 3 / 4);
+    }
+}
+
+/// By what a receiver's estimate is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Known {
+    #[default]
+    Unknown,
+    /// The stack makes it of transport-wide feedback. It is of payloads.
+    Feedback,
+    /// The receiver makes it, and says it by REMB. It is of all that arrives.
+    Remb,
+}
+
+impl Peer {
+    /// Whether its feedback is of sound too, as its offer has it.
+    pub(super) fn look_at_feedback(&mut self) {
+        let has = |mid| {
+            let media = self.rtc.media(mid);
+            media.is_some_and(|media| {
+                media.remote_extmap().iter().any(|(_, ext)| *ext == Extension::TransportSequenceNumber)
+            })
+        };
+        self.sound.in_feedback = self.slots.iter().any(|slot| slot.kind == MediaKind::Audio && has(slot.mid));
+    }
+
+    /// What its way takes in pictures, bits a second.
+    pub(crate) fn estimate_of_pictures_bps(&self) -> Option<u64> {
+        Some((self.estimate_bps? * FOR_MEDIA.0 / FOR_MEDIA.1).saturating_sub(self.sound_of_estimate_bps()))
+    }
+
+    /// What sound takes of what is estimated, bits a second.
+    fn sound_of_estimate_bps(&self) -> u64 {
+        match self.known {
+            Known::Feedback if !self.sound.in_feedback => 0,
+            Known::Unknown | Known::Feedback => self.sound.bps,
+            Known::Remb => self.sound.bps * 2, // a packet of sound is half headers
+        }
+    }
+
+    /// Says how much there is to send in pictures, so that the estimate is tried that far; zero stops its padding.
+    pub(crate) fn set_desired_bitrate(&mut self, pictures_bps: u64) {
+        let both_bps = (pictures_bps + self.sound_of_estimate_bps()) * FOR_MEDIA.1 / FOR_MEDIA.0;
+        self.desired_bps = if pictures_bps == 0 { 0 } else { both_bps };
+        // The stack probes up to twice of what it is told, and believes what a probe finds also where more was known.
+        let is_known = self.estimate_bps.is_some_and(|estimate| estimate >= 2 * self.desired_bps);
+        let told_bps = if is_known { 0 } else { self.desired_bps };
+        // Small moves are not worth a wake-up.
+        if told_bps.abs_diff(self.told_bps) * 10 > self.told_bps {
+            self.told_bps = told_bps;
+            self.rtc.bwe().set_bitrate(Bitrate::ZERO, Bitrate::from(told_bps));
+        }
+    }
+
+    /// Forgets what was learned of its link: the estimate begins with `start_bps` for pictures, and is tried up to `desired_bps`.
+    pub(crate) fn begin_estimate_anew(&mut self, now: Instant, start_bps: u64, desired_bps: u64) {
+        let start_bps = (start_bps + self.sound_of_estimate_bps()) * FOR_MEDIA.1 / FOR_MEDIA.0;
+        (self.anew, self.estimate_bps) = (Some(now), Some(start_bps));
+        self.set_desired_bitrate(desired_bps);
+        self.rtc.bwe().reset(Bitrate::from(start_bps));
+    }
+
+    /// The stack tells of an estimate: its own as the mean of some seconds.
+    pub(super) fn on_estimate(&mut self, now: Instant, kind: &BweKind, drained: &mut Drained) {
+        match kind {
+            BweKind::Twcc { estimate, can_probe } if *can_probe => {
+                self.known = Known::Feedback;
+                self.mean_bps = estimate.as_u64();
+                if !self.trusts_latest(now) {
+                    self.estimated(now, self.mean_bps, drained);
+                }
+            }
+            // Only where there is no transport-wide feedback: the slot's is then all that is known.
+            BweKind::Remb { estimate, .. } => {
+                self.known = Known::Remb;
+                self.estimated(now, estimate.as_u64(), drained);
+            }
+            _ => {}
+        }
+    }
+
+    /// What the stack knows of its link now.
+    pub(super) fn on_stats(&mut self, now: Instant, stats: &PeerStats, drained: &mut Drained) {
+        if self.known != Known::Feedback {
+            return;
+        }
+        self.share.lost(now, stats.egress_loss_fraction.unwrap_or(0.0));
+        let latest_bps = stats.bwe_tx.map(|latest| latest.as_u64()).filter(|_| self.trusts_latest(now));
+        self.estimated(now, latest_bps.unwrap_or(self.mean_bps), drained);
+        if let Some(start_bps) = self.share.drowns(now) {
+            self.begin_estimate_anew(now, start_bps, self.share.granted_bps);
+            drained.signals.push(Signal::Short);
+        }
+    }
+
+    /// Whether its latest estimate counts, and not their mean. Delays alone are no proof that a way is full, since waves of them
+    /// pass; with loss they are. And the mean has what was before the estimate began anew.
+    fn trusts_latest(&self, now: Instant) -> bool {
+        self.share.loses_much() || self.anew.is_some_and(|anew| now.saturating_duration_since(anew) < MEAN_OF)
+    }
+
+    fn estimated(&mut self, now: Instant, bps: u64, drained: &mut Drained) {
+        let before = self.estimate_bps.replace(bps);
+        self.share.estimated(now, before, bps);
+        if bps < self.share.granted_bps.min(before.unwrap_or(u64::MAX)) {
+            drained.signals.push(Signal::Short);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c7_what_sound_takes_is_measured_and_falls_slowly() {
+        let mut sound = Sound::default();
+        let mut second = |packets: usize| {
+            (0..packets).for_each(|_| sound.sent(80));
+            sound.measured(Duration::from_secs(1));
+            sound.bps
+        };
+        assert_eq!([second(50), second(100), second(0), second(50)], [32_000, 64_000, 48_000, 36_000]);
+    }
+}
