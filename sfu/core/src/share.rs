@@ -71,7 +71,8 @@ pub(crate) struct Share {
     raised: Option<Instant>,
     raise_after: Duration,
     congested: Option<Instant>,
-    /// When the estimate became another, or began anew since it did not.
+    /// See [`Self::latest`]; and when it became another, or began anew since it did not.
+    latest_bps: Option<u64>,
     moved: Option<Instant>,
     /// What was lost of the latest second, as a part of one, and since when that is much.
     lost: f32,
@@ -91,7 +92,11 @@ impl Share {
         if before_bps.is_some_and(|before| bps < before - before / 20) {
             self.congested = Some(now);
         }
-        if before_bps.is_none_or(|before| bps.abs_diff(before) > before / 50) {
+    }
+
+    /// What the stack's estimate is now, beside its mean: it always moves, unless it is held down.
+    pub(crate) fn latest(&mut self, now: Instant, bps: u64) {
+        if self.latest_bps.replace(bps) != Some(bps) {
             self.moved = Some(now);
         }
     }
@@ -349,10 +354,10 @@ mod tests {
     #[test]
     fn c7_an_estimate_that_stands_still_below_what_is_wanted_begins_anew_with_what_it_is() {
         let mut share = Share::default();
-        let (mut anew, mut before) = (Vec::new(), None);
+        let mut anew = Vec::new();
         for s in 0..40 {
             let bps = 300_000 + s.min(5) * 10_000;
-            share.estimated(at(s * 1_000), before.replace(bps), bps);
+            share.latest(at(s * 1_000), bps);
             share.grant(at(s * 1_000), Some(bps), &asks(&[Some(0)]));
             anew.extend(share.begins_anew(at(s * 1_000)).map(|start| (s, start)));
         }

@@ -1,6 +1,7 @@
-//! c9: standard peers. Programs publish into a group's call by WHIP and play it by WHEP: aiortc, FFmpeg, and our own light peers.
+//! c9: standard peers. Programs publish into a group's call by WHIP and play it by WHEP: aiortc, FFmpeg, GStreamer, and our own light
+//! peers.
 //!
-//! `./x test` sets `TERTULIA_AIORTC_PYTHON`, and fetches an FFmpeg that has WHIP to `.cache/samples`. Without them these tests fail: they
+//! `./x test` sets `TERTULIA_AIORTC_PYTHON`, fetches an FFmpeg that has WHIP to `.cache/samples`, and installs GStreamer. Without them these tests fail: they
 //! never skip.
 
 mod refusals;
@@ -196,15 +197,15 @@ impl Scene {
     }
 }
 
-/// aiortc as a program that publishes or plays.
-struct Aiortc {
+/// A program that publishes or plays, and says in lines of JSON how that goes.
+struct Program {
     process: Child,
     stdin: ChildStdin,
     stdout: Lines<BufReader<ChildStdout>>,
 }
 
-impl Aiortc {
-    async fn start(
+impl Program {
+    async fn aiortc(
         server: &Server,
         (kind, room): (&str, &str),
         by: &str,
@@ -216,20 +217,52 @@ impl Aiortc {
         )?;
         let url = format!("http://{}/v1/{kind}/{room}", server.http());
         let mode = if kind == "whip" { "publish" } else { "play" };
-        let mut process = Command::new(python)
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/peers/aiortc_standard.py"))
-            .args([mode, &url, &token(by), &hertz.to_string(), "25", &frames.to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let stdin = process.stdin.take().context("its stdin")?;
-        let stdout = BufReader::new(process.stdout.take().context("its stdout")?).lines();
-        let mut there = Self { process, stdin, stdout };
-        let posted = there.line("what the POST was answered with").await?;
-        ensure!(posted["status"] == 201, "{posted}");
+        let mut there = Self::spawn(
+            Command::new(python).arg(concat!(env!("CARGO_MANIFEST_DIR"), "/peers/aiortc_standard.py")).args([
+                mode,
+                &url,
+                &token(by),
+                &hertz.to_string(),
+                "25",
+                &frames.to_string(),
+            ]),
+        )?;
+        there.is_answered().await?;
         ensure!(there.line("the connection").await?["connected"] == true);
         Ok(there)
+    }
+
+    /// GStreamer, which publishes. How many PATCHes its candidates took.
+    async fn gstreamer(server: &Server, room: &str, by: &str, hertz: f64) -> anyhow::Result<(Self, usize)> {
+        let url = format!("http://{}/v1/whip/{room}", server.http());
+        // The system's Python: the bindings of GStreamer are its.
+        let mut there = Self::spawn(
+            Command::new("/usr/bin/python3")
+                .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/peers/gstreamer_whip.py"))
+                .args([&url, &token(by), &hertz.to_string()]),
+        )?;
+        there.is_answered().await?;
+        for patches in 0.. {
+            let line = there.line("the connection").await?;
+            if line["connected"] == true {
+                return Ok((there, patches));
+            }
+            ensure!(line["patched"] == 204, "{line}");
+        }
+        unreachable!("it goes on until it is connected or ends")
+    }
+
+    fn spawn(command: &mut Command) -> anyhow::Result<Self> {
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+        let stdin = process.stdin.take().context("its stdin")?;
+        let stdout = BufReader::new(process.stdout.take().context("its stdout")?).lines();
+        Ok(Self { process, stdin, stdout })
+    }
+
+    async fn is_answered(&mut self) -> anyhow::Result<()> {
+        let posted = self.line("what the POST was answered with").await?;
+        ensure!(posted["status"] == 201, "{posted}");
+        Ok(())
     }
 
     async fn line(&mut self, what: &str) -> anyhow::Result<Value> {
@@ -240,7 +273,11 @@ impl Aiortc {
     /// It deletes its resource.
     async fn end(&mut self) -> anyhow::Result<()> {
         self.stdin.write_all(b"\n").await?;
-        ensure!(self.line("the end").await?["ended"] == 200);
+        let mut line = self.line("the end").await?;
+        while line["patched"] == 204 {
+            line = self.line("the end").await?; // a candidate that came late
+        }
+        ensure!(line["ended"] == 200, "{line}");
         Ok(())
     }
 }
@@ -249,13 +286,13 @@ impl Aiortc {
 async fn c9_aiortc_publishes_into_the_call_of_a_group_and_leaves_it_by_delete() -> anyhow::Result<()> {
     let server = Server::start().await?;
     let mut scene = Scene::start(&server).await?;
-    let mut alice = Aiortc::start(&server, ("whip", &scene.call.to_string()), "alice", 440.0, 0).await?;
+    let mut alice = Program::aiortc(&server, ("whip", &scene.call.to_string()), "alice", 440.0, 0).await?;
     scene.has_alice().await?;
     flows("Alice's picture", &scene.eye).await?;
     alice.end().await?;
     scene.lacks_alice().await?;
     // A goodbye without one will do, sooner than silence is noticed.
-    let mut again = Aiortc::start(&server, ("whip", &scene.group), "alice", 440.0, 0).await?;
+    let mut again = Program::aiortc(&server, ("whip", &scene.group), "alice", 440.0, 0).await?;
     scene.has_alice().await?;
     again.stdin.write_all(b"close\n").await?;
     scene.lacks_alice().await
@@ -267,7 +304,7 @@ async fn c9_aiortc_plays_what_light_peers_send() -> anyhow::Result<()> {
     let mut scene = Scene::start(&server).await?;
     send_all(&scene.fleet, &scene.ear).await?;
     send_all(&scene.fleet, &scene.eye).await?;
-    let mut alice = Aiortc::start(&server, ("whep", &scene.group), "alice", 0.0, 0).await?;
+    let mut alice = Program::aiortc(&server, ("whep", &scene.group), "alice", 0.0, 0).await?;
     let roster = sees(&mut scene.bob, scene.call, &["bob", "carol", "alice"]).await?;
     let there = roster.participants.last().context("Alice")?;
     ensure!(there.participant.device_id.as_str().starts_with("whep-"), "{there:?}");
@@ -285,8 +322,8 @@ async fn c9_a_tone_and_pictures_that_are_published_come_out_where_they_are_playe
     let (_alice, _bob) = (device(&server, "alice").await?, device(&server, "bob").await?);
     let group = group(&server, &token("alice"), &["bob"]).await?;
     // Nobody is in a call there: the publisher begins it.
-    let mut alice = Aiortc::start(&server, ("whip", &group), "alice", 440.0, 0).await?;
-    let mut bob = Aiortc::start(&server, ("whep", &group), "bob", 440.0, 30).await?;
+    let mut alice = Program::aiortc(&server, ("whip", &group), "alice", 440.0, 0).await?;
+    let mut bob = Program::aiortc(&server, ("whep", &group), "bob", 440.0, 30).await?;
     let report = bob.line("a report").await?;
     ensure!(report["purity"].as_f64().is_some_and(|purity| purity > 0.9), "the tone: {report}");
     let counters: Vec<i64> =
@@ -321,7 +358,7 @@ async fn c9_ffmpeg_publishes_h264_and_opus() -> anyhow::Result<()> {
     let published = async {
         scene.has_alice().await?;
         // A light peer knows no H.264: whether the pictures are whole is said by who decodes them.
-        let mut player = Aiortc::start(&server, ("whep", &scene.group), "carol", 440.0, 30).await?;
+        let mut player = Program::aiortc(&server, ("whep", &scene.group), "carol", 440.0, 30).await?;
         let report = player.line("a report").await?;
         ensure!(report["purity"].as_f64().is_some_and(|purity| purity > 0.9), "the tone: {report}");
         ensure!(report["frames"].as_u64().is_some_and(|frames| frames >= 30), "the pictures: {report}");
@@ -336,11 +373,28 @@ async fn c9_ffmpeg_publishes_h264_and_opus() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c9_gstreamer_publishes_vp8_and_opus_and_its_candidates_trickle() -> anyhow::Result<()> {
+    let server = Server::start().await?;
+    let mut scene = Scene::start(&server).await?;
+    let (mut alice, patches) = Program::gstreamer(&server, &scene.group, "alice", 440.0).await?;
+    ensure!(patches > 0, "its candidates came in the offer");
+    scene.has_alice().await?;
+    flows("Alice's picture", &scene.eye).await?;
+    let mut player = Program::aiortc(&server, ("whep", &scene.group), "carol", 440.0, 30).await?;
+    let report = player.line("a report").await?;
+    ensure!(report["purity"].as_f64().is_some_and(|purity| purity > 0.9), "the tone: {report}");
+    ensure!(report["frames"].as_u64().is_some_and(|frames| frames >= 30), "the pictures: {report}");
+    player.end().await?;
+    alice.end().await?;
+    scene.lacks_alice().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c9_a_publisher_that_is_killed_goes_when_it_was_silent_for_long_enough() -> anyhow::Result<()> {
     let settings = Server::builder().set("media.peer_silence_max_ms", 2_000).set("calls.grace_ms", 2_000);
     let server = settings.start().await?;
     let mut scene = Scene::start(&server).await?;
-    let mut alice = Aiortc::start(&server, ("whip", &scene.group), "alice", 440.0, 0).await?;
+    let mut alice = Program::aiortc(&server, ("whip", &scene.group), "alice", 440.0, 0).await?;
     scene.has_alice().await?;
     alice.process.kill().await?;
     scene.lacks_alice().await?;

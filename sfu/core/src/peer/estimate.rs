@@ -117,8 +117,9 @@ impl Peer {
             return;
         }
         self.share.lost(now, stats.egress_loss_fraction.unwrap_or(0.0));
-        let latest_bps = stats.bwe_tx.map(|latest| latest.as_u64()).filter(|_| self.trusts_latest(now));
-        self.estimated(now, latest_bps.unwrap_or(self.mean_bps), drained);
+        let latest_bps = stats.bwe_tx.map_or(self.mean_bps, |latest| latest.as_u64());
+        self.share.latest(now, latest_bps);
+        self.estimated(now, if self.trusts_latest(now) { latest_bps } else { self.mean_bps }, drained);
         if let Some(start_bps) = self.share.drowns(now) {
             self.begin_estimate_anew(now, start_bps, self.share.granted_bps);
             drained.signals.push(Signal::Short);
