@@ -1,12 +1,14 @@
-"""A program that publishes by WHIP with GStreamer: webrtcbin, over libnice. Its candidates trickle by PATCH, as its kind does it.
+"""A program that publishes by WHIP with GStreamer: webrtcbin, over libnice. Its candidates trickle by PATCH, as its kind does it. With
+several tokens it publishes the same for each of them, coded once.
 
 On stdout it prints JSON lines: what the POST was answered with, each PATCH, and that it is connected. A line on stdin has it DELETE its
-resource; it prints the status and ends. Needs the system's Python, with GStreamer's introspection.
+resources; it prints each status and ends. Needs the system's Python, with GStreamer's introspection.
 
-usage: gstreamer_whip.py URL TOKEN HERTZ
+usage: gstreamer_whip.py URL HERTZ TOKEN…
 """
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -21,13 +23,16 @@ gi.require_version("GstSdp", "1.0")
 gi.require_version("GstWebRTC", "1.0")
 from gi.repository import GLib, Gst, GstSdp, GstWebRTC  # noqa: E402
 
-PIPELINE = """
-webrtcbin name=peer bundle-policy=max-bundle
+SOURCES = """
 audiotestsrc is-live=true wave=sine freq={hertz} ! audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=2
-  ! opusenc bitrate=64000 ! rtpopuspay pt=97 ! queue ! application/x-rtp,media=audio,encoding-name=OPUS,payload=97 ! peer.
-videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=240,framerate=15/1 ! videoconvert ! queue
-  ! vp8enc deadline=1 keyframe-max-dist=30 target-bitrate=300000 ! rtpvp8pay pt=96 picture-id-mode=15-bit ! queue
-  ! application/x-rtp,media=video,encoding-name=VP8,payload=96 ! peer.
+  ! opusenc bitrate=64000 ! tee name=sound
+videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=180,framerate=30/1 ! videoconvert ! queue
+  ! vp8enc deadline=1 keyframe-max-dist=60 target-bitrate=150000 ! tee name=picture
+"""
+PEER = """
+webrtcbin name=peer{index} bundle-policy=max-bundle
+sound. ! queue ! rtpopuspay pt=97 ! application/x-rtp,media=audio,encoding-name=OPUS,payload=97 ! peer{index}.
+picture. ! queue ! rtpvp8pay pt=96 picture-id-mode=15-bit ! application/x-rtp,media=video,encoding-name=VP8,payload=96 ! peer{index}.
 """
 
 
@@ -48,15 +53,10 @@ def certificate():
 
 
 class Publisher:
-    def __init__(self, url, token, hertz):
-        self.url, self.token = url, token
+    def __init__(self, peer, url, token, fingerprint):
+        self.peer, self.url, self.token, self.fingerprint = peer, url, token, fingerprint
         self.location = self.tag = None
         self.early = []
-        self.pem, self.fingerprint = certificate()
-        self.loop = GLib.MainLoop()
-        self.pipeline = Gst.parse_launch(PIPELINE.format(hertz=hertz))
-        self.pipeline.connect("deep-element-added", self.certifies)
-        self.peer = self.pipeline.get_by_name("peer")
         # Left to itself it leaves loopback out.
         self.ice = self.peer.props.ice_agent
         self.ice.emit("add-local-ip-address", "127.0.0.1")
@@ -65,11 +65,6 @@ class Publisher:
         self.peer.connect("notify::connection-state", lambda peer, _: self.changes())
         for index in range(2):
             self.peer.emit("get-transceiver", index).props.direction = GstWebRTC.WebRTCRTPTransceiverDirection.SENDONLY
-
-    def certifies(self, pipeline, bin, element):
-        factory = element.get_factory()
-        if factory and factory.get_name() == "dtlsdec":
-            element.props.pem = self.pem
 
     def ask(self, method, url, body=None, **headers):
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -122,16 +117,36 @@ class Publisher:
             say(connected=True)
 
     def ends(self):
-        say(ended=self.ask("DELETE", self.location)[0])
-        self.pipeline.set_state(Gst.State.NULL)
-        self.loop.quit()
+        if self.location:
+            say(ended=self.ask("DELETE", self.location)[0])
 
-    def run(self):
-        self.pipeline.set_state(Gst.State.PLAYING)
-        threading.Thread(target=lambda: (sys.stdin.readline(), GLib.idle_add(self.ends)), daemon=True).start()
-        self.loop.run()
+
+def main(url, hertz, *tokens):
+    Gst.init(None)
+    loop, (pem, fingerprint) = GLib.MainLoop(), certificate()
+    peers = "".join(PEER.format(index=index) for index in range(len(tokens)))
+    pipeline = Gst.parse_launch(SOURCES.format(hertz=hertz) + peers)
+
+    def certify(pipeline, bin, element):
+        factory = element.get_factory()
+        if factory and factory.get_name() == "dtlsdec":
+            element.props.pem = pem
+
+    pipeline.connect("deep-element-added", certify)
+    named = (pipeline.get_by_name(f"peer{index}") for index in range(len(tokens)))
+    publishers = [Publisher(peer, url, token, fingerprint) for peer, token in zip(named, tokens)]
+
+    def end():
+        for publisher in publishers:
+            publisher.ends()
+        pipeline.set_state(Gst.State.NULL)
+        loop.quit()
+
+    pipeline.set_state(Gst.State.PLAYING)
+    threading.Thread(target=lambda: (sys.stdin.readline(), GLib.idle_add(end)), daemon=True).start()
+    loop.run()
+    os._exit(0)  # what its bindings have counted wrong is not counted again
 
 
 if __name__ == "__main__":
-    Gst.init(None)
-    Publisher(*sys.argv[1:]).run()
+    main(*sys.argv[1:])

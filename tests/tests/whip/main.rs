@@ -239,7 +239,7 @@ impl Program {
         let mut there = Self::spawn(
             Command::new("/usr/bin/python3")
                 .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/peers/gstreamer_whip.py"))
-                .args([&url, &token(by), &hertz.to_string()]),
+                .args([&url, &hertz.to_string(), &token(by)]),
         )?;
         there.is_answered().await?;
         for patches in 0.. {
