@@ -35,6 +35,7 @@ const shown = (person) => person.page.evaluate(() => [...document.querySelectorA
 }));
 
 async function publish(url, token) {
+  // The first few come at once, the others as the server's limit of requests lets them.
   const child = spawn("/usr/bin/python3", [SCRIPT, url, "440", ...Array(PUBLISHERS).fill(token)], { stdio: ["pipe", "pipe", "inherit"] });
   let connected = 0;
   createInterface({ input: child.stdout }).on("line", (line) => {
@@ -70,7 +71,7 @@ try {
   const mean = (field) => Math.round(sum(field) / tiles.length);
   console.log(`| ${tiles.length} | ${mean("height")} | ${mean("lines")} | ${(sum("total") / tiles.length / seconds).toFixed(1)} | ${((100 * sum("dropped")) / sum("total")).toFixed(1)} % | ${longest < 50 ? "under 50" : Math.round(longest)} ms |`);
 } finally {
-  publishers?.stdin.end("\n");
+  if (publishers?.exitCode === null) await new Promise((resolve) => publishers.once("exit", resolve).stdin.end("\n"));
   await world.close();
   await closeAll();
 }

@@ -36,8 +36,15 @@ picture. ! queue ! rtpvp8pay pt=96 picture-id-mode=15-bit ! application/x-rtp,me
 """
 
 
+saying = threading.Lock()
+
+
 def say(**said):
-    print(json.dumps(said), flush=True)
+    with saying:  # connections change in threads of their own
+        try:
+            print(json.dumps(said), flush=True)
+        except BrokenPipeError:
+            os._exit(1)  # whoever listened has gone
 
 
 def openssl(*args, given=None):
@@ -92,6 +99,9 @@ class Publisher:
         self.line = next(line for line in offer.splitlines() if line.startswith("m="))
         self.mid = next(line for line in offer.splitlines() if line.startswith("a=mid:"))
         status, headers, answer = self.ask("POST", self.url, offer, content_type="application/sdp")
+        if status == 429:
+            GLib.timeout_add_seconds(int(headers["retry-after"]), self.posts, offer)
+            return
         say(status=status, answer=answer)
         if status != 201:
             return

@@ -375,7 +375,7 @@ async fn c9_ffmpeg_publishes_h264_and_opus() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c9_gstreamer_publishes_vp8_and_opus_and_its_candidates_trickle() -> anyhow::Result<()> {
     let server = Server::start().await?;
-    let mut scene = Scene::start(&server).await?;
+    let mut scene = Scene::with(&server, &[Line::Eye]).await?;
     let (mut alice, patches) = Program::gstreamer(&server, &scene.group, "alice", 440.0).await?;
     ensure!(patches > 0, "its candidates came in the offer");
     scene.has_alice().await?;
