@@ -161,7 +161,8 @@ scenario("c3_c7_one_of_four_on_a_thin_and_lossy_line_gets_what_it_bears_and_the_
   const [wide, near] = await Promise.all([comesWithin(alice, 6_000), comesWithin(bob, 6_000)]);
   await roads[0].is({ rate_bps: 200_000, loss: 0.01, delay_ms: 30 });
   await pause(8_000); // the estimate comes down
-  const [thin, nearThen] = await Promise.all([comesWithin(alice, 10_000), comesWithin(bob, 10_000)]);
+  // Long enough for a picture that is paused to be tried again.
+  const [thin, nearThen] = await Promise.all([comesWithin(alice, 20_000), comesWithin(bob, 20_000)]);
   console.log(`# to Alice ${wide.fps} pictures/s of ${wide.kbps} kbit/s, on 200 kbit/s ${thin.fps} of ${thin.kbps}; ${(100 * thin.madeUp).toFixed(1)} % of the voices made up`);
   console.log(`# to Bob meanwhile ${near.fps} pictures/s, then ${nearThen.fps}`);
   assert.ok(thin.kbps < wide.kbps, "what is sent follows the line");
