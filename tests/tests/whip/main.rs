@@ -242,14 +242,12 @@ impl Program {
                 .args([&url, &hertz.to_string(), &token(by)]),
         )?;
         there.is_answered().await?;
-        for patches in 0.. {
-            let line = there.line("the connection").await?;
-            if line["connected"] == true {
-                return Ok((there, patches));
-            }
+        let (mut patches, mut line) = (0, there.line("the connection").await?);
+        while line["connected"] != true {
             ensure!(line["patched"] == 204, "{line}");
+            (patches, line) = (patches + 1, there.line("the connection").await?);
         }
-        unreachable!("it goes on until it is connected or ends")
+        Ok((there, patches))
     }
 
     fn spawn(command: &mut Command) -> anyhow::Result<Self> {

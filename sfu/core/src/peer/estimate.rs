@@ -9,6 +9,8 @@ use str0m::stats::PeerStats;
 
 /// Of how long the stack's estimate is the mean.
 const MEAN_OF: Duration = Duration::from_secs(3);
+/// More than any way of a peer takes, bits a second.
+const ESTIMATE_MAX_BPS: u64 = 10_000_000_000;
 /// The part of an estimate that is for media: headers and what is sent again take the rest.
 const FOR_MEDIA: (u64, u64) = (19, 20);
 
@@ -133,6 +135,7 @@ impl Peer {
     }
 
     fn estimated(&mut self, now: Instant, bps: u64, drained: &mut Drained) {
+        let bps = bounded(bps);
         let before = self.estimate_bps.replace(bps);
         self.share.estimated(now, before, bps);
         if bps < self.share.granted_bps.min(before.unwrap_or(u64::MAX)) {
@@ -141,9 +144,23 @@ impl Peer {
     }
 }
 
+/// A receiver may say anything by REMB, up to more than is counted with.
+fn bounded(bps: u64) -> u64 {
+    bps.min(ESTIMATE_MAX_BPS)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn c7_what_a_receiver_says_is_bounded_so_that_it_can_be_counted_with() {
+        assert_eq!(bounded(300_000), 300_000);
+        assert!(
+            bounded(u64::MAX).checked_mul(FOR_MEDIA.0 * 1_000_000).is_some(),
+            "a million of them, and shares of that"
+        );
+    }
 
     #[test]
     fn c7_what_sound_takes_is_measured_and_falls_slowly() {
