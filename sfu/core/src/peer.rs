@@ -330,12 +330,7 @@ impl Peer {
     pub(crate) fn measure_tracks(&mut self, interval: Duration) {
         self.sound.measured(interval);
         for layer in self.tracks.iter_mut().flat_map(|track| &mut track.layers) {
-            let micros = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX).max(1);
-            let bytes = std::mem::take(&mut layer.bytes);
-            layer.measured(bytes.saturating_mul(8_000_000) / micros);
-            if let Some(scalable) = &mut layer.scalable {
-                scalable.measured(interval);
-            }
+            layer.measured(interval);
         }
     }
 
@@ -529,6 +524,7 @@ impl Peer {
             let (read, changed) = self.tracks[track].layers[layer].read(now, raw, packet.payload.len());
             (descriptor, news) = (read, news | changed);
         }
+        let rate = self.tracks[track].layers[layer].rate(codec, descriptor.as_ref(), &packet.payload);
         let starts_keyframe = match &descriptor {
             Some(descriptor) => descriptor.opens(),
             None => starts_keyframe(codec, &packet.payload),
@@ -554,6 +550,7 @@ impl Peer {
             voice_activity: extensions.voice_activity,
             orientation: extensions.video_orientation,
             vp8: (codec == Codec::Vp8).then(|| Vp8Descriptor::parse(&packet.payload).ok()).flatten(),
+            rate,
             descriptor,
             described,
             payload: packet.payload,

@@ -10,7 +10,7 @@
 //! slots, no list of everyone's sources is made.
 
 use crate::event::Source;
-use crate::forward::{Carried, Listing};
+use crate::forward::{Carried, Listing, Step};
 use crate::peer::{Peer, Track};
 use crate::speakers::{Mic, Speakers, Voice};
 use crate::view::{FULL_HEIGHT, Want};
@@ -299,10 +299,10 @@ fn unlist(peers: &mut Slab<Peer>, subscriber: usize, slot: usize, listing: Listi
     }
 }
 
-/// Aims a slot at a layer of what it carries, or at none.
-pub(crate) fn aim(peers: &mut Slab<Peer>, subscriber: usize, slot: usize, layer: Option<usize>, is_svc: bool) -> bool {
+/// Aims a slot at a step of what it carries, or at none.
+pub(crate) fn aim(peers: &mut Slab<Peer>, subscriber: usize, slot: usize, step: Option<Step>) -> bool {
     let changed =
-        peers.get_mut(subscriber).and_then(|peer| peer.slots.get_mut(slot)).is_some_and(|slot| slot.aim(layer, is_svc));
+        peers.get_mut(subscriber).and_then(|peer| peer.slots.get_mut(slot)).is_some_and(|slot| slot.aim(step));
     if changed {
         relist(peers, subscriber, slot);
     }

@@ -2,8 +2,9 @@
 //!
 //! Sound has gone first. Then every picture gets its smallest size, before any gets a larger one; what is left raises them in
 //! the order of their importance. Sizes go down at once when there is not enough, and up only with room to spare and some time
-//! after they went down: longer each time that it did not last. Where not even the smallest sizes fit, the last are paused; but
-//! only where there is congestion, since an estimate that never had to carry more is low for want of something to carry.
+//! after they went down: longer each time that it did not last. Where not even the smallest sizes fit, they come at their slowest
+//! rate, and if that does not help the last are paused; but only where there is congestion, since an estimate that never had to
+//! carry more is low for want of something to carry.
 
 use std::time::{Duration, Instant};
 
@@ -49,10 +50,24 @@ const PATIENCE_HALF: Duration = Duration::from_secs(1);
 pub(crate) struct Ask {
     /// What each size takes, the smallest first, bits a second.
     pub(crate) sizes_bps: Vec<u64>,
+    /// The first of them is of the slowest rate: for want of anything better.
+    pub(crate) slow: bool,
     /// The size that it had.
     pub(crate) before: Option<usize>,
     /// It had none, since there was not enough.
     pub(crate) paused: bool,
+}
+
+impl Ask {
+    /// The smallest size at its whole rate.
+    fn whole(&self) -> usize {
+        usize::from(self.slow && self.sizes_bps.len() > 1)
+    }
+
+    /// The smallest that it has where nobody has to give way: who was given way to comes back with the others who rise.
+    fn least(&self) -> usize {
+        if self.before == Some(0) { 0 } else { self.whole() }
+    }
 }
 
 /// Where one receiver stands.
@@ -140,12 +155,17 @@ impl Share {
         let may_rise = since(self.lowered).is_none_or(|since| since >= self.raise_after);
         let [congested, drowned] =
             [self.congested, self.drowned].map(|moment| since(moment).is_some_and(|since| since < CONGESTED));
-        let smallest: u64 = asks.iter().filter(|ask| !ask.paused).filter_map(|ask| ask.sizes_bps.first()).sum();
+        let shown = asks.iter().filter(|ask| !ask.paused);
+        let smallest: u64 = shown.filter_map(|ask| ask.sizes_bps.get(ask.least())).sum();
         self.short = (smallest > budget_bps).then(|| self.short.unwrap_or(now));
         let patience = if smallest > budget_bps * 3 / 2 { PATIENCE_HALF } else { PATIENCE };
         let may_pause = drowned || congested && since(self.short).is_some_and(|since| since >= patience);
         let (granted, bps) = share(asks, budget_bps, may_rise, may_pause);
         (self.granted_bps, self.may_rise) = (bps, may_rise);
+        let slowed = |(ask, granted): (&Ask, &Option<usize>)| granted.is_some_and(|size| size < ask.least());
+        if asks.iter().zip(&granted).any(slowed) {
+            self.short = None; // which has to show before any is paused
+        }
         let is_asked = asks.iter().any(|ask| ask.sizes_bps.first().is_some_and(|bps| *bps > 0));
         self.nothing = (is_asked && bps == 0).then(|| self.nothing.unwrap_or(now));
         self.next_bps = next(asks, &granted).map(|more| (bps + more) * SPARE.0 / SPARE.1);
@@ -194,7 +214,8 @@ impl Share {
     }
 }
 
-/// What the next size would take more: of the first that has none, else of the first that may have a larger one.
+/// What the next size would take more: of the first that has none, else of the first that is slow, else of the first that may have
+/// a larger one.
 fn next(asks: &[Ask], granted: &[Option<usize>]) -> Option<u64> {
     let both = || asks.iter().zip(granted);
     let first = both().filter(|(_, granted)| granted.is_none()).find_map(|(ask, _)| ask.sizes_bps.first().copied());
@@ -202,7 +223,8 @@ fn next(asks: &[Ask], granted: &[Option<usize>]) -> Option<u64> {
         let size = (*granted)?;
         Some(ask.sizes_bps.get(size + 1)?.saturating_sub(*ask.sizes_bps.get(size)?))
     };
-    first.or_else(|| both().find_map(larger))
+    let is_slow = |(ask, granted): &(&Ask, &Option<usize>)| granted.is_some_and(|size| size < ask.whole());
+    first.or_else(|| both().filter(is_slow).find_map(larger)).or_else(|| both().find_map(larger))
 }
 
 /// What each gets, and what that takes.
@@ -211,15 +233,18 @@ fn share(asks: &[Ask], budget_bps: u64, may_rise: bool, may_pause: bool) -> (Vec
     let fits = |bps: u64, more: bool| if more { bps * SPARE.0 / SPARE.1 <= budget_bps } else { bps <= budget_bps };
     let mut granted: Vec<Option<usize>> = Vec::with_capacity(asks.len());
     for ask in asks {
-        let smallest = ask.sizes_bps.first().filter(|bps| {
-            let goes_on = !ask.paused && !may_pause;
-            goes_on || (!ask.paused || may_rise) && fits(spent + **bps, ask.paused)
-        });
+        let goes_on = !ask.paused && !may_pause;
+        let size = if goes_on { ask.least() } else { 0 };
+        let may = |bps: &&u64| goes_on || (!ask.paused || may_rise) && fits(spent + **bps, ask.paused);
+        let smallest = ask.sizes_bps.get(size).filter(may);
         spent += smallest.copied().unwrap_or(0);
-        granted.push(smallest.map(|_| 0));
+        granted.push(smallest.map(|_| size));
     }
-    for (ask, granted) in asks.iter().zip(&mut granted) {
-        while let Some(size) = *granted {
+    // All at their whole rate, before any gets a larger size.
+    let rises = asks.iter().enumerate().map(|(at, ask)| (at, ask.whole()));
+    for (at, up_to) in rises.chain((0..asks.len()).map(|at| (at, usize::MAX))) {
+        let (ask, granted) = (&asks[at], &mut granted[at]);
+        while let Some(size) = granted.filter(|size| *size < up_to) {
             let Some(bps) = ask.sizes_bps.get(size + 1) else { break };
             let total = (spent - ask.sizes_bps[size]).saturating_add(*bps);
             let more = ask.before.is_none_or(|before| size + 1 > before);
@@ -242,7 +267,10 @@ mod tests {
     const SIZES: [u64; 3] = [100_000, 400_000, 1_500_000];
 
     fn asks(before: &[Option<usize>]) -> Vec<Ask> {
-        before.iter().map(|before| Ask { sizes_bps: SIZES.to_vec(), before: *before, paused: false }).collect()
+        before
+            .iter()
+            .map(|before| Ask { sizes_bps: SIZES.to_vec(), slow: false, before: *before, paused: false })
+            .collect()
     }
 
     fn at(ms: u64) -> Instant {
@@ -320,6 +348,31 @@ mod tests {
         assert_eq!(share.grant(at(19_000), Some(240_000), &paused), [Some(0); 2]);
     }
 
+    #[test]
+    fn c7_where_the_smallest_do_not_fit_they_come_slowly_before_any_is_paused() {
+        let slow = |before: [Option<usize>; 3]| {
+            let ask = |before| Ask { sizes_bps: vec![40_000, 100_000, 400_000], slow: true, before, paused: false };
+            before.map(ask)
+        };
+        let mut share = Share::default();
+        let had = slow([Some(1); 3]);
+        assert_eq!(share.grant(at(0), Some(90_000), &slow([None; 3])), [Some(1); 3], "whole at first");
+        assert_eq!(share.grant(at(5_000), Some(250_000), &had), [Some(1); 3], "no congestion");
+        share.estimated(at(6_000), Some(1_000_000), 250_000);
+        assert_eq!(share.grant(at(6_000), Some(250_000), &had), [Some(1), Some(1), Some(0)], "the last gives way");
+        assert_eq!(share.granted_bps, 240_000);
+        assert_eq!(share.next_bps, Some(300_000 * 23 / 20), "the slow one, and not a larger first");
+        let now = slow([Some(1), Some(1), Some(0)]);
+        assert_eq!(share.grant(at(6_100), Some(130_000), &now), [Some(1), Some(1), Some(0)], "a dip");
+        assert_eq!(share.grant(at(7_100), Some(130_000), &now), [Some(0); 3], "that lasts");
+        assert_eq!(share.grant(at(7_500), Some(90_000), &slow([Some(0); 3])), [Some(0); 3], "with patience");
+        share.estimated(at(11_000), Some(250_000), 90_000);
+        assert_eq!(share.grant(at(11_000), Some(90_000), &slow([Some(0); 3])), [Some(0), Some(0), None]);
+        assert_eq!(share.grant(at(20_000), Some(345_000), &slow([Some(0), Some(1), Some(0)])), [Some(1); 3]);
+        assert_eq!(share.grant(at(20_000), Some(650_000), &slow([Some(0); 3])), [Some(1); 3], "nobody larger before");
+        assert_eq!(share.grant(at(20_000), Some(690_000), &slow([Some(0); 3])), [Some(2), Some(1), Some(1)]);
+    }
+
     /// So much is lost in each second from `from_s`, looked at four times in it: when and with what the estimate begins anew.
     fn drowning(share: &mut Share, from_s: u64, to_s: u64, lost: impl Fn(u64) -> f32) -> Vec<(u64, u64)> {
         let looks = (from_s * 4..to_s * 4).map(|look| look * 250);
@@ -363,7 +416,11 @@ mod tests {
         }
         assert_eq!(anew.iter().map(|(s, _)| *s).collect::<Vec<_>>(), [15, 25, 35]);
         assert_eq!(anew[0].1, (350_000, 460_000));
-        share.grant(at(50_000), Some(350_000), &[Ask { sizes_bps: vec![100_000], before: Some(0), paused: false }]);
+        share.grant(
+            at(50_000),
+            Some(350_000),
+            &[Ask { sizes_bps: vec![100_000], slow: false, before: Some(0), paused: false }],
+        );
         assert_eq!(share.begins_anew(at(60_000)), None, "there is nothing more to be had");
     }
 

@@ -159,15 +159,16 @@ scenario("c3_c7_one_of_four_on_a_thin_and_lossy_line_gets_what_it_bears_and_the_
   // One speaks, as mostly: three voices alone take more than the line has.
   await Promise.all([carol, dan].map((person) => person.click("mute")));
   const [wide, near] = await Promise.all([comesWithin(alice, 6_000), comesWithin(bob, 6_000)]);
-  await roads[0].is({ rate_bps: 200_000, loss: 0.01, delay_ms: 30 });
+  await roads[0].is({ rate_bps: 150_000, loss: 0.02, delay_ms: 30 });
   await pause(8_000); // the estimate comes down
   // Long enough for a picture that is paused to be tried again.
   const [thin, nearThen] = await Promise.all([comesWithin(alice, 20_000), comesWithin(bob, 20_000)]);
-  console.log(`# to Alice ${wide.fps} pictures/s of ${wide.kbps} kbit/s, on 200 kbit/s ${thin.fps} of ${thin.kbps}; ${(100 * thin.madeUp).toFixed(1)} % of the voices made up`);
+  console.log(`# to Alice ${wide.fps} pictures/s of ${wide.kbps} kbit/s, on 150 kbit/s ${thin.fps} of ${thin.kbps}; ${(100 * thin.madeUp).toFixed(1)} % of the voices made up`);
   console.log(`# to Bob meanwhile ${near.fps} pictures/s, then ${nearThen.fps}`);
   assert.ok(thin.kbps < wide.kbps, "what is sent follows the line");
-  assert.ok(thin.fps > 0, "a picture still moves");
-  assert.ok(thin.madeUp < 0.15, "voices hold");
+  // Where not even the smallest fit they come at their slowest rate: a quarter of what is sent.
+  assert.ok(thin.fps >= 2, "pictures still move");
+  assert.ok(thin.madeUp < 0.05, "voices hold");
   // Alice's own picture goes over the same line: two of Bob's three are the others'.
   assert.ok(nearThen.fps >= 0.6 * near.fps, "the others lose nothing");
   await hearsVoiceOf(alice, bob);

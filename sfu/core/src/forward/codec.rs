@@ -1,5 +1,6 @@
 //! From which packet a decoder can start, read from the payload's descriptor alone. One function a codec.
 
+use super::layers::Rate;
 use str0m::format::Codec;
 use str0m::rtp::Vp8Descriptor;
 
@@ -18,6 +19,24 @@ pub(crate) fn starts_keyframe(codec: Codec, payload: &[u8]) -> bool {
 /// pictures need, the parameter sets, apart from them.
 pub(crate) fn opens(codec: Codec, payload: &[u8]) -> bool {
     starts_keyframe(codec, payload) && (codec != Codec::H264 || h264_has(payload, |nal| nal == SPS))
+}
+
+/// Of which rate the packet's picture is, where its descriptor says that, and what a decoder needs to do without the faster ones:
+/// VP8 with a picture id and an index of the slowest rate's pictures.
+pub(crate) fn rate_of(codec: Codec, payload: &[u8]) -> Option<Rate> {
+    // RFC 7741 §4.2: X R N S R PID, then I L T K, a picture id of 7 or 15 bits, the index, and TID Y KEYIDX.
+    const X: u8 = 0x80;
+    const S_AND_PID: u8 = 0x17;
+    const I_L_T: u8 = 0xe0;
+    let (Codec::Vp8, [first, has, id, rest @ ..]) = (codec, payload) else { return None };
+    if first & X == 0 || has & I_L_T != I_L_T {
+        return None;
+    }
+    let rate = *rest.get(1 + usize::from(id >> 7))?;
+    let temporal = rate >> 6;
+    let is_sync = temporal > 0 && rate & 0x20 != 0;
+    let opens = is_sync.then(|| (temporal, temporal - 1));
+    Some(Rate { temporal, opens, first: first & S_AND_PID == 0x10 })
 }
 
 /// How high the picture is, where the first packet of a key frame says so in clear: VP8's frame header (RFC 6386 §9.1).
@@ -134,6 +153,33 @@ mod tests {
         for len in 0..10 {
             assert_eq!(height_of_keyframe(Codec::Vp8, &[&[0x10], &frame[..len]].concat()), None, "cut short");
         }
+    }
+
+    #[test]
+    fn vp8_pictures_tell_their_rate() {
+        let rate = |payload: &[u8]| rate_of(Codec::Vp8, payload).map(|rate| (rate.temporal, rate.opens, rate.first));
+        assert_eq!(rate(&[0x90, 0xe0, 0x81, 0x23, 0x05, 0x60]), Some((1, Some((1, 0)), true)));
+        assert_eq!(
+            rate(&[0x90, 0xf0, 0x23, 0x05, 0x9f]),
+            Some((2, None, true)),
+            "a short picture id, and an index of key frames"
+        );
+        assert_eq!(rate(&[0x80, 0xe0, 0x81, 0x23, 0x05, 0x20]), Some((0, None, false)), "not the first packet");
+        assert_eq!(
+            rate(&[0x92, 0xe0, 0x81, 0x23, 0x05, 0x20]),
+            Some((0, None, false)),
+            "the first of another partition"
+        );
+        for (payload, why) in [
+            (&[0x10, 0xe0, 0x81, 0x23, 0x05, 0x60][..], "no extension"),
+            (&[0x90, 0xc0, 0x81, 0x23, 0x05, 0x60], "no rate"),
+            (&[0x90, 0xa0, 0x81, 0x23, 0x60], "no index"),
+            (&[0x90, 0x60, 0x05, 0x60], "no picture id"),
+            (&[0x90, 0xe0, 0x81, 0x23, 0x05], "cut short"),
+        ] {
+            assert_eq!(rate(payload), None, "{why}");
+        }
+        assert_eq!(rate_of(Codec::H264, &[0x90, 0xe0, 0x81, 0x23, 0x05, 0x60]), None);
     }
 
     #[test]

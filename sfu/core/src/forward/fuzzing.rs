@@ -3,7 +3,7 @@
 //! Invariant checked: no number is given out twice, a source's packets keep their distance, and what follows a switch
 //! comes after all that went before.
 
-use super::{Carried, Packet, Slot, height_of_keyframe, opens, starts_keyframe};
+use super::{Carried, Packet, Slot, height_of_keyframe, opens, rate_of, starts_keyframe};
 use crate::event::Source;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -99,6 +99,7 @@ fn packet(publisher: &Publisher, pt: Pt, codec: Codec, payload: &[u8]) -> Packet
         voice_activity: None,
         orientation: None,
         vp8: (codec == Codec::Vp8).then(|| Vp8Descriptor::parse(payload).ok()).flatten(),
+        rate: rate_of(codec, payload),
         descriptor: None,
         described: None,
         payload: Arc::from(payload),

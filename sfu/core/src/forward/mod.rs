@@ -7,13 +7,13 @@ mod layers;
 mod rewrite;
 
 pub(crate) use ahead::Ahead;
-pub(crate) use codec::{height_of_keyframe, opens, starts_keyframe};
+pub(crate) use codec::{height_of_keyframe, opens, rate_of, starts_keyframe};
 
 use crate::descriptor::{Descriptor, Numbered, Raw};
 use crate::event::Source;
 use crate::view::FULL_HEIGHT;
-pub(crate) use layers::index_of;
 use layers::{Layers, Verdict};
+pub(crate) use layers::{Rate, Step};
 use rewrite::Rewriter;
 use std::sync::Arc;
 use std::time::Instant;
@@ -41,6 +41,8 @@ pub(crate) struct Packet {
     pub(crate) orientation: Option<VideoOrientation>,
     /// The payload's descriptor, where the codec is VP8.
     pub(crate) vp8: Option<Vp8Descriptor>,
+    /// Its place among the rates in which its pictures come, where it tells.
+    pub(crate) rate: Option<Rate>,
     /// What its dependency descriptor says, and that as it came.
     pub(crate) descriptor: Option<Descriptor>,
     pub(crate) described: Option<Arc<Raw>>,
@@ -165,11 +167,10 @@ impl Slot {
         self.rewriter.switch_source();
     }
 
-    /// Aims at a layer of what it carries, or at none: then nothing is forwarded. Whether that is another than before. Of a source
-    /// that is one stream of layers (`is_svc`) it is a point: see [`index_of`].
-    pub(crate) fn aim(&mut self, layer: Option<usize>, is_svc: bool) -> bool {
+    /// Aims at a step of what it carries, or at none: then nothing is forwarded. Whether it takes or awaits other layers than before.
+    pub(crate) fn aim(&mut self, step: Option<Step>) -> bool {
         let before = self.layers();
-        self.layers.aim(layer, is_svc);
+        self.layers.aim(step);
         self.layers() != before
     }
 
@@ -179,7 +180,7 @@ impl Slot {
     }
 
     /// What it is aimed at.
-    pub(crate) fn aimed(&self) -> Option<usize> {
+    pub(crate) fn aimed(&self) -> Option<Step> {
         self.carries.and_then(|_| self.layers.aimed())
     }
 
@@ -250,6 +251,7 @@ impl Slot {
     fn write(&mut self, packet: &Packet, mapped: Mapped, ends: bool) -> Result<RtpWrite, Skip> {
         let (seq, time) = self.rewriter.rewrite(packet).ok_or(Skip::Old)?;
         let payload = if mapped.unwrap_red { primary_of_red(packet)? } else { Arc::clone(&packet.payload) };
+        let is_kept = self.kind == MediaKind::Video && !payload.is_empty(); // see `empty`
         let mut extensions = ExtensionValues {
             audio_level: packet.audio_level,
             voice_activity: packet.voice_activity,
@@ -262,7 +264,7 @@ impl Slot {
         }
         let mut write = RtpWrite::new(mapped.pt, seq.into(), time, packet.captured, payload)
             .marker(ends)
-            .nackable(self.kind == MediaKind::Video)
+            .nackable(is_kept)
             .ext_vals(extensions);
         if let Some(descriptor) = &packet.vp8 {
             write = self.with_picture_ids(write, descriptor);
@@ -294,8 +296,9 @@ impl Slot {
 }
 
 /// Fills a gap in the numbers, so that nobody asks for what was never for them: receivers take a packet without payload for padding.
+/// It is not kept to be sent again: the stack pads with what it keeps, and would send one that counts nothing without end.
 fn empty(pt: Pt, seq: u64, time: u32, captured: Instant) -> RtpWrite {
-    RtpWrite::new(pt, seq.into(), time, captured, Arc::<[u8]>::from([])).nackable(true)
+    RtpWrite::new(pt, seq.into(), time, captured, Arc::<[u8]>::from([])).nackable(false)
 }
 
 /// The primary block of a RED payload.

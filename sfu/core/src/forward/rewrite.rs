@@ -62,6 +62,9 @@ impl Rewriter {
     /// knew that it would be left out: gives the number and timestamp that would fill it.
     pub(super) fn leave_out(&mut self, packet: &Packet) -> Option<(u64, u32)> {
         self.offsets?;
+        if let Some(id) = packet.vp8.and_then(|descriptor| descriptor.picture_id()) {
+            self.picture_ids.leave_out(id);
+        }
         if self.left_out.add(packet.seq) { None } else { self.rewrite(packet) }
     }
 
@@ -149,20 +152,49 @@ impl LeftOut {
     }
 }
 
-/// A wrapping number of `MASK + 1` values that continues across sources.
+/// A wrapping number of `MASK + 1` values that continues across sources, and closes up over what is left out of one.
 #[derive(Debug, Default)]
 pub(super) struct Continued<const MASK: u16> {
     last: Option<u16>,
     offset: Option<u16>,
+    /// The source's newest number, without its wraps.
+    newest: u64,
+    left_out: LeftOut,
 }
 
 impl<const MASK: u16> Continued<MASK> {
     fn switch_source(&mut self) {
-        self.offset = None;
+        (self.offset, self.newest) = (None, 0);
+        self.left_out.clear();
+    }
+
+    /// One of the source's numbers, as it would be had it never wrapped: above zero also where it is of before the first.
+    fn unwrapped(&mut self, theirs: u16) -> u64 {
+        let values = u64::from(MASK) + 1;
+        if self.newest == 0 {
+            self.newest = values + u64::from(theirs);
+        }
+        let ahead = u64::from(theirs).wrapping_sub(self.newest) & u64::from(MASK);
+        if ahead <= u64::from(MASK / 2) {
+            self.newest += ahead;
+            self.newest
+        } else {
+            self.newest + ahead - values
+        }
+    }
+
+    /// What has this number is not for this slot.
+    pub(super) fn leave_out(&mut self, theirs: u16) {
+        let number = self.unwrapped(theirs);
+        self.left_out.add(number);
     }
 
     /// The slot's number for the source's.
     pub(super) fn map(&mut self, theirs: u16) -> u16 {
+        let number = self.unwrapped(theirs);
+        // What is older than all that is known is not sent: of packets as much is known.
+        let closed_up = self.left_out.before(number).unwrap_or(0) as u16 & MASK;
+        let theirs = theirs.wrapping_sub(closed_up) & MASK;
         let offset = *self.offset.get_or_insert(match self.last {
             Some(last) => last.wrapping_add(1).wrapping_sub(theirs) & MASK,
             None => 0,

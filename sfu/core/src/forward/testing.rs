@@ -21,6 +21,7 @@ pub(crate) fn packet(seq: u64, rtp_time: u32, at_ms: u64, starts_keyframe: bool)
         voice_activity: None,
         orientation: None,
         vp8: None,
+        rate: None,
         descriptor: None,
         described: None,
         payload: Arc::from(vec![0x10, if starts_keyframe { 0 } else { 1 }]),

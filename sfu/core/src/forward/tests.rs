@@ -6,7 +6,7 @@ use crate::descriptor::Point;
 use crate::descriptor::describe::Mode;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use str0m::format::CodecConfig;
+use str0m::format::{Codec, CodecConfig};
 
 fn slot() -> (Slot, CodecConfig) {
     let mut config = CodecConfig::empty();
@@ -63,10 +63,10 @@ fn c7_a_slot_changes_its_layer_at_a_key_frame_and_the_old_one_flows_until_then()
     slot.point_at(Some((carried, &config, 3)), &config, &[96.into()]);
     let of = |layer, seq, time, at_ms, key| Packet { layer, ..packet(seq, time, at_ms, key) };
     assert_eq!(numbers(&mut slot, &of(0, 1, 0, 0, true)), Err(Skip::Layer), "nothing before it is aimed");
-    assert!(slot.aim(Some(0), false));
+    assert!(slot.aim(Some(Step::Layer(0))));
     assert_eq!(numbers(&mut slot, &of(2, 9, 0, 0, true)), Err(Skip::Layer));
     assert_eq!(numbers(&mut slot, &of(0, 100, 1_000, 0, true)), Ok((1, 1_000)));
-    assert!(slot.aim(Some(2), false));
+    assert!(slot.aim(Some(Step::Layer(2))));
     assert_eq!((slot.layers(), slot.awaits_keyframe()), ([Some(0), Some(2)], Some(2)));
     assert_eq!(numbers(&mut slot, &of(2, 40_000, 777, 33, false)), Err(Skip::Keyframe));
     assert_eq!(numbers(&mut slot, &of(0, 101, 4_000, 33, false)), Ok((2, 4_000)), "the old one flows");
@@ -75,14 +75,87 @@ fn c7_a_slot_changes_its_layer_at_a_key_frame_and_the_old_one_flows_until_then()
     assert_eq!(numbers(&mut slot, &of(0, 102, 7_000, 66, false)), Err(Skip::Layer), "and no longer");
     assert_eq!(numbers(&mut slot, &of(2, 40_007, 5, 66, false)), Ok((4, 4_000 + 2_970)));
     // A key frame of the same moment as the newest picture is still a picture of its own.
-    assert!(slot.aim(Some(1), false));
+    assert!(slot.aim(Some(Step::Layer(1))));
     assert_eq!(numbers(&mut slot, &of(1, 8, 0, 66, true)), Ok((5, 4_000 + 2_970 + 90)));
-    assert!(slot.aim(None, false));
+    assert!(slot.aim(None));
     assert_eq!(numbers(&mut slot, &of(1, 9, 9, 99, true)), Err(Skip::Layer), "paused");
-    assert!(slot.aim(Some(1), false));
-    assert!(!slot.aim(Some(1), false));
+    assert!(slot.aim(Some(Step::Layer(1))));
+    assert!(!slot.aim(Some(Step::Layer(1))));
     assert_eq!(numbers(&mut slot, &of(1, 10, 9, 99, false)), Err(Skip::Keyframe), "after a pause too");
     assert_eq!(numbers(&mut slot, &of(1, 11, 9, 166, true)), Ok((6, 4_000 + 2_970 + 90 + 9_000)));
+}
+
+/// Pictures of two packets in three rates, as VP8 has them: every fourth of the slowest, and after each a round that builds on it alone.
+fn rates(pictures: std::ops::Range<u16>) -> Vec<Packet> {
+    let of_picture = |id: u16| {
+        let temporal = [0, 2, 1, 2][usize::from(id % 4)];
+        let sync = temporal > 0 && id % 8 < 3;
+        [true, false].map(|first| {
+            let [high, low] = (id | 0x8000).to_be_bytes();
+            let rate = temporal << 6 | u8::from(sync) << 5;
+            let payload = [0x80 | u8::from(first) << 4, 0xe0, high, low, (id / 4) as u8, rate, u8::from(id != 0)];
+            let seq = 1_000 + u64::from(id) * 2 + u64::from(!first);
+            let of = packet(seq, u32::from(id) * 3_000, u64::from(id) * 33, id == 0 && first);
+            let vp8 = Some(Vp8Descriptor::parse(&payload).unwrap());
+            Packet { vp8, rate: rate_of(Codec::Vp8, &payload), marker: !first, payload: Arc::from(payload), ..of }
+        })
+    };
+    pictures.flat_map(of_picture).collect()
+}
+
+/// The numbers and picture ids that go, by the picture.
+fn went(slot: &mut Slot, packets: &[Packet]) -> Vec<(u64, u16)> {
+    let one = |packet| {
+        let (seq, _) = numbers(slot, packet).ok()?;
+        Some((seq, slot.rewriter.picture_ids.map(packet.vp8.unwrap().picture_id().unwrap())))
+    };
+    packets.iter().filter_map(one).collect()
+}
+
+fn slowed(step: Step) -> Slot {
+    let (mut slot, config) = slot();
+    point(&mut slot, 0, &config);
+    slot.aim(Some(step));
+    slot
+}
+
+#[test]
+fn c7_the_slowest_rate_alone_closes_up_its_numbers_and_picture_ids() {
+    let mut slot = slowed(Step::Slow(0));
+    assert_eq!(slot.aimed(), Some(Step::Slow(0)));
+    let given = went(&mut slot, &rates(0..9));
+    assert_eq!(given, [(1, 0), (2, 0), (3, 1), (4, 1), (5, 2), (6, 2)], "pictures 0, 4 and 8");
+    // A packet of the twelfth is late, as is one that nobody needs.
+    let mut later = rates(9..17);
+    let (late, unneeded) = (later.remove(6), later.remove(1));
+    assert_eq!(went(&mut slot, &later), [(9, 3), (10, 4), (11, 4)]);
+    assert_eq!(went(&mut slot, &[late]), [(8, 3)]);
+    let (empty, _) = slot.forward(&unneeded).unwrap();
+    assert!(format!("{empty:?}").contains("payload: []"), "{empty:?}");
+}
+
+#[test]
+fn c7_faster_rates_come_back_one_at_a_time_where_they_build_on_the_slowest_alone() {
+    let mut slot = slowed(Step::Layer(0));
+    let pictures = |slot: &mut Slot, of| {
+        let packets: Vec<Packet> = rates(of).into_iter().filter(|packet| slot.forward(packet).is_ok()).collect();
+        assert!(packets.chunks(2).all(|pair| pair[0].rtp_time == pair[1].rtp_time), "each goes whole");
+        packets.chunks(2).map(|pair| pair[0].rtp_time / 3_000).collect::<Vec<_>>()
+    };
+    assert_eq!(pictures(&mut slot, 0..6), [0, 1, 2, 3, 4, 5]);
+    slot.aim(Some(Step::Slow(0)));
+    assert_eq!(pictures(&mut slot, 6..12), [8], "at once");
+    slot.aim(Some(Step::Layer(0)));
+    assert_eq!(slot.aimed(), Some(Step::Layer(0)));
+    assert_eq!(pictures(&mut slot, 12..20), [12, 16, 18], "the second rate with the eighteenth");
+    assert_eq!(pictures(&mut slot, 20..28), [20, 22, 24, 25, 26, 27], "the third with the twenty-fifth");
+    assert_eq!(slot.awaits_keyframe(), None, "and no key frame is needed");
+    // A picture whose first packet is late brings nothing back.
+    slot.aim(Some(Step::Slow(0)));
+    assert_eq!(pictures(&mut slot, 28..33), [28, 32]);
+    slot.aim(Some(Step::Layer(0)));
+    let without_first: Vec<Packet> = rates(33..36).into_iter().filter(|packet| packet.seq != 1_000 + 34 * 2).collect();
+    assert_eq!(went(&mut slot, &without_first), []);
 }
 
 #[test]
@@ -97,6 +170,14 @@ fn picture_ids_continue_when_the_source_changes() {
     assert_eq!(ids.tl0_pic_indices.map(255), 255);
     ids.switch_source();
     assert_eq!(ids.tl0_pic_indices.map(3), 0);
+    // Around the end of a source's numbers two are left out, and later one of which a newer has gone.
+    ids.switch_source();
+    let first = ids.picture_ids.map(0x7ffe);
+    let after = |id: u16| id.wrapping_sub(first);
+    [0x7fff, 0x7fff, 0].into_iter().for_each(|id| ids.picture_ids.leave_out(id));
+    assert_eq!([1, 3, 0x7ffe].map(|id| after(ids.picture_ids.map(id))), [1, 3, 0], "and what is late has its own");
+    ids.picture_ids.leave_out(2);
+    assert_eq!([3, 4].map(|id| after(ids.picture_ids.map(id))), [3, 4], "the gap stays");
 }
 
 #[test]
@@ -163,7 +244,7 @@ fn stream(pictures: usize) -> Vec<Packet> {
 fn aimed(spatial: u8, temporal: u8) -> Slot {
     let (mut slot, config) = slot();
     point(&mut slot, 0, &config);
-    slot.aim(Some(index_of(Point { spatial, temporal })), true);
+    slot.aim(Some(Step::Point(Point { spatial, temporal })));
     slot
 }
 
@@ -190,7 +271,7 @@ fn c7_a_picture_that_has_begun_goes_whole() {
     let goes =
         |slot: &mut Slot, packets: &[Packet]| packets.iter().filter(|packet| slot.forward(packet).is_ok()).count();
     assert_eq!(goes(&mut slot, &packets[..8]), 8, "a picture, and the smallest size of the next");
-    slot.aim(Some(index_of(Point { spatial: 0, temporal: 2 })), true);
+    slot.aim(Some(Step::Point(Point { spatial: 0, temporal: 2 })));
     assert_eq!(goes(&mut slot, &packets[8..12]), 4, "its marker is yet to come");
     assert_eq!(goes(&mut slot, &packets[12..]), 2);
 }
@@ -223,7 +304,7 @@ proptest! {
         let mut given: BTreeMap<u64, u64> = BTreeMap::new();
         for (step, (_, at)) in order.into_iter().enumerate() {
             for (_, spatial, temporal) in aims.iter().filter(|(when, ..)| *when == step) {
-                slot.aim(Some(index_of(Point { spatial: *spatial, temporal: *temporal })), true);
+                slot.aim(Some(Step::Point(Point { spatial: *spatial, temporal: *temporal })));
             }
             if !lost.contains(&at) && let Ok((seq, _)) = numbers(&mut slot, &packets[at]) {
                 prop_assert!(given.insert(packets[at].seq, seq).is_none());

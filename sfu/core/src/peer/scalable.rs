@@ -1,10 +1,10 @@
 //! A track that comes as one stream of layers that build on each other: what it is built of, what comes of it, what that takes.
 //!
-//! Its steps are points (so many sizes, at such a rate), named by [`index_of`]. Everything is learned from dependency descriptors.
+//! Its steps are points (so many sizes, at such a rate). Everything is learned from dependency descriptors.
 
-use super::track::{BITRATES_ASSUMED_BPS, HEIGHT_ASSUMED, LAYER_GONE_AFTER};
+use super::track::{BITRATES_ASSUMED_BPS, HEIGHT_ASSUMED, LAYER_GONE_AFTER, usually};
 use crate::descriptor::{Descriptor, Point, SPATIAL_MAX, Structure, TARGETS_MAX};
-use crate::forward::index_of;
+use crate::forward::Step;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -90,9 +90,7 @@ impl Scalable {
         let micros = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX).max(1);
         for (bytes, usual) in self.bytes.iter_mut().zip(&mut self.usual_bps) {
             let bps = std::mem::take(bytes).saturating_mul(8_000_000) / micros;
-            if bps > 0 {
-                *usual = if *usual > 0 { (*usual * 3 + bps) / 4 } else { bps };
-            }
+            *usual = usually(*usual, bps);
         }
     }
 
@@ -118,7 +116,7 @@ impl Scalable {
 
     /// The steps that one who shows it `max_height` high may get, the smallest first, and what each takes: of the smallest size every
     /// rate, of the larger ones the two highest. What its publisher does not send is not among them.
-    pub(crate) fn ladder(&self, max_height: u32) -> Vec<(usize, u64)> {
+    pub(crate) fn ladder(&self, max_height: u32) -> Vec<(Step, u64)> {
         let served = |(target, _): &(usize, &Point)| self.active >> target & 1 == 1;
         let comes = |point: &Point| self.alive.get(usize::from(point.spatial)).copied().unwrap_or(false);
         let targets = || self.structure.targets.iter().enumerate();
@@ -135,14 +133,14 @@ impl Scalable {
         if let Some(enough) = points.iter().find(fills).map(|point| point.spatial) {
             points.retain(|point| point.spatial <= enough);
         }
-        let mut ladder: Vec<(usize, u64)> = Vec::with_capacity(points.len());
+        let mut ladder: Vec<(Step, u64)> = Vec::with_capacity(points.len());
         for point in points {
             let bps = self.needs_bps(point);
             // A step that takes no more than the one before it is better than that.
             if ladder.last().is_some_and(|(_, before)| *before >= bps) {
                 ladder.pop();
             }
-            ladder.push((index_of(point), bps));
+            ladder.push((Step::Point(point), bps));
         }
         ladder
     }
@@ -176,8 +174,12 @@ mod tests {
         news
     }
 
-    fn points(ladder: &[(usize, u64)]) -> Vec<(usize, usize)> {
-        ladder.iter().map(|(index, _)| (index >> 3, index & 7)).collect()
+    fn points(ladder: &[(Step, u64)]) -> Vec<(u8, u8)> {
+        let point = |(step, _): &(Step, u64)| match step {
+            Step::Point(point) => (point.spatial, point.temporal),
+            other => unreachable!("{other:?} of a stream of layers"),
+        };
+        ladder.iter().map(point).collect()
     }
 
     #[test]

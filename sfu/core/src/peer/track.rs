@@ -6,7 +6,7 @@
 use super::scalable::Scalable;
 use crate::descriptor::{Descriptor, Raw};
 use crate::event::Source;
-use crate::forward::{Ahead, Packet};
+use crate::forward::{Ahead, Packet, Rate, Step, rate_of};
 use crate::kept::Kept;
 use crate::keyframe::KeyframeGate;
 use crate::quality::StreamFigures;
@@ -14,6 +14,7 @@ use crate::shard::{LayerOf, Wanted};
 use crate::speakers::Voice;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use str0m::format::Codec;
 use str0m::media::{MediaKind, Mid, Rid};
 
 /// Layers of one source. Browsers send three; each costs its bits at the publisher's uplink.
@@ -28,6 +29,8 @@ const HEIGHT_HOLDS: Duration = Duration::from_secs(1);
 /// Nothing has come of a picture for so long: it has paused, as a camera that is turned off. What was kept of it is not shown any
 /// more. Lower forgets slow pictures too; higher shows for longer what is no longer there.
 const PAUSED_AFTER: Duration = Duration::from_secs(1);
+/// A slowest rate that takes more than this part of the whole is no step of its own.
+const SLOW_PART: (u64, u64) = (3, 4);
 /// What pictures take before they have been measured, by their height: what browsers send. Lower grants at first what has to
 /// be taken back, higher holds back what would fit.
 pub(super) const BITRATES_ASSUMED_BPS: [(u32, u64); 4] =
@@ -68,12 +71,14 @@ pub(crate) struct Layer {
     pub(crate) alive: bool,
     /// How high its pictures are, as its key frames say, and since when.
     height: Option<(u32, Instant)>,
-    /// Payload bytes since the last tick.
+    /// Payload bytes since the last tick, and those of its slowest rate among them, where it has several.
     pub(crate) bytes: u64,
+    pub(crate) slow_bytes: u64,
     /// Over the last tick, bits a second.
     pub(crate) bitrate_bps: u64,
     /// Over the last few, while it came.
     usual_bps: u64,
+    usual_slow_bps: u64,
     pub(crate) figures: StreamFigures,
     /// It is a stream of layers itself, as its dependency descriptors say.
     pub(super) scalable: Option<Box<Scalable>>,
@@ -113,6 +118,18 @@ impl Layer {
         (Some(descriptor), news)
     }
 
+    /// What a packet says of the rate of its picture. Where a stream is more than rates its points are taken instead.
+    pub(super) fn rate(&mut self, codec: Codec, descriptor: Option<&Descriptor>, payload: &[u8]) -> Option<Rate> {
+        let rate = match (codec, descriptor, &self.scalable) {
+            (Codec::Vp8 | Codec::H264, Some(descriptor), Some(of)) => Rate::of(descriptor, of.structure()),
+            _ => rate_of(codec, payload),
+        };
+        if rate.is_some_and(|rate| rate.temporal == 0) {
+            self.slow_bytes += payload.len() as u64;
+        }
+        rate
+    }
+
     /// A packet has come. Whether that ends a pause.
     pub(crate) fn comes(&mut self, now: Instant) -> bool {
         let before = self.came.replace(now);
@@ -125,14 +142,29 @@ impl Layer {
     }
 
     /// A tick is over.
-    pub(crate) fn measured(&mut self, bps: u64) {
-        self.bitrate_bps = bps;
-        // A tick in which it began or ended says little.
-        if bps > 0 && self.usual_bps > 0 {
-            self.usual_bps = (self.usual_bps * 3 + bps) / 4;
-        } else if bps > 0 {
-            self.usual_bps = bps;
+    pub(crate) fn measured(&mut self, interval: Duration) {
+        let micros = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX).max(1);
+        let bps = |bytes: &mut u64| std::mem::take(bytes).saturating_mul(8_000_000) / micros;
+        (self.bitrate_bps, self.usual_slow_bps) =
+            (bps(&mut self.bytes), usually(self.usual_slow_bps, bps(&mut self.slow_bytes)));
+        self.usual_bps = usually(self.usual_bps, self.bitrate_bps);
+        if let Some(scalable) = &mut self.scalable {
+            scalable.measured(interval);
         }
+    }
+
+    /// What its slowest rate alone takes, bits a second; none where that is not known, or hardly less than all of it.
+    fn slow_bps(&self) -> Option<u64> {
+        Some(self.usual_slow_bps).filter(|slow| *slow > 0 && slow * SLOW_PART.1 <= self.usual_bps * SLOW_PART.0)
+    }
+}
+
+/// What usually comes in a second, after one in which `now` came. One in which it began or ended says little.
+pub(super) fn usually(before: u64, now: u64) -> u64 {
+    match (before, now) {
+        (before, 0) => before,
+        (0, now) => now,
+        (before, now) => (before * 3 + now) / 4,
     }
 }
 
@@ -161,11 +193,14 @@ impl Track {
 
     /// What one who shows its pictures `max_height` high may get, the smallest first, and what each takes: layers, or the points of
     /// one stream of layers. Whoever takes no descriptors can't be told what is left out of a stream: they get it whole.
-    pub(crate) fn steps(&self, max_height: u32, takes_descriptors: bool) -> Vec<(usize, u64)> {
-        match self.scalable().filter(|_| takes_descriptors) {
-            Some(of) => of.ladder(max_height),
-            None => self.ladder(max_height).into_iter().map(|layer| (layer, self.needs_bps(layer))).collect(),
+    /// Of layers the smallest may be had at its slowest rate too.
+    pub(crate) fn steps(&self, max_height: u32, takes_descriptors: bool) -> Vec<(Step, u64)> {
+        if let Some(of) = self.scalable().filter(|_| takes_descriptors) {
+            return of.ladder(max_height);
         }
+        let ladder = self.ladder(max_height);
+        let slow = ladder.first().and_then(|layer| Some((Step::Slow(*layer), self.layers[*layer].slow_bps()?)));
+        slow.into_iter().chain(ladder.iter().map(|layer| (Step::Layer(*layer), self.needs_bps(*layer)))).collect()
     }
 
     /// The layer of a `rid`.
@@ -276,7 +311,8 @@ mod tests {
         assert!(!simulcast.comes());
         let mut single = track(&[]);
         assert!(!single.comes(), "nothing came in the last tick");
-        single.layers[0].measured(9);
+        single.layers[0].bytes = 9;
+        single.layers[0].measured(Duration::from_secs(1));
         assert!(single.comes());
     }
 
@@ -284,7 +320,24 @@ mod tests {
     fn c7_what_a_layer_takes_is_measured_or_assumed() {
         let mut track = track(&["q", "h", "f"]);
         assert_eq!([0, 1, 2].map(|layer| track.needs_bps(layer)), [150_000, 500_000, 1_700_000]);
-        track.layers[1].measured(500_000);
-        assert_eq!(track.needs_bps(1), 500_000);
+        track.layers[1].bytes = 60_000;
+        track.layers[1].measured(Duration::from_secs(1));
+        assert_eq!(track.needs_bps(1), 480_000);
+    }
+
+    #[test]
+    fn c7_the_smallest_layer_may_be_had_at_its_slowest_rate() {
+        let mut track = track(&["q", "h", "f"]);
+        let second = |track: &mut Track, slow_bytes| {
+            (track.layers[0].bytes, track.layers[0].slow_bytes) = (15_000, slow_bytes);
+            track.layers[0].measured(Duration::from_secs(1));
+            track.steps(360, true)
+        };
+        let all = [(Step::Layer(0), 120_000), (Step::Layer(1), 500_000)];
+        assert_eq!(second(&mut track, 0), all, "it has one rate");
+        let with_slow = second(&mut track, 6_000);
+        assert_eq!((with_slow[0], &with_slow[1..]), ((Step::Slow(0), 48_000), &all[..]));
+        (0..20).for_each(|_| drop(second(&mut track, 14_000)));
+        assert_eq!(second(&mut track, 14_000), all, "it would save nothing");
     }
 }

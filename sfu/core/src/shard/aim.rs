@@ -2,18 +2,16 @@
 
 use super::Shard;
 use crate::event::Source;
-use crate::forward::{Carried, Slot};
+use crate::forward::{Carried, Slot, Step};
 use crate::room;
 use crate::share::Ask;
 use std::time::Instant;
 use str0m::media::MediaKind;
 
-/// A slot for pictures, and the layers that it may take, the smallest first.
+/// A slot for pictures, and the steps that it may take, the smallest first.
 struct Candidate {
     slot: usize,
-    ladder: Vec<usize>,
-    /// They are points of one stream of layers.
-    is_svc: bool,
+    ladder: Vec<Step>,
     ask: Ask,
 }
 
@@ -30,8 +28,8 @@ impl Shard {
             if std::mem::replace(&mut self.peers[place].slots[candidate.slot].paused, paused) != paused {
                 self.counters.pictures_paused += u64::from(paused);
             }
-            let layer = granted.and_then(|size| candidate.ladder.get(size).copied());
-            room::aim(&mut self.peers, place, candidate.slot, layer, candidate.is_svc);
+            let step = granted.and_then(|size| candidate.ladder.get(size).copied());
+            room::aim(&mut self.peers, place, candidate.slot, step);
         }
         self.want_awaited_keyframes(now, place);
         self.want_more(now, place);
@@ -45,15 +43,15 @@ impl Shard {
         pictures.sort_by_key(|(index, slot, carried)| (carried.source != Source::Screen, slot.importance, *index));
         let candidate = |(index, slot, carried): (usize, &Slot, Carried)| {
             let track = self.peers.get(carried.place)?.tracks.get(carried.track)?;
-            let (ladder, needs_bps): (Vec<usize>, Vec<u64>) =
+            let (ladder, needs_bps): (Vec<Step>, Vec<u64>) =
                 track.steps(slot.max_height, slot.takes_descriptors).into_iter().unzip();
             let had = slot.aimed();
             // One that is no longer among them was too large or has gone: what it had is then the nearest there is.
-            let before = had.map(|had| ladder.iter().position(|layer| *layer == had).unwrap_or(ladder.len()));
+            let before = had.map(|had| ladder.iter().position(|step| *step == had).unwrap_or(ladder.len()));
+            let slow = matches!(ladder.first(), Some(Step::Slow(_)));
             // A camera that is off takes nothing from the others.
             let sizes_bps = if track.comes() { needs_bps } else { vec![0; ladder.len()] };
-            let is_svc = slot.takes_descriptors && track.scalable().is_some();
-            Some(Candidate { slot: index, ladder, is_svc, ask: Ask { sizes_bps, before, paused: slot.paused } })
+            Some(Candidate { slot: index, ladder, ask: Ask { sizes_bps, slow, before, paused: slot.paused } })
         };
         pictures.into_iter().filter_map(candidate).collect()
     }

@@ -11,7 +11,7 @@ use str0m::media::MediaKind;
 const LINK: Link = Link { delay: Duration::from_millis(25), ..Link::CLEAN };
 
 /// How many pieces of sound were lost since `ms` on any of a client's slots, and the longest silence, milliseconds.
-fn sound(world: &World, who: usize, since: u64) -> (u64, u64) {
+pub(crate) fn sound(world: &World, who: usize, since: u64) -> (u64, u64) {
     let heard = || world.clients[who].heard.iter().filter(|h| h.kind == MediaKind::Audio && h.at_ms >= since);
     let slots: Vec<_> = heard().map(|heard| heard.mid).collect::<BTreeSet<_>>().into_iter().collect();
     assert!(!slots.is_empty());

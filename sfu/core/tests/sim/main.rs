@@ -6,6 +6,7 @@ mod groups;
 mod kept;
 mod networks;
 mod pipe;
+mod rates;
 mod scalable;
 mod simulcast;
 mod svc;

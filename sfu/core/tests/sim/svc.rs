@@ -264,9 +264,9 @@ fn c7_svc_in_a_call_of_two_goes_whole() {
 
 #[test]
 fn c7_svc_over_a_lossy_network_gives_no_number_twice_and_what_was_lost_again() {
-    for seed in [113, 114] {
-        let link =
-            Link { loss: 0.05, duplicates: 0.02, delay: Duration::from_millis(20), jitter: Duration::from_millis(10) };
+    for (seed, jitter_ms) in [(113, 10), (114, 10), (116, 0), (117, 0), (118, 0)] {
+        let (delay, jitter) = (Duration::from_millis(20), Duration::from_millis(jitter_ms));
+        let link = Link { loss: 0.05, duplicates: 0.02, delay, jitter };
         let mut world = room_of(seed, Link::CLEAN, 3, L3T3, Codec::Av1);
         show(&mut world, 1, &[(0, 360)]);
         world.run(1_000);
@@ -281,11 +281,12 @@ fn c7_svc_over_a_lossy_network_gives_no_number_twice_and_what_was_lost_again() {
         let mut numbers: BTreeSet<u64> = heard.iter().map(|heard| heard.seq).collect();
         assert_eq!(numbers.len(), heard.len(), "seed {seed}: no number twice");
         assert!(!numbers.iter().any(|number| world.clients[1].empty.contains(number)), "nor for nothing");
-        // What was late and not for this slot: its number is filled.
+        // What was late and not for this slot: its number is filled, with what is not sent again. All else is.
         numbers.extend(&world.clients[1].empty);
         let (first, last) = (numbers.first().copied().unwrap_or(0), numbers.last().copied().unwrap_or(0));
         let missing = last + 1 - first - numbers.len() as u64;
-        assert!(missing * 50 <= last - first, "seed {seed}: {missing} of {} packets are missing", last - first);
+        let most = if jitter.is_zero() { 50 } else { 20 }; // half of the numbers are filled where everything is late
+        assert!(missing * most <= last - first, "seed {seed}: {missing} of {} packets are missing", last - first);
         let spatial: BTreeSet<u8> = heard.iter().filter_map(|heard| Some(heard.described.as_ref()?.spatial)).collect();
         assert!(spatial.len() >= 2, "seed {seed}");
     }

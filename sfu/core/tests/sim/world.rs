@@ -3,6 +3,7 @@
 
 use crate::pipe::Pipe;
 pub(crate) use crate::pipe::{Link, Rng};
+use crate::rates::{Rates, heads, read};
 use crate::scalable::{Described, Stream};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -52,14 +53,15 @@ pub(crate) struct Heard {
     /// It begins a picture, and is of a picture that needs no other.
     pub(crate) first: bool,
     pub(crate) key: bool,
+    pub(crate) rate: Option<crate::rates::Said>,
     pub(crate) described: Option<Described>,
 }
 
 /// The sizes of a simulcast camera: id, height, and packets a picture, thirty times a second: 120, 480
 /// and 1,440 kbit/s.
 pub(crate) const LAYERS: [(&str, u16, u8); 3] = [("q", 180, 1), ("h", 360, 2), ("f", 720, 6)];
-/// Of a picture's packets: VP8's descriptor with a picture id, and the header of a key frame.
-const PICTURE_HEAD: usize = 14;
+/// Of a picture's packets, after VP8's descriptor: the head of a key frame.
+const FRAME_HEAD: usize = 10;
 
 pub(crate) struct Client {
     pub(crate) id: PeerId,
@@ -82,6 +84,8 @@ pub(crate) struct Client {
     /// Whether its camera comes in layers, and which of them it does not send.
     pub(crate) simulcast: bool,
     pub(crate) layers_off: [bool; 3],
+    /// Its pictures come in three rates.
+    pub(crate) rates: Option<Rates>,
     /// Its camera comes as one stream of layers.
     pub(crate) scalable: Option<Stream>,
     /// Its pictures are H.264.
@@ -376,6 +380,7 @@ impl Client {
             sends: Vec::new(),
             simulcast: false,
             layers_off: [false; 3],
+            rates: None,
             scalable: None,
             h264: false,
             downlink: None,
@@ -463,15 +468,12 @@ impl Client {
                 let time = ((now - epoch).as_millis() * 90) as u32 + layer as u32 * 123_456_789;
                 let key = std::mem::take(&mut self.keyframes_wanted[layer]);
                 self.keyframes_sent += u32::from(key);
-                let picture = (self.numbers[1 + layer] / u64::from(parts) + 1_000 * layer as u64) as u16 | 0x8000;
+                let picture = (self.numbers[1 + layer] / u64::from(parts) + 1_000 * layer as u64) as u16;
+                let head = heads(self.rates.as_mut(), layer, key, picture, height);
                 for part in 0..parts {
                     let first = 0x80 | if part == 0 { 0x10 } else { 0 };
-                    let [high, low] = picture.to_be_bytes();
-                    let size = height.to_le_bytes();
                     let nal = if key && part == 0 { 0x67 } else { 0x41 };
-                    let first = if self.h264 { nal } else { first };
-                    let descriptor = [first, 0x80, high, low, u8::from(!key), 0, 0, 0x9d, 0x01, 0x2a, 0, 1];
-                    let head = [&descriptor[..], &size].concat();
+                    let head = head(if self.h264 { nal } else { first });
                     self.write(now, 1 + layer, time, part + 1 == parts, &head);
                 }
             }
@@ -496,7 +498,7 @@ impl Client {
             if codec_is_audio {
                 80
             } else if rid.is_some() && stream == 1 {
-                500
+                self.rates.map_or(500, Rates::bytes)
             } else {
                 1_000
             },
@@ -550,7 +552,8 @@ impl Client {
                 }
                 Output::Event(Event::RtpPacket(packet)) => {
                     let video = packet.payload.len() > 100;
-                    let at = if video { PICTURE_HEAD } else { 0 };
+                    let (descriptor, rate) = read(&packet.payload);
+                    let at = if video { descriptor + FRAME_HEAD } else { 0 };
                     let word = |at: usize| u64::from_be_bytes(packet.payload[at..at + 8].try_into().unwrap());
                     let (number, from) = (word(at), PeerId(word(at + 8)));
                     let mid = self.rtc.direct_api().stream_rx(&packet.header.ssrc).unwrap().mid();
@@ -560,7 +563,7 @@ impl Client {
                     let layer = usize::from(packet.payload[at + 16]);
                     let picture = u16::from_be_bytes([packet.payload[2], packet.payload[3]]) & 0x7fff;
                     let described = Described::of(&packet, at + 17);
-                    let (first, key) = (packet.payload[0] & 0x10 != 0, packet.payload[4] & 1 == 0);
+                    let (first, key) = (packet.payload[0] & 0x10 != 0, packet.payload[descriptor] & 1 == 0);
                     self.heard.push(Heard {
                         at_ms,
                         kind,
@@ -573,6 +576,7 @@ impl Client {
                         picture,
                         first,
                         key,
+                        rate,
                         described,
                     });
                 }

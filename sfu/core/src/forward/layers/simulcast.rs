@@ -1,6 +1,6 @@
 //! A track of several layers (RFC 8853): one flows until a key frame of the one that is aimed at comes.
 
-use super::{Packet, Strategy, Verdict};
+use super::{Packet, Step, Strategy, Verdict};
 
 #[derive(Debug, Default)]
 pub(in crate::forward) struct Simulcast {
@@ -24,7 +24,8 @@ impl Strategy for Simulcast {
         }
     }
 
-    fn aim(&mut self, layer: Option<usize>) {
+    fn aim(&mut self, step: Option<Step>) {
+        let layer = step.map(Step::layer);
         if layer.is_none() {
             self.flowing = None;
         }

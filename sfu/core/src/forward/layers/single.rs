@@ -1,6 +1,6 @@
 //! A track of one layer: it is waited for, flows, or is paused.
 
-use super::{Packet, Strategy, Verdict};
+use super::{Packet, Step, Strategy, Verdict};
 
 /// How a slot stands to its source.
 #[derive(Debug, Default)]
@@ -25,8 +25,8 @@ impl Strategy for Single {
         }
     }
 
-    fn aim(&mut self, layer: Option<usize>) {
-        *self = match (layer, &self) {
+    fn aim(&mut self, step: Option<Step>) {
+        *self = match (step, &self) {
             (None, _) => Self::Paused,
             (Some(_), Self::Flowing) => Self::Flowing,
             (Some(_), _) => Self::Awaiting,

@@ -9,18 +9,9 @@
 //! Targets that the publisher no longer serves are left for the best that it does serve, so that nobody waits for what has stopped.
 //! The last packet of the largest size that a slot takes ends its picture: it gets the marker.
 
-use super::{Packet, Strategy, Verdict};
+use super::{Packet, Step, Strategy, Verdict};
 use crate::descriptor::{Descriptor, Indication, Point, Structure};
 use std::sync::Arc;
-
-/// A point as the index of a layer, and back: how the rest of the shard names what a slot is aimed at.
-pub(crate) fn index_of(point: Point) -> usize {
-    usize::from(point.spatial) << 3 | usize::from(point.temporal)
-}
-
-fn point_of(index: usize) -> Point {
-    Point { spatial: (index >> 3 & 3) as u8, temporal: (index & 7) as u8 }
-}
 
 #[derive(Debug, Default)]
 pub(in crate::forward) struct Svc {
@@ -156,8 +147,8 @@ impl Strategy for Svc {
         Verdict::Goes
     }
 
-    fn aim(&mut self, layer: Option<usize>) {
-        self.wanted = layer.map(point_of);
+    fn aim(&mut self, step: Option<Step>) {
+        self.wanted = step.map(|step| if let Step::Point(point) = step { point } else { Point::default() });
         if self.wanted.is_none() {
             self.target = None;
         }
@@ -176,8 +167,8 @@ impl Strategy for Svc {
         }
     }
 
-    fn aimed(&self) -> Option<usize> {
-        self.wanted.map(index_of)
+    fn aimed(&self) -> Option<Step> {
+        self.wanted.map(Step::Point)
     }
 
     fn awaits(&self) -> Option<usize> {
@@ -227,7 +218,7 @@ mod tests {
     impl Stream {
         fn new(mode: Mode, wanted: Option<(u8, u8)>) -> Self {
             let mut svc = Svc::default();
-            svc.aim(wanted.map(|(spatial, temporal)| index_of(Point { spatial, temporal })));
+            svc.aim(wanted.map(|(spatial, temporal)| Step::Point(Point { spatial, temporal })));
             let went = BTreeSet::new();
             Self {
                 mode,
@@ -244,7 +235,7 @@ mod tests {
         }
 
         fn aim(&mut self, spatial: u8, temporal: u8) {
-            self.svc.aim(Some(index_of(Point { spatial, temporal })));
+            self.svc.aim(Some(Step::Point(Point { spatial, temporal })));
         }
 
         /// Sends so many pictures, of two packets a frame. Gives the layers of the frames that went, and checks that each can be
