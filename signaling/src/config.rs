@@ -103,8 +103,8 @@ pub struct Limits {
     pub sessions_max: u32,
     /// Devices of one user that have a session. Raising it multiplies what one call makes ring.
     pub devices_per_user_max: u32,
-    /// Devices in one group call; a room for media has to hold as many (`media.room_peers_max`). Raising it makes its rosters longer, and
-    /// each goes to everyone.
+    /// Devices in one group call; a room for media has to hold as many (`media.room_peers_max`). Raising it makes its rosters longer, which
+    /// whoever comes is told.
     pub call_participants_max: u32,
     /// Call links that one user may have.
     pub call_links_per_user_max: u32,
@@ -155,7 +155,7 @@ impl Default for Limits {
             http_requests_burst: 300,
             sessions_max: 60_000,
             devices_per_user_max: 16,
-            call_participants_max: 100,
+            call_participants_max: 500,
             call_links_per_user_max: 50,
             call_link_days_max: 365,
             call_link_tries_per_minute: 30,

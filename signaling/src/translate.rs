@@ -88,21 +88,41 @@ fn sort(kind: core::CallKind, group: Option<&wire::CallGroup>) -> (bool, Option<
 }
 
 fn roster(call_id: CallId, roster: core::Roster, names: &Names) -> wire::CallRoster {
-    let entry = |entry: core::RosterEntry| wire::RosterEntry {
+    wire::CallRoster {
+        call_id,
+        version: roster.version,
+        participants: entries(&roster.participants, names),
+        conference: roster.kind != core::CallKind::Pair,
+        ringing: people(&roster.ringing, names),
+        hosts: roster.hosts,
+    }
+}
+
+fn roster_changes(call_id: CallId, changes: core::RosterChanges, names: &Names) -> wire::CallRosterChanges {
+    wire::CallRosterChanges {
+        call_id,
+        since: changes.since,
+        version: changes.version,
+        changed: entries(&changes.changed, names),
+        gone: changes.gone.iter().map(participant).collect(),
+        ringing: people(&changes.ringing, names),
+        hosts: changes.hosts,
+    }
+}
+
+fn entries(entries: &[core::RosterEntry], names: &Names) -> Vec<wire::RosterEntry> {
+    let entry = |entry: &core::RosterEntry| wire::RosterEntry {
         name: names.of(&entry.endpoint.user).to_owned(),
         participant: participant(&entry.endpoint),
         media: flags(entry.media),
         held: entry.held,
         hand_at: entry.hand,
     };
-    wire::CallRoster {
-        call_id,
-        version: roster.version,
-        participants: roster.participants.into_iter().map(entry).collect(),
-        conference: roster.kind != core::CallKind::Pair,
-        ringing: roster.ringing.iter().map(|user| names.person(user)).collect(),
-        hosts: roster.hosts,
-    }
+    entries.iter().map(entry).collect()
+}
+
+fn people(users: &[UserId], names: &Names) -> Vec<wire::Person> {
+    users.iter().map(|user| names.person(user)).collect()
 }
 
 /// What a device is told, as a frame.
@@ -135,6 +155,7 @@ pub(crate) fn notice(
             ServerFrame::CallState(wire::CallState { call_id, phase: phase(now), answered_at })
         }
         core::Notice::Roster(who) => ServerFrame::CallRoster(roster(call_id, who, names)),
+        core::Notice::RosterChanges(changes) => ServerFrame::CallRosterChanges(roster_changes(call_id, changes, names)),
         core::Notice::Ended(ended) => ServerFrame::CallEnded(wire::CallEnded {
             call_id,
             reason: end_reason(ended.reason),
@@ -144,8 +165,7 @@ pub(crate) fn notice(
 }
 
 fn waiting(call_id: CallId, users: &[UserId], names: &Names) -> ServerFrame {
-    let people = users.iter().map(|user| names.person(user)).collect();
-    ServerFrame::CallWaiting(wire::CallWaiting { call_id, people })
+    ServerFrame::CallWaiting(wire::CallWaiting { call_id, people: people(users, names) })
 }
 
 /// A call of a device that has just connected: for its welcome, and what goes with it: the roster, and for a host who waits.

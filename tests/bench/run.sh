@@ -37,6 +37,7 @@ stop_janus() {
 trap 'stop_janus; rm -rf "$dir"' EXIT
 
 # Its best mode: two event loops, one for each core, instead of a thread for each peer.
+# With a word or two before it, as `taskset`.
 start_janus() {
   local plugins=/usr/lib/x86_64-linux-gnu/janus
   rm -rf "$dir/janus"
@@ -51,7 +52,7 @@ nat: { ice_enforce_list = "$address"; }
 JCFG
   echo 'general: { json = "compact"; ws = true; ws_port = 8188; ws_ip = "127.0.0.1"; wss = false; }' >"$dir/janus/janus.transport.websockets.jcfg"
   echo 'general: { }' >"$dir/janus/janus.plugin.videoroom.jcfg"
-  janus -C "$dir/janus/janus.jcfg" -F "$dir/janus" >"$dir/janus/log" 2>&1 </dev/null &
+  "$@" janus -C "$dir/janus/janus.jcfg" -F "$dir/janus" >"$dir/janus/log" 2>&1 </dev/null &
   janus=$!
   for _ in {1..100}; do
     (exec 3<>/dev/tcp/127.0.0.1/8188) 2>/dev/null && return
@@ -90,6 +91,18 @@ party --people 10 --listeners 190 --voice
 party --people 10 --listeners 490 --voice
 party --rooms 3 --people 8 --storm
 party --rooms 12 --people 8
+echo
+"$load" latency-head
+# How long packets take while the server uses 70 % of one core, the peers have the other.
+for shape in 1x7-video 1x50-video 1x50-audio; do
+  timeout 240 taskset --cpu-list 1 "$load" latency --server "$server" --ip $address --shape "$shape" --secs "$secs"
+  if command -v janus >/dev/null; then
+    start_janus taskset --cpu-list 0
+    timeout 240 taskset --cpu-list 1 "$load" janus-latency --pid "$janus" --ip $address --shape "$shape" --secs "$secs" ||
+      echo "| janus | $shape | failed |"
+    stop_janus
+  fi
+done
 echo
 timeout 120 "$load" calls --count "${BENCH_CALLS:-100}"
 timeout 240 "$load" idle --sockets "${BENCH_SOCKETS:-10000}"

@@ -67,7 +67,7 @@ impl Default for Limits {
             peers_max: 8_000,
             busy_rooms_max_percent: 75,
             busy_joins_max_percent: 90,
-            room_peers_max: 128,
+            room_peers_max: 512,
             offer_bytes_max: 64 * 1024,
             offer_lines_max: 31,
             view_wants_max: 64,

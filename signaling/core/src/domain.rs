@@ -222,6 +222,23 @@ pub struct Roster {
     pub hosts: Vec<UserId>,
 }
 
+/// What has changed of a conference's roster since an earlier version. It makes any version from that one on the new one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RosterChanges {
+    /// That version.
+    pub since: u32,
+    /// The new one.
+    pub version: u32,
+    /// Who has come, behind those who were there, and who is there as before but for something: as they are now.
+    pub changed: Vec<RosterEntry>,
+    /// Who has gone.
+    pub gone: Vec<Endpoint>,
+    /// See [`Roster::ringing`]; all of them.
+    pub ringing: Vec<UserId>,
+    /// See [`Roster::hosts`]; all of them.
+    pub hosts: Vec<UserId>,
+}
+
 /// One participant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RosterEntry {

@@ -2,7 +2,7 @@
 
 use crate::{
     CallKind, CallLink, DeclineReason, EndReason, Ended, Endpoint, GroupKey, GroupRecord, Limit, LinkKey, MediaFlags,
-    MediaKind, Phase, Reach, Record, Roster,
+    MediaKind, Phase, Reach, Record, Roster, RosterChanges,
 };
 use std::time::Duration;
 use tertulia_common::{CallId, DeviceId, Timestamp, UserId};
@@ -370,6 +370,8 @@ pub enum Notice {
     Waiting(Vec<UserId>),
     /// Who is in the call. To those who are.
     Roster(Roster),
+    /// The same, of a conference of many: what has changed since they were told last.
+    RosterChanges(RosterChanges),
     /// Somebody in the conference shows how they feel.
     Reaction {
         /// Who.

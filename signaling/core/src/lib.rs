@@ -37,14 +37,14 @@ mod timer;
 
 pub use domain::{
     Admission, CallKind, CallLink, DeclineReason, EndReason, Ended, Endpoint, Gauges, GroupCall, GroupKey, GroupRecord,
-    LinkKey, MediaFlags, MediaKind, Party, PartyState, Phase, Reach, Record, Roster, RosterEntry, Running,
-    STANDARD_PEER_PREFIXES, Snapshot, is_standard_peer,
+    LinkKey, MediaFlags, MediaKind, Party, PartyState, Phase, Reach, Record, Roster, RosterChanges, RosterEntry,
+    Running, STANDARD_PEER_PREFIXES, Snapshot, is_standard_peer,
 };
 pub use error::CallError;
 pub use event::{Callee, Event, Measure, Notice, Output, Request, Ringer};
 pub use image::Image;
 pub use limits::{
     CALLS_MAX, CALLS_PER_CALLEE_MAX, EARLY_MEDIA_LEGS_MAX, LEGS_PER_CALL_MAX, Limit, Limits, PARTICIPANTS_MAX,
-    PARTIES_MAX, TOMBSTONES_MAX, TURNED_AWAY_FOR, Timeouts, WAIT_MAX, WAITING_MAX,
+    PARTIES_MAX, ROSTER_WHOLE_MAX, TOMBSTONES_MAX, TURNED_AWAY_FOR, Timeouts, WAIT_MAX, WAITING_MAX,
 };
 pub use switchboard::{Restored, Switchboard};

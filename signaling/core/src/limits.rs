@@ -50,8 +50,12 @@ pub const EARLY_MEDIA_LEGS_MAX: usize = 8;
 /// late requests hear "no such call" earlier than [`Timeouts::tombstone`].
 pub const TOMBSTONES_MAX: usize = 20_000;
 
-/// Devices in one conference. Raising it makes rosters longer and more of them: each names everyone and goes to everyone.
-pub const PARTICIPANTS_MAX: usize = 128;
+/// Devices in one conference. Raising it makes rosters longer: who comes is told everyone, and everyone is told who comes.
+pub const PARTICIPANTS_MAX: usize = 500;
+
+/// Up to so many devices in a conference every roster names all of them; above it what has changed. Raising it sends more of what is
+/// known already: a hundred bytes for each, to each, once a second while people come and go.
+pub const ROSTER_WHOLE_MAX: usize = 32;
 
 /// People who were in a conference or asked into it. Raising it costs about 100 bytes each while the call goes on, in memory and each
 /// time that it is written, and a row each when it is over. A group has fewer members: it takes many who come and go to get there.
@@ -84,6 +88,8 @@ pub struct Limits {
     pub tombstones: usize,
     /// See [`PARTICIPANTS_MAX`].
     pub participants: usize,
+    /// See [`ROSTER_WHOLE_MAX`].
+    pub roster_whole: usize,
     /// See [`WAITING_MAX`].
     pub waiting: usize,
 }
@@ -97,6 +103,7 @@ impl Default for Limits {
             early_media_legs: EARLY_MEDIA_LEGS_MAX,
             tombstones: TOMBSTONES_MAX,
             participants: PARTICIPANTS_MAX,
+            roster_whole: ROSTER_WHOLE_MAX,
             waiting: WAITING_MAX,
         }
     }

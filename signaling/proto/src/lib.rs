@@ -63,8 +63,8 @@ pub use media::{
 pub use presence::{Audience, PersonPresence, Presence, PresenceSet, PresenceWatch, Typing, TypingSend, TypingWhat};
 pub use push::{PushKeys, PushState, PushSubscription};
 pub use server::{
-    CallEnded, CallIncoming, CallMissed, CallQuality, CallRoster, CallSlots, CallState, CallsElsewhere, Displaced,
-    Drain, ErrorFrame, Limits, OkFrame, Ping, RosterEntry, ServerFrame, Welcome,
+    CallEnded, CallIncoming, CallMissed, CallQuality, CallRoster, CallRosterChanges, CallSlots, CallState,
+    CallsElsewhere, Displaced, Drain, ErrorFrame, Limits, OkFrame, Ping, RosterEntry, ServerFrame, Welcome,
 };
 pub use types::{
     CallElsewhere, CallSnapshot, DeclineReason, EndReason, IceServer, MediaFlags, MediaKind, Participant,

@@ -47,6 +47,9 @@ pub enum ServerFrame {
     /// Who is in the call, and what they send. The newest version counts.
     #[serde(rename = "call.roster")]
     CallRoster(CallRoster),
+    /// What has changed of who is in a group call of many.
+    #[serde(rename = "call.roster_changes")]
+    CallRosterChanges(CallRosterChanges),
     /// What this device's receive slots carry.
     #[serde(rename = "call.slots")]
     CallSlots(CallSlots),
@@ -339,6 +342,32 @@ pub struct CallRoster {
     pub hosts: Vec<UserId>,
 }
 
+/// What has changed of who is in a group call, where so many are that nobody is told all of them again. Whoever has a roster of `since`
+/// or a newer one makes `version` of it; who has an older one or none is told a whole roster besides.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct CallRosterChanges {
+    /// Which call.
+    pub call_id: CallId,
+    /// What these are the changes since.
+    pub since: u32,
+    /// What they make of it.
+    pub version: u32,
+    /// Who is otherwise than before, in their places, and who has come, behind those who were there.
+    pub changed: Vec<RosterEntry>,
+    /// Who has gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[ts(as = "Option<Vec<Participant>>", optional)]
+    pub gone: Vec<Participant>,
+    /// Who rings; all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[ts(as = "Option<Vec<Person>>", optional)]
+    pub ringing: Vec<Person>,
+    /// Those who may remove others; all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[ts(as = "Option<Vec<UserId>>", optional)]
+    pub hosts: Vec<UserId>,
+}
+
 /// One participant of a roster.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
 pub struct RosterEntry {
@@ -376,7 +405,7 @@ pub struct CallSlots {
 pub struct CallQuality {
     /// Which call.
     pub call_id: CallId,
-    /// Figures of everyone who is in.
+    /// Figures of everyone who is in; where many are, of this device alone.
     pub participants: Vec<ParticipantQuality>,
 }
 

@@ -10,12 +10,12 @@ use tertulia_signaling_proto::compact::{KEYS, TYPES};
 use tertulia_signaling_proto::{
     Ack, Audience, CallAdd, CallAdmit, CallConnect, CallDecline, CallElsewhere, CallEnded, CallGroup, CallHand,
     CallHold, CallIncoming, CallInvite, CallLinkPeek, CallLook, CallMedia, CallMissed, CallPeek, CallPublish,
-    CallQuality, CallReact, CallReaction, CallRemove, CallRequest, CallRoster, CallSlots, CallSnapshot, CallSpeakers,
-    CallState, CallView, CallWaiting, CallsElsewhere, Caps, ClientFrame, CloseCode, Codec, DeclineReason, DemoPeople,
-    Device, Devices, Displaced, Drain, EndReason, ErrorBody, ErrorCode, ErrorFrame, GroupCall, GroupCallChanged, Hello,
-    IceServer, Limits, MediaFlags, MediaKind, OkFrame, Participant, ParticipantQuality, Person, Phase, Ping, Probe,
-    PublishWanted, RequestId, Resume, RosterEntry, ServerFrame, Settings, Slot, Source, Target, TrackQuality,
-    VideoCodec, ViewWant, Welcome,
+    CallQuality, CallReact, CallReaction, CallRemove, CallRequest, CallRoster, CallRosterChanges, CallSlots,
+    CallSnapshot, CallSpeakers, CallState, CallView, CallWaiting, CallsElsewhere, Caps, ClientFrame, CloseCode, Codec,
+    DeclineReason, DemoPeople, Device, Devices, Displaced, Drain, EndReason, ErrorBody, ErrorCode, ErrorFrame,
+    GroupCall, GroupCallChanged, Hello, IceServer, Limits, MediaFlags, MediaKind, OkFrame, Participant,
+    ParticipantQuality, Person, Phase, Ping, Probe, PublishWanted, RequestId, Resume, RosterEntry, ServerFrame,
+    Settings, Slot, Source, Target, TrackQuality, VideoCodec, ViewWant, Welcome,
 };
 
 /// Numbers that every client can hold (JavaScript's safe integers).
@@ -371,10 +371,11 @@ fn welcome() -> impl Strategy<Value = ServerFrame> {
 
 fn call_frame() -> impl Strategy<Value = ServerFrame> {
     let entry = (participant(), text(), flags(), any::<bool>(), option::of(time()))
-        .prop_map(|(participant, name, media, held, hand_at)| RosterEntry { participant, name, media, held, hand_at });
+        .prop_map(|(participant, name, media, held, hand_at)| RosterEntry { participant, name, media, held, hand_at })
+        .boxed();
     let wanted =
         (source(), option::of(any::<u32>())).prop_map(|(source, max_height)| PublishWanted { source, max_height });
-    let roster = (any::<bool>(), vec(person(), 0..3), vec(user(), 0..3));
+    let roster = (any::<bool>(), vec(person(), 0..3), vec(user(), 0..3)).boxed();
     prop_oneof![
         (call_id(), person(), media(), time(), any::<bool>(), of_group()).prop_map(
             |(call_id, from, media, expires_at, conference, group)| {
@@ -392,6 +393,12 @@ fn call_frame() -> impl Strategy<Value = ServerFrame> {
         (call_id(), phase(), option::of(time())).prop_map(|(call_id, phase, answered_at)| {
             ServerFrame::CallState(CallState { call_id, phase, answered_at })
         }),
+        (call_id(), any::<(u32, u32)>(), vec(entry.clone(), 0..4), vec(participant(), 0..3), roster.clone()).prop_map(
+            |(call_id, (since, version), changed, gone, (_, ringing, hosts))| {
+                let changes = CallRosterChanges { call_id, since, version, changed, gone, ringing, hosts };
+                ServerFrame::CallRosterChanges(changes)
+            }
+        ),
         (call_id(), any::<u32>(), vec(entry, 0..4), roster).prop_map(
             |(call_id, version, participants, (conference, ringing, hosts))| {
                 ServerFrame::CallRoster(CallRoster { call_id, version, participants, conference, ringing, hosts })

@@ -13,6 +13,9 @@ use tokio::sync::mpsc::Receiver;
 /// How often the figures of a call are written while it goes on. Raising it makes a restart forget more of them.
 const KEEP_QUALITY_EVERY: Duration = Duration::from_secs(10);
 
+/// In a call of more than these each hears their own figures alone: what all are told of all grows with the square.
+const FIGURES_OF_ALL_MAX: usize = 32;
+
 impl Exchange {
     /// Follows the forwarding unit until it is gone. Then no call can go on.
     pub(crate) async fn follow_media(&self, mut events: Receiver<MediaEvent>) {
@@ -76,10 +79,20 @@ impl Exchange {
             MediaEvent::Quality { room, peers } => {
                 self.tally_figures(&mut inner, room, &peers);
                 let Some(book) = inner.books.get(&room) else { return };
-                let participants = book.media.quality(&peers);
-                let frame = ServerFrame::CallQuality(CallQuality { call_id: book.call, participants });
-                let measured = peers.iter().filter_map(|figures| book.media.endpoint_of(figures.peer));
-                measured.for_each(|endpoint| self.hub.tell_now(endpoint, &frame));
+                let frame = |peers: &[PeerQuality]| {
+                    let participants = book.media.quality(peers);
+                    ServerFrame::CallQuality(CallQuality { call_id: book.call, participants })
+                };
+                if peers.len() <= FIGURES_OF_ALL_MAX {
+                    let measured = peers.iter().filter_map(|figures| book.media.endpoint_of(figures.peer));
+                    self.hub.tell_each_now(&measured.cloned().collect::<Vec<_>>(), &frame(&peers));
+                    return;
+                }
+                for figures in &peers {
+                    if let Some(endpoint) = book.media.endpoint_of(figures.peer) {
+                        self.hub.tell_now(endpoint, &frame(std::slice::from_ref(figures)));
+                    }
+                }
             }
         }
     }

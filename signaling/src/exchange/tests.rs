@@ -185,6 +185,16 @@ async fn slots_and_figures_name_devices_and_go_to_whom_they_are_about() {
     let [ServerFrame::CallQuality(quality)] = &bob.heard()[..] else { panic!("one frame of figures") };
     let users: Vec<_> = quality.participants.iter().map(|of| (of.user_id.as_str(), of.rtt_ms)).collect();
     assert_eq!(users, [("alice", Some(1.0)), ("bob", Some(2.0))]);
+
+    alice.heard();
+    let many = (0..31).map(|stranger| figures(PeerId(100 + stranger), 9.0));
+    let peers = [figures(of_alice.peer, 1.0), figures(of_bob.peer, 2.0)].into_iter().chain(many).collect();
+    world.exchange.media_event(MediaEvent::Quality { room: of_alice.room, peers });
+    for (device, name) in [(&alice, "alice"), (&bob, "bob")] {
+        let [ServerFrame::CallQuality(quality)] = &device.heard()[..] else { panic!("one frame of figures") };
+        let users: Vec<_> = quality.participants.iter().map(|of| of.user_id.as_str()).collect();
+        assert_eq!(users, [name], "where many are each hears their own");
+    }
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ impl Tally {
     }
 }
 
-/// Microseconds from writing a packet to receiving it, while switched on.
+/// Microseconds from writing a packet to receiving it (by the kernel, where its receiver asks that), while switched on.
 #[derive(Debug, Default)]
 pub struct Latencies {
     on: AtomicBool,
@@ -390,7 +390,8 @@ impl Crew {
                 };
                 streams.iter_mut().filter(is_it).for_each(Stream::want_key_frame);
             }
-            Heard::Rtp(mid, is_picture, packet) => {
+            Heard::Ignored => drop(tally.received.fetch_add(1, Relaxed)),
+            Heard::Rtp(mid, is_picture, packet, came) => {
                 let clock = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
                 if tally.received.fetch_add(1, Relaxed) == 0 {
                     tally.first_received_us.store(clock + 1, Relaxed);
@@ -404,7 +405,8 @@ impl Crew {
                 if let Some(before) = flows.insert(mid, Flow { seq, at: clock, is_picture }) {
                     tally.note(before, seq, clock);
                 }
-                measure(latencies, clock, &packet.payload);
+                let came = came.map(|came| came.saturating_duration_since(start).as_micros());
+                measure(latencies, came.and_then(|us| u64::try_from(us).ok()).unwrap_or(clock), &packet.payload);
             }
         });
     }

@@ -1,5 +1,6 @@
 //! Media: peers that send and receive through the server, and what they send.
 
+mod arrival;
 mod fleet;
 mod peer;
 mod road;

@@ -3,6 +3,7 @@
 //! The peer is driven from outside: [`Peer::receive`] when its socket is readable, [`Peer::timeout`] when [`Peer::due`]
 //! has come. What it hears goes to the caller at once.
 
+use super::arrival;
 use super::road::{Road, Way};
 use super::synthetic::LAYERS;
 use anyhow::{Context, anyhow};
@@ -48,8 +49,10 @@ impl Line {
 pub enum Heard<'a> {
     /// ICE and DTLS are up.
     Connected,
-    /// An RTP packet on a line, and whether that is of pictures.
-    Rtp(Mid, bool, &'a RtpPacket),
+    /// An RTP packet on a line, whether that is of pictures, and when it came, where the kernel is asked ([`Peer::stamp_arrivals`]).
+    Rtp(Mid, bool, &'a RtpPacket, Option<Instant>),
+    /// A packet that was not looked at ([`Peer::ignore_media`]).
+    Ignored,
     /// The other side wants a key frame on a line, of one of its sizes if there are several.
     KeyFrameWanted(Mid, Option<Rid>),
     /// It is over.
@@ -72,6 +75,10 @@ pub struct Peer {
     /// What its network does to what comes, and what is on its way.
     road: Option<Road>,
     coming: VecDeque<(Instant, SocketAddr, Vec<u8>)>,
+    /// It asks the kernel when datagrams came, and when the newest came.
+    stamps: bool,
+    came: Option<Instant>,
+    ignores_media: bool,
 }
 
 impl std::fmt::Debug for Peer {
@@ -129,6 +136,9 @@ impl Peer {
             tap: None,
             road: None,
             coming: VecDeque::new(),
+            stamps: false,
+            came: None,
+            ignores_media: false,
         };
         Ok((peer, offer.to_sdp_string()))
     }
@@ -152,6 +162,9 @@ impl Peer {
             tap: None,
             road: None,
             coming: VecDeque::new(),
+            stamps: false,
+            came: None,
+            ignores_media: false,
         };
         Ok((peer, answer.to_sdp_string()))
     }
@@ -202,6 +215,20 @@ impl Peer {
     /// Every sending line.
     pub fn sending_lines(&self) -> impl Iterator<Item = (Line, Mid)> + '_ {
         self.lines.iter().copied().filter(|(line, _)| matches!(line, Line::Mic | Line::Camera | Line::Layers))
+    }
+
+    /// From now on the kernel says when packets came.
+    ///
+    /// # Errors
+    /// If it can't.
+    pub fn stamp_arrivals(&mut self) -> anyhow::Result<()> {
+        self.stamps = true;
+        Ok(arrival::stamp(&self.socket)?)
+    }
+
+    /// From now on media is counted and thrown away: a receiver that costs little. It says nothing of what it gets.
+    pub fn ignore_media(&mut self) {
+        self.ignores_media = true;
     }
 
     /// From now on what comes to it comes by such a way.
@@ -260,12 +287,27 @@ impl Peer {
     pub fn receive(&mut self, hear: &mut dyn FnMut(Heard<'_>)) {
         let mut buffer = [0; DATAGRAM_BYTES_MAX];
         loop {
-            let (bytes, source) = match self.socket.recv_from(&mut buffer) {
-                Ok(datagram) => datagram,
+            let received = if self.stamps {
+                arrival::receive(&self.socket, &mut buffer).map(|(bytes, source, came)| (bytes, source, Some(came)))
+            } else {
+                self.socket.recv_from(&mut buffer).map(|(bytes, source)| (bytes, source, None))
+            };
+            let (bytes, source) = match received {
+                Ok((bytes, source, came)) => {
+                    self.came = came;
+                    (bytes, source)
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 // An ICMP answer to an earlier datagram: the ICE agent finds out by itself.
                 Err(_) => continue,
             };
+            // RTP and RTCP (RFC 7983), told apart by what would be the payload type (RFC 5761).
+            if self.ignores_media && (128..192).contains(&buffer[0]) {
+                if !(192..224).contains(&buffer[1]) {
+                    hear(Heard::Ignored);
+                }
+                continue;
+            }
             let now = Instant::now();
             let Some(road) = &mut self.road else {
                 self.arrive(now, source, &buffer[..bytes], hear);
@@ -349,7 +391,7 @@ impl Peer {
                         });
                         if let Some(mid) = mid {
                             let is_picture = self.rtc.media(mid).is_some_and(|of| of.kind() == MediaKind::Video);
-                            hear(Heard::Rtp(mid, is_picture, &packet));
+                            hear(Heard::Rtp(mid, is_picture, &packet, self.came));
                         }
                     }
                     Event::KeyframeRequest(request) => hear(Heard::KeyFrameWanted(request.mid, request.rid)),

@@ -26,6 +26,7 @@ import { LocalMedia, type Attach, type MediaFlags } from "./media.js";
 import { LINES_OF_A_CROWD, LINES_OF_MANY, LINES_OF_TWO, Peer, type Connection } from "./peer.js";
 import { Meter } from "./meter.js";
 import { invite, offer, takeBack } from "./placing.js";
+import { Rosters } from "./rosters.js";
 import type { Request, Session } from "./session.js";
 import type { CallFigures } from "./stats.js";
 import type {
@@ -69,8 +70,7 @@ export class Call extends Emitter<CallEvents> {
   /** Microphone and camera are still to be opened. */
   #opens: boolean;
   #answeredAt: number | undefined;
-  #roster: RosterEntry[] = [];
-  #rosterVersion = -1;
+  readonly #rosters = new Rosters();
   #sentFlags = "";
   readonly #hold: HoldState;
   #heldByOther = false;
@@ -140,7 +140,7 @@ export class Call extends Emitter<CallEvents> {
 
   /** Who is in the call, this device included. */
   get roster(): RosterEntry[] {
-    return this.#roster;
+    return this.#rosters.participants;
   }
 
   /** What it has as a group call; absent: it is a call of two. */
@@ -151,7 +151,7 @@ export class Call extends Emitter<CallEvents> {
   /** The other side's entry of the roster, in a call of two. */
   get other(): RosterEntry | undefined {
     if (this.#conference) return undefined;
-    return this.#roster.find((entry) => !this.#isMe(entry));
+    return this.roster.find((entry) => !this.#isMe(entry));
   }
 
   /** Whether it rings while this device is in another call: to accept it puts that one on hold. */
@@ -370,10 +370,11 @@ export class Call extends Emitter<CallEvents> {
         this.follow(frame);
         break;
       case "call.roster":
-        if (frame.version <= this.#rosterVersion) break;
-        this.#rosterVersion = frame.version;
-        this.#onRoster(frame);
+      case "call.roster_changes": {
+        const roster = this.#rosters.take(frame);
+        if (roster) this.#onRoster(roster);
         break;
+      }
       case "call.speakers":
         this.#conference?.onSpeakers(frame.speakers);
         break;
@@ -425,7 +426,7 @@ export class Call extends Emitter<CallEvents> {
   revive(anew: boolean): void {
     if (!this.#id || this.#ended || this.#state === "waiting") return;
     this.#sentFlags = "";
-    if (anew) this.#rosterVersion = -1;
+    if (anew) this.#rosters.begin();
     this.#conference?.onWaiting([]);
     if (!this.#accepted) this.#quietly({ type: "call.ringing", call_id: this.#id });
     if (anew) this.#peer.rebuild();
@@ -480,7 +481,6 @@ export class Call extends Emitter<CallEvents> {
 
   #onRoster(frame: CallRoster): void {
     const roster = frame.participants;
-    this.#roster = roster;
     const grown = frame.conference === true && !this.#conference;
     if (grown) this.#grow();
     this.#conference?.onRoster(frame);
@@ -549,7 +549,7 @@ export class Call extends Emitter<CallEvents> {
 
   /** Tells the others what we send, whenever that has changed. Before the answer there is nobody to tell. */
   #tellMedia(): void {
-    const isIn = isAnswered(this.#state) || (this.#conference && this.#roster.some((entry) => this.#isMe(entry)));
+    const isIn = isAnswered(this.#state) || (this.#conference && this.roster.some((entry) => this.#isMe(entry)));
     if (!this.#id || this.#ended || !this.#accepted || !isIn) return;
     const flags = this.local.flags;
     const key = JSON.stringify(flags);

@@ -265,14 +265,13 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   /**
-   * Starts the call of a link, goes into the one that goes on, or waits to be let in: then its state is `waiting` until a host does, or
-   * `ended` says why not. `local`: microphone and camera as one has seen them before; they are the call's from now on, and end with it.
+   * Starts a link's call, goes into it, or waits to be let in: its state is `waiting` until a host does, or `ended` says why not.
+   * `local`: microphone and camera as one has seen them before; they are the call's from now on, and end with it.
    */
   joinByLink(token: string, options: { video?: boolean; name?: string; local?: LocalMedia } = {}): Call {
-    const link = { token, name: options.name };
     const media = options.video ? "video" : "voice";
     const init = { peer: this.#me(), direction: "outgoing", media, phase: "inviting", conference: true } as const;
-    return this.#placeAs({ ...init, link, local: options.local });
+    return this.#placeAs({ ...init, link: { token, name: options.name }, local: options.local });
   }
 
   /** Goes into a group call that goes on, late or again. `name` is the group's. */
@@ -506,6 +505,7 @@ export class Client extends Emitter<ClientEvents> {
         break;
       case "call.state":
       case "call.roster":
+      case "call.roster_changes":
       case "call.slots":
       case "call.quality":
       case "call.speakers":

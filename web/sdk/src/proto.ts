@@ -284,7 +284,7 @@ export type CallPublish = {
 export type CallQuality = {
   /** Which call. */
   call_id: CallId;
-  /** Figures of everyone who is in. */
+  /** Figures of everyone who is in; where many are, of this device alone. */
   participants: Array<ParticipantQuality>;
 };
 
@@ -369,6 +369,27 @@ export type CallRoster = {
   /** Of a group call: who rings. */
   ringing?: Array<Person>;
   /** Of a group call: those of its participants who may remove others. */
+  hosts?: Array<UserId>;
+};
+
+/**
+ * What has changed of who is in a group call, where so many are that nobody is told all of them again. Whoever has a roster of `since`
+ * or a newer one makes `version` of it; who has an older one or none is told a whole roster besides.
+ */
+export type CallRosterChanges = {
+  /** Which call. */
+  call_id: CallId;
+  /** What these are the changes since. */
+  since: number;
+  /** What they make of it. */
+  version: number;
+  /** Who is otherwise than before, in their places, and who has come, behind those who were there. */
+  changed: Array<RosterEntry>;
+  /** Who has gone. */
+  gone?: Array<Participant>;
+  /** Who rings; all of them. */
+  ringing?: Array<Person>;
+  /** Those who may remove others; all of them. */
   hosts?: Array<UserId>;
 };
 
@@ -1482,6 +1503,7 @@ export type ServerFrame =
   | { type: "call.incoming" } & CallIncoming
   | { type: "call.state" } & CallState
   | { type: "call.roster" } & CallRoster
+  | { type: "call.roster_changes" } & CallRosterChanges
   | { type: "call.slots" } & CallSlots
   | { type: "call.waiting" } & CallWaiting
   | { type: "call.quality" } & CallQuality

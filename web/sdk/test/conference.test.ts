@@ -100,6 +100,27 @@ test("c3_who_leaves_is_gone_and_who_comes_late_is_there", async () => {
   assert.equal(conference.isHost("carol"), false);
 });
 
+test("c4_changes_of_a_roster_are_made_to_it_and_not_to_an_older_one", async () => {
+  const { socket, conference } = await inConference();
+  const names = () => conference.others.map(({ entry }) => `${entry.user_id}${entry.camera ? "" : " dark"}`);
+  const change = (since: number, next: number, changed: RosterEntry[], gone: Participant[] = []) =>
+    socket.receive({ type: "call.roster_changes", call_id: CALL, since, version: next, changed, gone, hosts: ["ana"] });
+  const [bobs] = conference.others;
+  change(version, version + 2, [member("dan"), member("bob", { camera: false })], [who("carol")]);
+  assert.deepEqual(names(), ["bob dark", "dan"]);
+  assert.ok(conference.others[0] === bobs, "the same one");
+  assert.equal(conference.isHost("ana"), true);
+  change(version, version + 1, [member("eve")]);
+  assert.deepEqual(names(), ["bob dark", "dan"], "it has come already");
+  change(version + 5, version + 6, [member("eve")]);
+  assert.deepEqual(names(), ["bob dark", "dan"], "of one that is not here");
+  change(version + 1, version + 6, [member("dan"), member("fay")]);
+  assert.deepEqual(names(), ["bob dark", "dan", "fay"], "since an older one than is here");
+  version += 6;
+  roster(socket, [member("ana"), member("bob")]);
+  assert.deepEqual(names(), ["bob"]);
+});
+
 test("c3_a_call_of_two_grows_by_one_more_offer_with_more_lines_and_its_voice_flows_on", async () => {
   const { socket, call, pc } = await inCall();
   const voice = call.remote.audio.getTracks()[0];

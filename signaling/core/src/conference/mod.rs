@@ -18,7 +18,7 @@ pub(crate) use link::Door;
 use crate::call::Context;
 use crate::{
     CallKind, CallLink, EndReason, Ended, Endpoint, GroupCall, GroupKey, GroupRecord, MediaFlags, MediaKind, Notice,
-    Output, Phase, Record, Roster, RosterEntry, Running, Snapshot,
+    Output, Phase, Record, Roster, RosterChanges, RosterEntry, Running, Snapshot,
 };
 use link::Waiter;
 use parties::Asked;
@@ -28,7 +28,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tertulia_common::{CallId, Timestamp, UserId};
 
-/// Between two rosters, in a call of a thousand. A roster is told to everyone and names everyone: what one costs grows with the square.
+/// Between two rosters, in a call of hundreds. A roster is told to everyone, and who comes names themselves to everyone: what they cost
+/// together grows with the square.
 const ROSTER_EVERY_MAX: Duration = Duration::from_secs(1);
 
 /// A call of two that became this one.
@@ -85,6 +86,8 @@ pub(crate) struct Conference {
     asked: BTreeMap<UserId, Asked>,
     version: u32,
     told_at: Timestamp,
+    /// The roster that was told to everybody last.
+    told: (u32, Vec<RosterEntry>),
     roster_due: Option<Timestamp>,
     ended: Option<EndReason>,
     forget_at: Option<Timestamp>,
@@ -113,6 +116,7 @@ impl Conference {
             asked: BTreeMap::new(),
             version: 0,
             told_at: Timestamp(0),
+            told: (0, Vec::new()),
             roster_due: None,
             ended: None,
             forget_at: None,
@@ -282,10 +286,19 @@ impl Conference {
     fn tell_roster(&mut self, cx: &mut Context<'_>) {
         (self.told_at, self.roster_due) = (cx.now, None);
         let to = self.seats.iter().map(|seat| seat.endpoint.clone()).collect();
-        cx.out.push_back(Output::Announce { to, call: self.id, notice: Notice::Roster(self.roster()) });
+        let roster = self.roster();
+        let changes = self.is_large(cx).then(|| changes(&self.told, &roster)).flatten();
+        self.told = (roster.version, roster.participants.clone());
+        let notice = changes.map_or(Notice::Roster(roster), Notice::RosterChanges);
+        cx.out.push_back(Output::Announce { to, call: self.id, notice });
         if let Some(group) = self.group {
             cx.out.push_back(Output::GroupCall { group });
         }
+    }
+
+    /// So many are in it that they are told what has changed, not everything.
+    fn is_large(&self, cx: &Context<'_>) -> bool {
+        self.seats.len() > cx.limits.roster_whole
     }
 
     fn roster(&self) -> Roster {
@@ -388,4 +401,16 @@ impl Conference {
     fn notify(&self, cx: &mut Context<'_>, to: Endpoint, notice: Notice) {
         cx.out.push_back(Output::Notify { to, call: self.id, notice });
     }
+}
+
+/// What has changed since the roster that was told; none where everything is hardly more, or nothing was told.
+fn changes((since, told): &(u32, Vec<RosterEntry>), now: &Roster) -> Option<RosterChanges> {
+    let before: BTreeMap<&Endpoint, &RosterEntry> = told.iter().map(|entry| (&entry.endpoint, entry)).collect();
+    let there: BTreeSet<&Endpoint> = now.participants.iter().map(|entry| &entry.endpoint).collect();
+    let is_same = |entry: &&RosterEntry| before.get(&entry.endpoint).is_some_and(|was| *was == *entry);
+    let changed: Vec<RosterEntry> = now.participants.iter().filter(|entry| !is_same(entry)).cloned().collect();
+    let gone: Vec<Endpoint> = before.keys().filter(|was| !there.contains(*was)).map(|was| (*was).clone()).collect();
+    let (ringing, hosts) = (now.ringing.clone(), now.hosts.clone());
+    let is_less = *since > 0 && (changed.len() + gone.len()) * 2 < now.participants.len();
+    is_less.then_some(RosterChanges { since: *since, version: now.version, changed, gone, ringing, hosts })
 }

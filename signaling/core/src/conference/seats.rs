@@ -88,8 +88,8 @@ impl Conference {
         self.waits_no_more(cx, device);
         self.tell_state(cx, device);
         self.renew(cx);
-        // Whoever comes hears at once who is there, however many come.
-        if self.roster_due.is_some() {
+        // Whoever comes hears at once who is there, however many come, and all of them.
+        if self.roster_due.is_some() || self.is_large(cx) {
             self.notify(cx, device.clone(), Notice::Roster(self.roster()));
         }
         self.tell_host(cx, device);

@@ -392,6 +392,33 @@ fn c4_a_large_call_does_not_tell_itself_about_itself_all_the_time() {
 }
 
 #[test]
+fn c4_in_a_large_call_those_who_are_in_hear_what_has_changed_and_who_comes_hears_all() {
+    let mut desk = Desk::with_limits(Limits { roster_whole: 2, ..Limits::default() });
+    let call = desk.three();
+    desk.wait(seconds(1));
+    let changes = |desk: &mut Desk, device: &str| {
+        let mut heard = desk.heard(device).into_iter();
+        heard.find_map(|notice| if let Notice::RosterChanges(changes) = notice { Some(changes) } else { None })
+    };
+    desk.forget_heard();
+    desk.enter("d1", call).unwrap();
+    desk.wait(seconds(1));
+    assert_eq!(seen(&mut desk, "d1"), ["a1", "b1", "c1", "d1"]);
+    let come = changes(&mut desk, "a1").expect("changes");
+    let names: Vec<_> = come.changed.iter().map(|entry| entry.endpoint.clone()).collect();
+    assert_eq!((names, come.gone, come.version > come.since), (vec![endpoint("d1")], vec![], true));
+    desk.forget_heard();
+    desk.leave("b1", call).unwrap();
+    desk.wait(seconds(1));
+    let gone = changes(&mut desk, "d1").expect("changes");
+    assert_eq!((gone.changed, gone.gone), (vec![], vec![endpoint("b1")]));
+    assert_eq!(gone.since, come.version, "nothing is between them");
+    desk.leave("c1", call).unwrap();
+    desk.wait(seconds(1));
+    assert_eq!(seen(&mut desk, "a1"), ["a1", "d1"], "few are told everything again");
+}
+
+#[test]
 fn c3_few_connect_early_where_many_ring() {
     let mut desk = Desk::with_limits(Limits { early_media_legs: 2, ..Limits::default() });
     let ring = ["b", "c", "d"].map(|user| callee(user, &[&format!("{user}1")])).into();

@@ -450,6 +450,21 @@ impl Crowd {
                 }
                 seen.heard.insert(to.clone(), (roster.version, there));
             }
+            Notice::RosterChanges(changes) => {
+                assert!(changes.version > changes.since);
+                // Who has nothing that old hears a whole one besides.
+                if let Some((version, there)) = seen.heard.get_mut(to)
+                    && (changes.since..changes.version).contains(version)
+                {
+                    there.retain(|one| !changes.gone.contains(one));
+                    let come = changes.changed.iter().map(|entry| &entry.endpoint);
+                    let come: Vec<Endpoint> = come.filter(|one| !there.contains(one)).cloned().collect();
+                    there.extend(come);
+                    *version = changes.version;
+                    assert!(there.contains(to), "only who is in hears who is");
+                    self.reached.insert("changes");
+                }
+            }
             Notice::Ended(ended) => {
                 seen.ringing.remove(to);
                 seen.waiting.remove(to);
@@ -510,7 +525,7 @@ impl Crowd {
 }
 
 fn limits() -> Limits {
-    Limits { participants: 5, early_media_legs: 3, ..Limits::default() }
+    Limits { participants: 5, roster_whole: 2, early_media_legs: 3, ..Limits::default() }
 }
 
 fn runner() -> TestRunner {
@@ -563,6 +578,7 @@ fn c3_every_random_evening_of_group_calls_follows_the_rules() {
         "removed",
         "restarted",
         "over",
+        "changes",
         "lost",
         "knocked",
         "came by link",

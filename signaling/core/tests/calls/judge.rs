@@ -249,7 +249,9 @@ impl Judge {
                 seen.phase = *phase;
             }
             Notice::Roster(roster) => seen.check_roster(to, roster),
-            Notice::Reaction { .. } | Notice::Wait | Notice::Waiting(_) => unreachable!("of conferences only"),
+            Notice::RosterChanges(_) | Notice::Reaction { .. } | Notice::Wait | Notice::Waiting(_) => {
+                unreachable!("of conferences only")
+            }
             Notice::Ended(Ended { reason, .. }) => {
                 seen.told.insert(to.clone(), *reason);
                 seen.joining.remove(to);

@@ -125,6 +125,7 @@ pub(crate) fn tight() -> Limits {
         early_media_legs: 1,
         tombstones: 3,
         participants: 3,
+        roster_whole: 2,
         waiting: 2,
     }
 }

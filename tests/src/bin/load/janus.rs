@@ -27,13 +27,18 @@ pub(crate) struct Janus {
 
 impl Janus {
     pub(crate) async fn connect(address: &str) -> anyhow::Result<Self> {
+        Self::connect_to(address, 0).await
+    }
+
+    /// The same, for one of several rooms.
+    pub(crate) async fn connect_to(address: &str, room: u64) -> anyhow::Result<Self> {
         let mut request = format!("ws://{address}").into_client_request()?;
         request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("janus-protocol"));
         let tcp = TcpStream::connect(address).await?;
         tcp.set_nodelay(true)?;
         let (ws, _) = tokio_tungstenite::client_async(request, tcp).await?;
-        let mut janus =
-            Self { ws, session: 0, transactions: 0, room: std::process::id().into(), feeds: Vec::new(), is_up: false };
+        let room = u64::from(std::process::id()) << 16 | room;
+        let mut janus = Self { ws, session: 0, transactions: 0, room, feeds: Vec::new(), is_up: false };
         janus.session = number(&janus.ask(json!({"janus": "create"})).await?, "/data/id")?;
         Ok(janus)
     }

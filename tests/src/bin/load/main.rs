@@ -7,6 +7,7 @@ mod chat;
 mod figures;
 mod idle;
 mod janus;
+mod latency;
 mod media;
 mod party;
 mod process;
@@ -69,6 +70,27 @@ enum Command {
         #[command(flatten)]
         load: party::Load,
     },
+    /// The heading of the rows of latencies.
+    LatencyHead,
+    /// How long packets take through our forwarding unit while it uses a part of a core.
+    Latency {
+        /// The built example.
+        #[arg(long)]
+        server: PathBuf,
+        #[command(flatten)]
+        load: latency::Load,
+    },
+    /// The same on a Janus VideoRoom that runs, on the first core.
+    JanusLatency {
+        /// Its process.
+        #[arg(long)]
+        pid: u32,
+        /// Its WebSocket.
+        #[arg(long, default_value = "127.0.0.1:8188")]
+        ws: String,
+        #[command(flatten)]
+        load: latency::Load,
+    },
     /// Calls over the real signalling: invite to ringing, accept to first audio.
     Calls {
         /// How many, one after another.
@@ -117,6 +139,9 @@ async fn main() -> anyhow::Result<()> {
         Command::PartyHead => party::HEAD.to_owned(),
         Command::Party { server, load } => party::ours(&server, &load).await?,
         Command::JanusParty { pid, ws, load } => party::janus(pid, &ws, &load).await?,
+        Command::LatencyHead => latency::HEAD.to_owned(),
+        Command::Latency { server, load } => latency::ours(&server, &load).await?,
+        Command::JanusLatency { pid, ws, load } => latency::janus(pid, &ws, &load).await?,
         Command::Calls { count } => calls::run(count).await?,
         Command::Idle { sockets, secs } => idle::run(sockets, secs).await?,
         Command::Chat { what } => chat::run(what).await?,

@@ -100,7 +100,18 @@ pub(crate) struct Control {
 impl Control {
     /// Starts the room server; it ends with the child.
     pub(crate) async fn start(server: &Path, ip: IpAddr) -> anyhow::Result<(Child, Self)> {
-        let mut child = Command::new(server)
+        Self::start_as(Command::new(server), server, ip).await
+    }
+
+    /// The same, on one core alone.
+    pub(crate) async fn start_on(core: usize, server: &Path, ip: IpAddr) -> anyhow::Result<(Child, Self)> {
+        let mut command = Command::new("taskset");
+        command.args(["--cpu-list", &core.to_string()]).arg(server);
+        Self::start_as(command, server, ip).await
+    }
+
+    async fn start_as(mut command: Command, server: &Path, ip: IpAddr) -> anyhow::Result<(Child, Self)> {
+        let mut child = command
             .args(["--ip", &ip.to_string(), "--shards", "1"])
             .stdout(Stdio::piped())
             .kill_on_drop(true)

@@ -6,9 +6,9 @@ use serde_json::Value;
 use tertulia_common::Timestamp;
 use tertulia_signaling_proto::{
     CallAdd, CallAdmit, CallGroup, CallHand, CallIncoming, CallInvite, CallLink, CallLinkNew, CallLinkPeek, CallLinks,
-    CallLook, CallPeek, CallPublish, CallReact, CallReaction, CallRecord, CallRemove, CallRoster, CallSpeakers,
-    CallView, CallWaiting, ClientFrame, Direction, EndReason, GroupCall, GroupCallChanged, MediaFlags, MediaKind,
-    OkFrame, PublishWanted, RequestId, RosterEntry, ServerFrame, Source, Target, ViewWant,
+    CallLook, CallPeek, CallPublish, CallReact, CallReaction, CallRecord, CallRemove, CallRoster, CallRosterChanges,
+    CallSpeakers, CallView, CallWaiting, ClientFrame, Direction, EndReason, GroupCall, GroupCallChanged, MediaFlags,
+    MediaKind, OkFrame, PublishWanted, RequestId, RosterEntry, ServerFrame, Source, Target, ViewWant,
 };
 
 /// Of a call link.
@@ -89,9 +89,18 @@ pub(crate) fn server() -> Vec<ServerFrame> {
         ServerFrame::CallRoster(CallRoster {
             call_id,
             version: 7,
-            participants: vec![entry],
+            participants: vec![entry.clone()],
             conference: true,
             ringing: vec![person("dan", "Dan", None)],
+            hosts: vec![user("carol")],
+        }),
+        ServerFrame::CallRosterChanges(CallRosterChanges {
+            call_id,
+            since: 7,
+            version: 9,
+            changed: vec![entry],
+            gone: vec![bob()],
+            ringing: vec![],
             hosts: vec![user("carol")],
         }),
         ServerFrame::CallSpeakers(CallSpeakers { call_id, speakers: vec![bob()] }),
