@@ -121,7 +121,7 @@ struct Rooms {
     publishers: Vec<Member>,
     subscribers: Vec<Member>,
     /// Of Janus, whose rooms end with their sessions.
-    sessions: Vec<Box<Janus>>,
+    sessions: Vec<Janus>,
 }
 
 impl Rooms {
@@ -151,7 +151,7 @@ impl Rooms {
             self.publishers.push(member);
         }
         if let Host::Janus { room, .. } = host {
-            self.sessions.extend(room.take());
+            self.sessions.extend(room.take().map(|of| *of));
         }
         Ok(())
     }
