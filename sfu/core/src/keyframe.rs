@@ -32,6 +32,11 @@ impl KeyframeGate {
         self.waiting = false;
     }
 
+    /// It could not be asked for: nothing of it has come yet, so nobody knows by what name. The next wish may be.
+    pub(crate) fn not_asked(&mut self) {
+        self.asked = None;
+    }
+
     /// Whether the request that waited is to be sent now.
     pub(crate) fn poll(&mut self, now: Instant) -> bool {
         let due = self.waiting && self.due().is_none_or(|due| now >= due);
@@ -71,6 +76,14 @@ mod tests {
         assert!(!gate.poll(start + 2 * INTERVAL - Duration::from_millis(1)));
         assert!(gate.poll(start + 2 * INTERVAL));
         assert_eq!(gate.timeout(), None);
+    }
+
+    #[test]
+    fn what_could_not_be_asked_for_holds_nobody_up() {
+        let mut gate = KeyframeGate::default();
+        assert!(gate.want(epoch()));
+        gate.not_asked();
+        assert!(gate.want(epoch() + Duration::from_millis(1)));
     }
 
     #[test]

@@ -93,6 +93,8 @@ impl Shard {
         if self.peers[place].request_keyframe(track, layer) {
             self.counters.keyframes_requested += 1;
             self.mark_dirty(place);
+        } else if let Some(gate) = self.gate((place, track, layer)) {
+            gate.not_asked();
         }
     }
 

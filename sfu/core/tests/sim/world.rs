@@ -5,6 +5,7 @@ use crate::pipe::Pipe;
 pub(crate) use crate::pipe::{Link, Rng};
 use crate::rates::{Rates, heads, read};
 use crate::scalable::{Described, Stream};
+pub(crate) use crate::stun::binding_request;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::SocketAddr;
@@ -90,8 +91,9 @@ pub(crate) struct Client {
     pub(crate) scalable: Option<Stream>,
     /// Its pictures are H.264.
     pub(crate) h264: bool,
-    /// Its way from the server, if it is narrow.
+    /// Its way from the server, if it is narrow; and whether that is instead [`World::bottleneck`].
     pub(crate) downlink: Option<Pipe>,
+    pub(crate) is_behind_bottleneck: bool,
     pub(crate) sends: Vec<(Mid, MediaKind)>,
     /// Of the sound, then of each layer.
     pub(crate) seqs: [u64; 4],
@@ -117,6 +119,8 @@ pub(crate) struct World {
     pub(crate) shard: Shard,
     pub(crate) clients: Vec<Client>,
     pub(crate) link: Link,
+    /// A way that some share.
+    pub(crate) bottleneck: Option<Pipe>,
     pub(crate) events: Vec<ShardEvent>,
     /// What happened, without what the stacks draw at random: for comparing two runs.
     pub(crate) trace: Vec<String>,
@@ -153,6 +157,7 @@ impl World {
             shard: Shard::new(ShardId(0), config, limits, now),
             clients: Vec::new(),
             link,
+            bottleneck: None,
             events: Vec::new(),
             trace: Vec::new(),
             ways: Vec::new(),
@@ -285,7 +290,11 @@ impl World {
             if lost && by == Protocol::Udp {
                 continue;
             }
-            let pipe = self.clients.iter_mut().find(|client| client.is_at(by, to)).and_then(|c| c.downlink.as_mut());
+            let client = self.clients.iter_mut().find(|client| client.is_at(by, to));
+            let pipe = match client {
+                Some(client) if client.is_behind_bottleneck => self.bottleneck.as_mut(),
+                client => client.and_then(|client| client.downlink.as_mut()),
+            };
             let Some(through) = pipe.map_or(Some(self.now), |pipe| pipe.pass(self.now, bytes.len())) else { continue };
             let at = through + self.link.delay + self.link.jitter.mul_f64(late as f64 / 1_000.0);
             self.sent += 1;
@@ -343,18 +352,6 @@ fn traced(event: &ShardEvent) -> Option<String> {
     }
 }
 
-/// A STUN binding request (RFC 8489) as a controlling agent sends it.
-pub(crate) fn binding_request(username: &str, password: &str, nominate: bool) -> Vec<u8> {
-    let crypto = str0m::crypto::from_feature_flags();
-    let message =
-        str0m::ice::StunMessage::binding_request(username, str0m::ice::TransId::new(), true, 7, 1_000, nominate);
-    let mut bytes = vec![0; 300];
-    let hmac = |key: &[u8], parts: &[&[u8]]| crypto.sha1_hmac_provider.sha1_hmac(key, parts);
-    let len = message.to_bytes(Some(password.as_bytes()), &mut bytes, hmac).unwrap();
-    bytes.truncate(len);
-    bytes
-}
-
 /// By what, from where, to where, and what.
 type Outgoing = (Protocol, SocketAddr, SocketAddr, Vec<u8>);
 
@@ -384,6 +381,7 @@ impl Client {
             scalable: None,
             h264: false,
             downlink: None,
+            is_behind_bottleneck: false,
             seqs: [100, 5_000, 7_000, 400],
             numbers: [0; 4],
             next_audio: now,
