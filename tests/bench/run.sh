@@ -105,4 +105,5 @@ for shape in 1x7-video 1x50-video 1x50-audio; do
 done
 echo
 timeout 120 "$load" calls --count "${BENCH_CALLS:-100}"
+timeout 240 "$load" crowd --secs "$secs"
 timeout 240 "$load" idle --sockets "${BENCH_SOCKETS:-10000}"

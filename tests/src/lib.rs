@@ -2,6 +2,7 @@
 //!
 //! - [`Server`] starts the program for one test; [`metrics`] sees its counters move.
 //! - [`Client`] is one device's signalling, [`Socket`] a bare WebSocket for what no client would send, [`http`] the rest.
+//! - [`attendance`] is who is in a call, as a client keeps it.
 //! - [`accounts`] registers people and links devices, with a carrier that brings the PINs.
 //! - [`person`] is somebody who sends and fetches files by HTTP; [`media_files`] makes those files.
 //! - [`scene`] is how most tests begin: a call that rings, is accepted, has media.
@@ -12,6 +13,7 @@
 //! Everything waits for a condition ([`wait`]), never for a time.
 
 pub mod accounts;
+pub mod attendance;
 pub mod chat;
 pub mod client;
 pub mod http;

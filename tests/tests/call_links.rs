@@ -10,6 +10,7 @@ use tertulia_signaling_proto::{
     CallAdd, CallAdmit, CallInvite, CallLinkPeek, CallLook, CallRequest, ClientFrame, Codec, EndReason, ErrorCode,
     MediaKind, Phase, ServerFrame, Target,
 };
+use tertulia_tests::attendance::Attendance;
 use tertulia_tests::client::Answer;
 use tertulia_tests::http;
 use tertulia_tests::media::{Fleet, Line, Member, Peer};
@@ -364,5 +365,57 @@ async fn a4_the_links_of_a_deleted_account_are_over() -> anyhow::Result<()> {
     ensure!(gone.status == 204, "{gone:?}");
     bob.ended(call, EndReason::LinkOver).await?;
     refused(come(&mut bob, &token).await?, ErrorCode::CallLinkOver)?;
+    Ok(())
+}
+
+/// Those who only listen.
+const CROWD: usize = 40;
+
+#[tokio::test]
+async fn c4_a_crowd_that_comes_by_a_link_hears_the_few_who_speak_and_who_comes_and_goes() -> anyhow::Result<()> {
+    let server = Server::start().await?;
+    let (_, token) = link(&server, "alice", json!({"media": "voice"})).await?;
+    let fleet = Fleet::start()?;
+    let mut alice = Client::connect(&server, "alice").await?;
+    let call = comes_in(&mut alice, &token).await?;
+    let media = connect_media(&fleet, &mut alice, call, Line::VOICE).await?;
+    alice.phase(call, Phase::Active).await?;
+    send_all(&fleet, &media).await?;
+    let mut crowd = Vec::new();
+    for number in 0..CROWD {
+        let mut one = Client::connect(&server, &format!("ear-{number}")).await?;
+        ensure!(comes_in(&mut one, &token).await? == call, "one call");
+        let media = connect_media(&fleet, &mut one, call, &[Line::Ear, Line::Ear, Line::Ear]).await?;
+        crowd.push((one, media, Attendance::default()));
+    }
+    for (_, media, _) in &crowd {
+        let hears = || async { (media.tally.received.load(Relaxed) >= FLOWING).then_some(()) };
+        eventually("each hears Alice", hears).await?;
+    }
+    // Alice has seen them come one by one, the last of them has heard it all at once.
+    let mut known = Attendance::default();
+    known.until(&mut alice, call, "all of them", |there| there.len() == CROWD + 1).await?;
+    ensure!(known.told.1 > 0, "changes: {:?}", known.told);
+    let last = CROWD - 1;
+    for place in [0, last] {
+        let (client, _, seen) = &mut crowd[place];
+        seen.until(client, call, "all of them", |there| there.len() == CROWD + 1).await?;
+        ensure!(seen.there() == known.there(), "in the order of their coming: {:?}", seen.there());
+    }
+    let (mut leaver, ..) = crowd.swap_remove(7);
+    leave(&mut leaver, call).await??;
+    known.until(&mut alice, call, "one less", |there| there.len() == CROWD).await?;
+    ensure!(!known.there().iter().any(|one| one.user_id.as_str() == "ear-7"), "the one who left");
+    // Figures are one's own in a call of so many.
+    let (one, ..) = &mut crowd[0];
+    let figures = |frame: &ServerFrame| match frame {
+        ServerFrame::CallQuality(quality) => {
+            Some(quality.participants.iter().map(|of| of.user_id.as_str().to_owned()).collect::<Vec<_>>())
+        }
+        _ => None,
+    };
+    one.forget();
+    let whose = one.expect("figures", figures).await?;
+    ensure!(whose == ["ear-0"], "{whose:?}");
     Ok(())
 }

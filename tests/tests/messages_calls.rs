@@ -10,6 +10,7 @@ use tertulia_signaling_proto::{
 };
 use tertulia_tests::server::Builder;
 use tertulia_tests::token::token;
+use tertulia_tests::wait::eventually;
 use tertulia_tests::{Client, Person, Server};
 
 fn builder() -> Builder {
@@ -142,7 +143,12 @@ async fn c1_people_who_take_no_messages_call_as_before_and_nothing_is_kept_for_t
     let mut dave = Client::connect(&server, "dave").await?;
     let other = talk(&mut dave, &mut carol, MediaKind::Voice).await?;
     entry(&mut carol, other).await?;
-    let metrics = server.metrics().await?;
+    // She is handed it before it is counted.
+    let counted = || async {
+        let metrics = server.metrics().await.ok()?;
+        (metrics.sum("tertulia_signaling_call_entries_total", &[]) > 0.0).then_some(metrics)
+    };
+    let metrics = eventually("the entry is counted", counted).await?;
     ensure!(metrics.sum("tertulia_signaling_call_entries_total", &[]) == 1.0);
     ensure!(metrics.sum("tertulia_mailbox_entries", &[]) == 1.0, "Carol's, and none for Dave, who called");
     let history = server.get("/v1/calls", Some(&token("bob"))).await?;

@@ -6,12 +6,15 @@ import type { CallRoster, CallRosterChanges, Participant, RosterEntry } from "./
 
 const idOf = ({ user_id, device_id }: Participant): string => JSON.stringify([user_id, device_id]);
 
+/** The same one each time: who follows it sees no change. */
+const NOBODY: RosterEntry[] = [];
+
 export class Rosters {
   #newest: CallRoster | undefined;
   #version = -1;
 
   get participants(): RosterEntry[] {
-    return this.#newest?.participants ?? [];
+    return this.#newest?.participants ?? NOBODY;
   }
 
   /** The server counts from the beginning again. */

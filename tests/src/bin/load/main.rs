@@ -4,6 +4,7 @@
 
 mod calls;
 mod chat;
+mod crowd;
 mod figures;
 mod idle;
 mod janus;
@@ -97,6 +98,15 @@ enum Command {
         #[arg(long, default_value_t = 100)]
         count: usize,
     },
+    /// Hundreds who come into one call by a link and listen to ten, through the whole program.
+    Crowd {
+        /// Who listen.
+        #[arg(long, default_value_t = 290)]
+        listeners: usize,
+        /// Seconds of the window.
+        #[arg(long, default_value_t = 10)]
+        secs: u64,
+    },
     /// Authenticated WebSockets that do nothing: memory and CPU of each.
     Idle {
         /// How many; fewer where the machine's limit on open files is lower.
@@ -143,6 +153,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Latency { server, load } => latency::ours(&server, &load).await?,
         Command::JanusLatency { pid, ws, load } => latency::janus(pid, &ws, &load).await?,
         Command::Calls { count } => calls::run(count).await?,
+        Command::Crowd { listeners, secs } => crowd::run(listeners, secs).await?,
         Command::Idle { sockets, secs } => idle::run(sockets, secs).await?,
         Command::Chat { what } => chat::run(what).await?,
         Command::Xmpp { peer, what } => xmpp::run(peer, what).await?,
