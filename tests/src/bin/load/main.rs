@@ -101,7 +101,7 @@ enum Command {
     /// Hundreds who come into one call by a link and listen to ten, through the whole program.
     Crowd {
         /// Who listen.
-        #[arg(long, default_value_t = 290)]
+        #[arg(long, default_value_t = 490)]
         listeners: usize,
         /// Seconds of the window.
         #[arg(long, default_value_t = 10)]
