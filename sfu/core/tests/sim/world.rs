@@ -247,14 +247,13 @@ impl World {
 
     /// Runs until `done`, at most for `ms`. Whether it was done.
     pub(crate) fn run_until(&mut self, ms: u64, mut done: impl FnMut(&Self) -> bool) -> bool {
-        let end = self.now + Duration::from_millis(ms);
-        while self.now < end {
-            if done(self) {
-                return true;
-            }
+        let (end, mut is_done) = (self.now + Duration::from_millis(ms), done(self));
+        while self.now < end && !is_done {
             self.step(end);
+            is_done = done(self);
         }
-        done(self)
+        self.hand_out();
+        is_done
     }
 
     pub(crate) fn run(&mut self, ms: u64) {
@@ -263,6 +262,17 @@ impl World {
 
     fn step(&mut self, end: Instant) {
         self.poll_clients();
+        self.hand_out();
+        let clients = self.clients.iter().map(|client| client.next_wake_up()).min();
+        let flight = self.flights.peek().map(|Reverse((at, _))| *at);
+        let next = [clients, flight, Some(self.shard.poll_timeout())].into_iter().flatten().min().unwrap_or(end);
+        self.now = next.clamp(self.now + Duration::from_micros(100), end.max(self.now + Duration::from_micros(100)));
+        self.deliver();
+        self.shard.handle_timeout(self.now);
+    }
+
+    /// Sends and tells what the shard has to say.
+    fn hand_out(&mut self) {
         self.shard.flush(self.now);
         while let Some(transmit) = self.shard.poll_transmit() {
             if transmit.contents[0] > 1 {
@@ -274,12 +284,6 @@ impl World {
             self.trace.extend(traced(&event).map(|what| format!("{} {what}", self.ms())));
             self.events.push(event);
         }
-        let clients = self.clients.iter().map(|client| client.next_wake_up()).min();
-        let flight = self.flights.peek().map(|Reverse((at, _))| *at);
-        let next = [clients, flight, Some(self.shard.poll_timeout())].into_iter().flatten().min().unwrap_or(end);
-        self.now = next.clamp(self.now + Duration::from_micros(100), end.max(self.now + Duration::from_micros(100)));
-        self.deliver();
-        self.shard.handle_timeout(self.now);
     }
 
     fn send(&mut self, by: Protocol, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
@@ -452,7 +456,8 @@ impl Client {
             self.write(now, 0, time, true, &[]);
         }
         if now >= self.next_video {
-            self.next_video += Duration::from_millis(33);
+            // A camera does not make up for what it missed: two pictures would have one time.
+            self.next_video = (self.next_video + Duration::from_millis(33)).max(now + Duration::from_millis(1));
             if self.scalable.is_some() {
                 self.write_scalable(now, ((now - epoch).as_millis() * 90) as u32);
                 return;
