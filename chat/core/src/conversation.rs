@@ -76,6 +76,12 @@ impl Member {
     pub(crate) fn is_in(&self) -> bool {
         self.until.is_none()
     }
+
+    /// Whether figures that were told at this position are for them. Those of before they came are not: figures of who came back while
+    /// they were out begin anew, and an entry that says that they came themselves is to be heard first.
+    pub(crate) fn hears(&self, position: Position) -> bool {
+        self.is_in() && position > self.from
+    }
 }
 
 /// Who made an entry.

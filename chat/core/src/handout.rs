@@ -253,7 +253,7 @@ impl Relay {
         let all = LazyCell::new(|| receipts(of, &self.users));
         let mut handouts: Vec<(Option<Least>, bool, Handout)> = Vec::new();
         for member in &of.members {
-            if !member.is_in() {
+            if !member.hears(position) {
                 continue;
             }
             let watches = (left && member.wrote)
@@ -296,7 +296,7 @@ impl Relay {
             let of = &self.conversations[conversation.0 as usize];
             heap.extend(self.next_entry(of, conversation, device, of.first_above(after), upto).map(Reverse));
             let receipts = of.receipts_at > after && of.receipts_at <= upto && mailbox.device.is_some();
-            if receipts && of.member(user).is_some_and(|member| member.is_in()) {
+            if receipts && of.member(user).is_some_and(|member| member.hears(of.receipts_at)) {
                 heap.push(Reverse(Next::Receipts(of.receipts_at, conversation)));
             }
         }

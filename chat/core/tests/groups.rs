@@ -5,7 +5,8 @@ mod support;
 
 use support::{EVENTS, Scene, about, event_body, user};
 use tertulia_chat_core::{
-    About, Ask, Change, Changed, ClientId, ConversationId, Edit, Event, InviteHash, Limits, Refusal, Role, To,
+    About, Ask, BodyRef, Change, Changed, ClientId, ConversationId, Edit, Event, InviteHash, Item, Limits, Refusal,
+    Role, To,
 };
 
 /// People with a phone each.
@@ -321,6 +322,49 @@ fn m5_who_was_removed_is_waited_for_no_longer_even_if_the_program_dies_before_it
     assert!(scene.relay.has_receipts(), "what all have may be more without her");
     scene.tells_receipts();
     assert!(all(&mut scene, "alice", group).is_some_and(|(delivered, _)| delivered >= said));
+}
+
+#[test]
+fn m5_who_comes_back_into_a_group_hears_that_before_anybodys_figures() {
+    let mut scene = scene(&["alice", "bob", "carol"]);
+    let group = create(&mut scene, "alice", 1, &["bob", "carol"]).expect("a group").group;
+    says(&mut scene, "bob", group, 2).expect("he is in it");
+    change(&mut scene, "alice", group, 3, remove("bob")).expect("it is hers");
+    for name in ["alice", "bob", "carol"] {
+        scene.acknowledges(name, "phone").expect("it was handed out");
+    }
+    scene.tells_receipts();
+    says(&mut scene, "alice", group, 4).expect("she is in it");
+    scene.acknowledges("carol", "phone").expect("it was handed out");
+    // Told, and on its way to the disk when his device begins to follow and he comes back.
+    let mut told = Vec::new();
+    scene.relay.tell_receipts(scene.now, &mut told);
+    let since = scene.records.len();
+    scene.records.extend(told.into_iter().map(|record| (record, BodyRef::default())));
+    scene.copied(since);
+    let (bob, reader) = (scene.at("bob", "phone"), scene.reader("bob", "phone"));
+    scene.relay.attach(bob, reader);
+    scene.reads_on("bob", "phone");
+    let hears_first = |items: &[Item]| {
+        assert!(matches!(items, [Item::Entry(_), ..]), "the entry that he came: {items:?}");
+    };
+    let ticks = |scene: &Scene| scene.seen[&("bob".to_owned(), "phone".to_owned())].ticks.clone();
+    let before = ticks(&scene);
+    change(&mut scene, "alice", group, 5, add("bob")).expect("it is hers");
+    assert_eq!(ticks(&scene), before, "figures of before he came");
+    // The same for a device that reads it later.
+    scene.relay.attach(bob, 90);
+    let page = scene.relay.take(bob, 90, 100);
+    hears_first(&page.items);
+    assert!(!page.items.iter().any(|item| matches!(item, Item::Receipts { .. })), "{page:?}");
+    // What moves since is for him too, and comes after.
+    scene.relay.detach(bob, 90);
+    scene.acknowledges("carol", "phone").expect("it was handed out");
+    scene.tells_receipts();
+    scene.relay.attach(bob, 91);
+    let page = scene.relay.take(bob, 91, 100);
+    hears_first(&page.items);
+    assert!(matches!(page.items.last(), Some(Item::Receipts { .. })), "{page:?}");
 }
 
 #[test]
