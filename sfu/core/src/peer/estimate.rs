@@ -82,7 +82,6 @@ impl Peer {
         // Small moves are not worth a wake-up.
         if told_bps.abs_diff(self.told_bps) * 10 > self.told_bps {
             self.told_bps = told_bps;
-            self.waiting.unsettle();
             self.rtc.bwe().set_bitrate(Bitrate::ZERO, Bitrate::from(told_bps));
         }
     }
@@ -92,7 +91,6 @@ impl Peer {
         let start_bps = (start_bps + self.sound_of_estimate_bps()) * FOR_MEDIA.1 / FOR_MEDIA.0;
         (self.anew, self.estimate_bps) = (Some(now), Some(start_bps));
         self.set_desired_bitrate(desired_bps);
-        self.waiting.unsettle();
         self.rtc.bwe().reset(Bitrate::from(start_bps));
     }
 
