@@ -107,6 +107,7 @@ fn c7_two_on_one_narrow_way_get_about_as_much() {
         world.bottleneck = Some(Pipe::of(1_600_000));
         world.run(30_000);
         let since = world.ms();
+        // They change places within a minute or so: what each gets shows over two.
         world.run(120_000);
         let kbps_of = |who, camera| {
             let bytes = |heard: &Heard| if heard.layer == 0 { 500 } else { 1_000 };
@@ -117,12 +118,12 @@ fn c7_two_on_one_narrow_way_get_about_as_much() {
         let [one, other] = kbps.map(|of| of.iter().sum::<u64>());
         assert!(one.max(other) * 2 <= 9 * one.min(other), "seed {seed}: {kbps:?} kbit/s");
         assert!(one + other >= 700, "seed {seed}: and use it: {kbps:?} kbit/s");
-        // The small size is 121. Now and then one of them lacks up to a half of it for a minute: over two no more than a third.
-        assert!(kbps.iter().flatten().all(|kbps| *kbps >= 80), "seed {seed}: both see both: {kbps:?} kbit/s");
+        // The small size is 121.
+        assert!(kbps.iter().flatten().all(|kbps| *kbps >= 100), "seed {seed}: both see both: {kbps:?} kbit/s");
         for who in [2, 3] {
             for times in voices(&world, who, since).values() {
                 let gaps = longer_than(GAP_MS, times);
-                assert!(gaps.len() <= 10, "seed {seed}: {who} has gaps of {gaps:?} ms in two minutes");
+                assert!(gaps.len() <= 5, "seed {seed}: {who} has gaps of {gaps:?} ms in two minutes");
             }
         }
     }
