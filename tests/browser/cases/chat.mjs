@@ -269,10 +269,26 @@ scenario("m4_signing_out_leaves_no_message_behind", async (world) => {
   const kept = () => alice.page.evaluate(async () => (await indexedDB.databases()).filter(({ name }) => name.startsWith("tertulia-messages")).length);
   assert.equal(await kept(), 1);
   await alice.opensSettings();
+  // At once: what was written a moment ago may still be on its way to the disk.
   await alice.click("sign-out");
+  await alice.reads("sign-out-sure", /Your messages on this device are deleted/);
   await alice.click("sign-out-sure-confirm");
   await alice.sees("sign-in-name");
   await until("nothing is kept", async () => (await kept()) === 0);
+});
+
+scenario("m4_who_has_written_nothing_is_asked_too_before_signing_out", async (world) => {
+  const [alice] = await world.signedIn(["Alice", "left"]);
+  await alice.opensSettings();
+  await alice.click("sign-out");
+  await alice.reads("sign-out-sure", /won’t ring any more/);
+  assert.doesNotMatch(await alice.page.$eval('[data-testid="sign-out-sure"]', (it) => it.textContent), /are deleted/);
+  await alice.page.keyboard.press("Escape");
+  await alice.seesNo("sign-out-sure");
+  await alice.sees("settings-page");
+  await alice.click("sign-out");
+  await alice.click("sign-out-sure-confirm");
+  await alice.sees("sign-in-name");
 });
 
 scenario("m1_a_page_without_storage_says_so_and_still_calls", async (world) => {

@@ -107,7 +107,7 @@ function You({ store }: { store: Store }) {
         type="button"
         class="secondary wide"
         data-testid="sign-out"
-        onClick={() => (store.registered || store.chats.list.length > 0 ? setLeaving(true) : store.signOut())}
+        onClick={() => setLeaving(true)}
       >
         <Icon name="leave" size={20} /> Sign out
       </button>
@@ -120,12 +120,11 @@ function You({ store }: { store: Store }) {
           onConfirm={() => store.signOut()}
           close={() => setLeaving(false)}
         >
-          {store.registered && (
-            <p>
-              This device won’t ring any more. To come back, you sign in by phone again, or link it from another of your
-              devices.
-            </p>
-          )}
+          {/* Asked of everybody: what was sent a moment ago may not be kept yet, and is named here once it is. */}
+          <p>
+            This device won’t ring any more.
+            {store.registered && " To come back, you sign in by phone again, or link it from another of your devices."}
+          </p>
           {store.chats.list.length > 0 && (
             <p>Your messages on this device are deleted, those that are not sent yet too.</p>
           )}
