@@ -95,6 +95,7 @@ fn roster(call_id: CallId, roster: core::Roster, names: &Names) -> wire::CallRos
         conference: roster.kind != core::CallKind::Pair,
         ringing: people(&roster.ringing, names),
         hosts: roster.hosts,
+        approval: roster.approval,
     }
 }
 

@@ -220,6 +220,8 @@ pub struct Roster {
     pub ringing: Vec<UserId>,
     /// Of a conference: who may take others out, beside those whom their group allows it.
     pub hosts: Vec<UserId>,
+    /// Of a link's call: only hosts let others in, and have them rung.
+    pub approval: bool,
 }
 
 /// What has changed of a conference's roster since an earlier version. It makes any version from that one on the new one.

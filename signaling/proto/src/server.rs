@@ -340,6 +340,10 @@ pub struct CallRoster {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[ts(as = "Option<Vec<UserId>>", optional)]
     pub hosts: Vec<UserId>,
+    /// Of a link's call: only hosts let others in, and add others. It stays as it is, so changes of the roster do not say it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[ts(as = "Option<bool>", optional)]
+    pub approval: bool,
 }
 
 /// What has changed of who is in a group call, where so many are that nobody is told all of them again. Whoever has a roster of `since`

@@ -375,7 +375,7 @@ fn call_frame() -> impl Strategy<Value = ServerFrame> {
         .boxed();
     let wanted =
         (source(), option::of(any::<u32>())).prop_map(|(source, max_height)| PublishWanted { source, max_height });
-    let roster = (any::<bool>(), vec(person(), 0..3), vec(user(), 0..3)).boxed();
+    let roster = (any::<(bool, bool)>(), vec(person(), 0..3), vec(user(), 0..3)).boxed();
     prop_oneof![
         (call_id(), person(), media(), time(), any::<bool>(), of_group()).prop_map(
             |(call_id, from, media, expires_at, conference, group)| {
@@ -400,8 +400,9 @@ fn call_frame() -> impl Strategy<Value = ServerFrame> {
             }
         ),
         (call_id(), any::<u32>(), vec(entry, 0..4), roster).prop_map(
-            |(call_id, version, participants, (conference, ringing, hosts))| {
-                ServerFrame::CallRoster(CallRoster { call_id, version, participants, conference, ringing, hosts })
+            |(call_id, version, participants, ((conference, approval), ringing, hosts))| {
+                let people = CallRoster { call_id, version, participants, conference, ringing, hosts, approval };
+                ServerFrame::CallRoster(people)
             }
         ),
         (call_id(), vec(slot(), 0..4))

@@ -20,6 +20,18 @@ function remembersDevices() {
   };
 }
 
+/** Counts the tones that the page has played. */
+function countsTones() {
+  window.tones = 0;
+  const real = OscillatorNode.prototype.start;
+  OscillatorNode.prototype.start = function (...at) {
+    window.tones += 1;
+    return real.apply(this, at);
+  };
+}
+
+const tones = (person) => person.page.evaluate(() => window.tones);
+
 /** A browser whose owner has said no. */
 function allowsNothing() {
   MediaDevices.prototype.getUserMedia = () => Promise.reject(new DOMException("", "NotAllowedError"));
@@ -89,7 +101,7 @@ function noDeviceIsOn(person) {
 scenario(
   "c3_call_link_guest_asks_is_let_in_and_all_see_and_hear_each_other",
   async (world) => {
-    const [alice] = await world.signedIn(["Alice", "left"]);
+    const [alice] = await world.signedIn(["Alice", "left", { before: countsTones }]);
     const address = await makesLink(alice, "Book club");
     await alice.click("made-link-open");
     await looksAtThemselves(alice);
@@ -101,15 +113,24 @@ scenario(
     await bob.reads("door-name", /^Book club$/);
     await bob.reads("door", /Alice \d+’s link/);
     await looksAtThemselves(bob);
+    const before = await tones(alice);
     await bob.click("door-join");
     await isAt(bob, "waiting");
     await alice.reads("knock-text", /^Bob \d+$/);
+    await until("a knock is heard", async () => (await tones(alice)) === before + 2);
     assert.equal(await bob.page.evaluate(() => !!document.querySelector('[data-testid="in-call"]')), false);
     await alice.click("admit", '[data-testid="knock"]');
     await bob.sees("in-call");
     await Promise.all([isInCallOf(alice, 2), isInCallOf(bob, 2)]);
     await allSeeAndHear([alice, bob]);
     await alice.seesNo("knock");
+    assert.equal(await tones(alice), before + 2, "once");
+    // Only hosts are offered to add others: the server takes it from nobody else here.
+    for (const person of [alice, bob]) await person.click("people");
+    await alice.sees("add-people");
+    await bob.sees("roster");
+    await bob.seesNo("add-people");
+    for (const person of [alice, bob]) await person.click("close-roster");
     assert.equal(await bob.page.evaluate(() => window.openedTracks.length), 2, "what was seen before is what is sent");
 
     // Who has left is out, and no camera stays on.

@@ -32,6 +32,16 @@ const WAITING: Pattern = {
   gain: 0.05,
 };
 
+/** Someone waits to be let in: as knuckles on a wooden door. */
+const KNOCK: Pattern = {
+  notes: [
+    { hz: 349.2, at: 0, for: 0.12 },
+    { hz: 329.6, at: 0.17, for: 0.16 },
+  ],
+  everyS: 1,
+  gain: 0.2,
+};
+
 const PATTERNS = { ring: RING, ringback: RINGBACK, waiting: WAITING };
 type Sound = keyof typeof PATTERNS;
 
@@ -52,15 +62,29 @@ export function play(what: Sound | undefined): void {
     return;
   }
   const pattern = PATTERNS[what];
-  const once = () => strike(pattern, what !== "ringback");
+  const once = () => {
+    audio ??= newAudio();
+    if (audio) strike(audio, pattern, what !== "ringback");
+  };
   once();
   timer = setInterval(once, pattern.everyS * 1000);
 }
 
-function strike(pattern: Pattern, fades: boolean): void {
-  // Before the first click browsers let nothing sound, and what is scheduled then would pile up.
-  if (navigator.userActivation && !navigator.userActivation.hasBeenActive) return;
-  audio ??= new AudioContext();
+/** Somebody has come to the door. Once, whatever else sounds. */
+export function playKnock(): void {
+  const own = newAudio();
+  if (!own) return;
+  strike(own, KNOCK, true);
+  setTimeout(() => void own.close(), KNOCK.everyS * 1000);
+}
+
+/** None before the first click: browsers let nothing sound, and what is scheduled then would pile up. */
+function newAudio(): AudioContext | undefined {
+  if (navigator.userActivation && !navigator.userActivation.hasBeenActive) return undefined;
+  return new AudioContext();
+}
+
+function strike(audio: AudioContext, pattern: Pattern, fades: boolean): void {
   for (const note of pattern.notes) {
     const start = audio.currentTime + note.at;
     const tone = audio.createOscillator();

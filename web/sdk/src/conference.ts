@@ -88,6 +88,7 @@ export class Conference extends Emitter<ConferenceEvents> {
   #ringing: Person[] = [];
   #waiting: readonly Person[] = [];
   #hosts: UserId[] = [];
+  #approval = false;
   #speaking: string[] = [];
   #slots: Slot[] = [];
   #lines: Line[] = [];
@@ -132,6 +133,11 @@ export class Conference extends Emitter<ConferenceEvents> {
   /** Whether this user may be asked to remove others: who started it, and admins of its group. */
   isHost(userId: UserId | undefined): boolean {
     return userId !== undefined && this.#hosts.includes(userId);
+  }
+
+  /** Whether this user may add others. In the call of a link that asks for approval hosts alone may. */
+  mayAdd(userId: UserId | undefined): boolean {
+    return !this.#approval || this.isHost(userId);
   }
 
   /** Who speaks now, loudest first. */
@@ -188,6 +194,7 @@ export class Conference extends Emitter<ConferenceEvents> {
     for (const gone of before.values()) clear(gone.streams);
     this.#ringing = frame.ringing ?? [];
     this.#hosts = frame.hosts ?? [];
+    this.#approval = frame.approval ?? false;
     this.#assign();
     this.emit("roster", this.#members);
   }

@@ -370,6 +370,8 @@ export type CallRoster = {
   ringing?: Array<Person>;
   /** Of a group call: those of its participants who may remove others. */
   hosts?: Array<UserId>;
+  /** Of a link's call: only hosts let others in, and add others. It stays as it is, so changes of the roster do not say it. */
+  approval?: boolean;
 };
 
 /**

@@ -100,6 +100,17 @@ test("c3_who_leaves_is_gone_and_who_comes_late_is_there", async () => {
   assert.equal(conference.isHost("carol"), false);
 });
 
+test("c3_only_hosts_add_people_to_the_call_of_a_link_that_asks_for_approval", async () => {
+  const { socket, conference } = await inConference();
+  const may = () => ["ana", "bob"].map((who) => conference.mayAdd(who));
+  assert.deepEqual(may(), [true, true]);
+  roster(socket, [member("ana"), member("bob")], { hosts: ["bob"], approval: true });
+  assert.deepEqual(may(), [false, true]);
+  // Changes do not say it again.
+  socket.receive({ type: "call.roster_changes", call_id: CALL, since: version, version: ++version, changed: [], hosts: ["ana"] });
+  assert.deepEqual(may(), [true, false]);
+});
+
 test("c4_changes_of_a_roster_are_made_to_it_and_not_to_an_older_one", async () => {
   const { socket, conference } = await inConference();
   const names = () => conference.others.map(({ entry }) => `${entry.user_id}${entry.camera ? "" : " dark"}`);

@@ -348,7 +348,8 @@ impl Call {
             RosterEntry { endpoint: self.endpoint(part), media: flags, held, hand: None }
         });
         let (version, participants) = (answer.version, participants.into());
-        Some(Roster { version, participants, kind: CallKind::Pair, ringing: Vec::new(), hosts: Vec::new() })
+        let (ringing, hosts) = (Vec::new(), Vec::new());
+        Some(Roster { version, participants, kind: CallKind::Pair, ringing, hosts, approval: false })
     }
 
     /// The call as one of its devices sees it; none once it is over for that device.

@@ -74,7 +74,12 @@ impl Conference {
 
     /// Whether this user may have others ring: who was let in lets nobody in.
     pub(crate) fn may_ask_in(&self, user: &UserId) -> bool {
-        self.is_host(user) || self.link.as_ref().is_none_or(|link| !link.approval)
+        self.is_host(user) || !self.has_approval()
+    }
+
+    /// Whether only hosts let others in.
+    pub(super) fn has_approval(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.approval)
     }
 
     /// Whether the device waits to be let in.

@@ -314,6 +314,7 @@ impl Conference {
             kind: self.kind(),
             ringing: self.rings.iter().map(|ring| ring.user.clone()).collect(),
             hosts: self.hosts(),
+            approval: self.has_approval(),
         }
     }
 

@@ -4,7 +4,7 @@ use crate::conferences::user;
 use crate::desk::{Desk, callee, endpoint, seconds};
 use tertulia_common::{CallId, Timestamp};
 use tertulia_signaling_core::{
-    CallError, CallLink, EndReason, Event, Limit, Limits, LinkKey, Measure, MediaKind, Notice, Phase, Request,
+    CallError, CallLink, EndReason, Event, Limit, Limits, LinkKey, Measure, MediaKind, Notice, Phase, Request, Roster,
     TURNED_AWAY_FOR, WAIT_MAX,
 };
 
@@ -61,7 +61,8 @@ fn c3_a_link_without_approval_takes_everybody_in_and_its_owner_and_its_starter_a
     assert_eq!(desk.by("c1", link(false)), Ok(call));
     assert_eq!(desk.by("a1", link(false)), Ok(call));
     desk.wait(seconds(1));
-    assert_eq!(desk.last_roster("a1").unwrap().hosts, [user("a"), user("b")]);
+    let roster = desk.last_roster("a1").unwrap();
+    assert_eq!((roster.hosts, roster.approval), (vec![user("a"), user("b")], false));
     let out = |user: &str| Request::Remove { call, user: user.parse().unwrap(), admin: false };
     assert_eq!(desk.ask("b1", out("a")), Err(CallError::NotAllowed), "nobody takes the link's owner out");
     assert_eq!(desk.ask("a1", out("b")), Ok(call));
@@ -102,7 +103,13 @@ fn c3_who_waits_is_told_nothing_and_a_host_lets_them_in() {
 
     assert_eq!(desk.admit("a1", call, "b", true), Ok(call));
     let heard = desk.heard("b1");
-    assert!(matches!(heard[..], [Notice::State { phase: Phase::Connecting, .. }, Notice::Roster(_), ..]), "{heard:?}");
+    assert!(
+        matches!(
+            heard[..],
+            [Notice::State { phase: Phase::Connecting, .. }, Notice::Roster(Roster { approval: true, .. }), ..]
+        ),
+        "{heard:?}"
+    );
     assert!(desk.media.contains(&"admit b1".to_owned()));
     assert_eq!(desk.door("a1"), Some(Vec::new()));
     assert_eq!(desk.admit("a1", call, "b", true), Ok(call), "again");

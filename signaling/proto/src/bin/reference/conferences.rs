@@ -93,6 +93,7 @@ pub(crate) fn server() -> Vec<ServerFrame> {
             conference: true,
             ringing: vec![person("dan", "Dan", None)],
             hosts: vec![user("carol")],
+            approval: false,
         }),
         ServerFrame::CallRosterChanges(CallRosterChanges {
             call_id,

@@ -237,6 +237,7 @@ pub(crate) fn server() -> Vec<ServerFrame> {
             conference: false,
             ringing: Vec::new(),
             hosts: Vec::new(),
+            approval: false,
         }),
         ServerFrame::CallSlots(CallSlots { call_id, slots: slots() }),
         ServerFrame::CallQuality(CallQuality {

@@ -3,6 +3,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import type { Conference, Person } from "@tertulia/sdk";
 import { noteMessage } from "../../attention.js";
+import { playKnock } from "../../sound.js";
 import type { Store } from "../../store.js";
 import { sayNames } from "../../words-conference.js";
 import { sayKnocks } from "../../words-links.js";
@@ -129,6 +130,7 @@ export function useKnocks(store: Store, conference: Conference): void {
     if (came.length === 0) return;
     const text = sayKnocks(came.map(({ name }) => name));
     store.announce(`${text}. Admit them or turn them away`);
+    playKnock();
     const call = store.calls.current;
     if (call) noteMessage(store.calls.titleOf(call), text, () => undefined);
   }, [waiting]);

@@ -107,9 +107,11 @@ export function Roster({ store, conference, quality, pinned, pin, add, close }: 
             <Icon name="link" size={20} /> Copy the call’s address
           </button>
         )}
-        <button type="button" class="primary wide" data-testid="add-people" onClick={add}>
-          <Icon name="addPerson" size={20} /> Add people
-        </button>
+        {conference.mayAdd(store.userId) && (
+          <button type="button" class="primary wide" data-testid="add-people" onClick={add}>
+            <Icon name="addPerson" size={20} /> Add people
+          </button>
+        )}
       </footer>
     </aside>
   );
