@@ -1,6 +1,7 @@
 //! One participant's connection: the only owner of a `str0m::Rtc`.
 //!
-//! Invariant: whatever changes the `Rtc` is followed by a drain until it has nothing more to say, before time moves on.
+//! Invariant: whatever changes the `Rtc` is followed by a drain until it has nothing more to say, before time moves on; see [`waiting`] for
+//! the one thing that may be left.
 //! A caller may batch several writes of one wake-up in front of one drain: str0m sends them in order of writing.
 
 use crate::bitrate::PublishBudget;
@@ -22,7 +23,7 @@ use str0m::ice::StunMessage;
 use str0m::media::{MediaKind, Pt};
 use str0m::net::Transmit;
 use str0m::rtp::{RtpPacket, Ssrc, StreamPaused, Vp8Descriptor};
-use str0m::{IceCreds, Input, Output, PacerReason, Reason, Rtc};
+use str0m::{IceCreds, Input, Output, Rtc};
 use tertulia_common::{PeerId, RoomId};
 
 mod ask;
@@ -34,6 +35,7 @@ mod scalable;
 mod setup;
 mod shown;
 mod track;
+mod waiting;
 
 pub(crate) use credentials::{Credentials, Named};
 pub(crate) use remotes::{Remotes, is_stun};
@@ -41,10 +43,11 @@ pub(crate) use setup::NewPeer;
 pub use setup::PeerConfig;
 pub(crate) use track::{LAYERS_MAX, Track};
 
-use estimate::{Known, Sound};
+use estimate::{Known, Looks, Sound};
 use heartbeat::Heartbeat;
 use shown::Shown;
 use track::LAYER_GONE_AFTER;
+use waiting::Waiting;
 
 /// Packets of all video slots that wait for a NACK. Each costs about 600 bytes beside its payload, which is shared.
 const RTX_PACKETS: usize = 1_024;
@@ -147,6 +150,7 @@ pub(crate) struct Peer {
     pub(crate) remotes: Remotes,
     pub(crate) heartbeat: Heartbeat,
     rtc: Rtc,
+    waiting: Waiting,
     crypto: Arc<CryptoProvider>,
     credentials: Credentials,
     /// `a=fingerprint` of its offer: another one is another connection.
@@ -165,6 +169,7 @@ pub(crate) struct Peer {
     mean_bps: u64,
     anew: Option<Instant>,
     sound: Sound,
+    looks: Looks,
     /// How much there is to send, bits a second, and how much of that the stack was told.
     desired_bps: u64,
     told_bps: u64,
@@ -202,12 +207,14 @@ impl Peer {
             mean_bps: 0,
             anew: None,
             sound: Sound::default(),
+            looks: Looks::default(),
             share: Share::default(),
             shown: Shown::default(),
             authentic: 0,
             remotes: Remotes::new(new.limits, now),
             heartbeat: Heartbeat::new(now),
             rtc,
+            waiting: Waiting::default(),
             crypto: Arc::clone(&new.config.crypto),
             credentials: new.credentials,
             fingerprint: fingerprint(&offer.sdp),
@@ -248,6 +255,7 @@ impl Peer {
     }
 
     fn accept(&mut self, offer: &Offer) -> Result<String, ConnectError> {
+        self.waiting.unsettle();
         let invalid = |error: &dyn std::fmt::Display| ConnectError::OfferInvalid(error.to_string());
         let parsed = SdpOffer::from_sdp_string(&offer.sdp).map_err(|error| invalid(&error))?;
         let answer = self.rtc.sdp_api().accept_offer(parsed).map_err(|error| invalid(&error))?;
@@ -292,6 +300,7 @@ impl Peer {
                 // estimate lags, and it is the publisher who then has to send less, not we who have to send late.
                 stream.set_unpaced(true);
             }
+            self.waiting.add(stream.ssrc());
             self.slots.push(Slot::new(line.mid, line.kind, stream.ssrc()));
             self.slot_figures.push(StreamFigures::default());
         }
@@ -357,6 +366,7 @@ impl Peer {
         }
         if let Some(stream) = self.rtc.direct_api().stream_tx(&slot.ssrc) {
             stream.write_rtp(write);
+            self.waiting.wrote(1);
         }
         Ok(begins)
     }
@@ -392,6 +402,7 @@ impl Peer {
 
     /// Takes a datagram and drains. False if the stack refused it.
     pub(crate) fn receive(&mut self, now: Instant, input: Input<'_>, drained: &mut Drained) -> bool {
+        self.waiting.receive();
         let taken = self.rtc.handle_input(input).is_ok();
         self.drain(now, drained);
         taken
@@ -404,6 +415,7 @@ impl Peer {
             self.beat();
             drained.heartbeats += 1;
         }
+        self.waiting.call();
         // An error ends the Rtc or is of one datagram; is_over tells which.
         drop(self.rtc.handle_input(Input::Timeout(now)));
         self.drain(now, drained);
@@ -418,14 +430,17 @@ impl Peer {
                 Ok(Output::Transmit(transmit)) => {
                     if !is_stun(&transmit.contents) {
                         self.heartbeat.said(now);
+                        self.waiting.leaves(&transmit.contents);
                     }
                     drained.transmits.push(self.remotes.redirect(transmit));
                 }
                 Ok(Output::Event(event)) => self.on_event(now, event, drained),
                 Ok(Output::Timeout(at)) => {
-                    if at > now + NEAR || near_left == 0 || !self.rtc.is_alive() {
+                    let waits = self.waiting.until(now, self.rtc.last_timeout_reason());
+                    if waits.is_some() || at > now + NEAR || near_left == 0 || !self.rtc.is_alive() {
+                        let due = waits.unwrap_or_else(|| self.waiting.settle(self.next_wake_up(now, at)));
                         let beat = self.heartbeat.due().filter(|_| self.link == Link::Up);
-                        self.wake_at = self.next_wake_up(now, at).min(beat.unwrap_or(at).max(now));
+                        self.wake_at = due.min(beat.unwrap_or(due).max(now));
                         return;
                     }
                     near_left -= 1;
@@ -441,15 +456,8 @@ impl Peer {
 
     /// What only keeps the estimate up to date can wait where no video is sent.
     fn next_wake_up(&self, now: Instant, at: Instant) -> Instant {
-        let housekeeping = matches!(
-            self.rtc.last_timeout_reason(),
-            // Padding: the stack would fill up to 50 kbit/s, in 200 packets of 30 bytes a second, for as long as it lives.
-            Reason::Pacer(PacerReason::Handle | PacerReason::Padding)
-                | Reason::BweDelayControl
-                | Reason::BweProbeControl
-                | Reason::BweProbeEstimator
-        );
-        if housekeeping && self.desired_bps == 0 { at.max(now + HOUSEKEEPING_IDLE) } else { at.max(now) }
+        let is_idle = self.desired_bps == 0 && waiting::is_housekeeping(self.rtc.last_timeout_reason());
+        at.max(if is_idle { now + HOUSEKEEPING_IDLE } else { now })
     }
 
     fn on_event(&mut self, now: Instant, event: str0m::Event, drained: &mut Drained) {

@@ -44,6 +44,9 @@ const CONGESTED: Duration = Duration::from_secs(4);
 const PATIENCE: Duration = Duration::from_secs(3);
 /// See [`PATIENCE`].
 const PATIENCE_HALF: Duration = Duration::from_secs(1);
+/// See [`PATIENCE`]: where all are at their slowest rate, nearly fit, and little is lost. An estimate falls to 85 % of what arrives when delays grow once, which is
+/// less than what arrives.
+const PATIENCE_NEARLY: Duration = Duration::from_secs(8);
 
 /// A picture that is shown, and the sizes in which it may be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,7 +161,7 @@ impl Share {
         let shown = asks.iter().filter(|ask| !ask.paused);
         let smallest: u64 = shown.filter_map(|ask| ask.sizes_bps.get(ask.least())).sum();
         self.short = (smallest > budget_bps).then(|| self.short.unwrap_or(now));
-        let patience = if smallest > budget_bps * 3 / 2 { PATIENCE_HALF } else { PATIENCE };
+        let patience = self.patience(asks, smallest, budget_bps);
         let may_pause = drowned || congested && since(self.short).is_some_and(|since| since >= patience);
         let (granted, bps) = share(asks, budget_bps, may_rise, may_pause);
         (self.granted_bps, self.may_rise) = (bps, may_rise);
@@ -183,6 +186,18 @@ impl Share {
             (self.raised, self.try_after, self.try_at) = (Some(now), TRY_AFTER, None);
         }
         granted
+    }
+
+    /// How long what is shown goes on in its smallest sizes, which do not fit.
+    fn patience(&self, asks: &[Ask], smallest_bps: u64, budget_bps: u64) -> Duration {
+        let slowest = asks.iter().filter(|ask| !ask.paused).all(|ask| ask.slow && ask.before == Some(0));
+        if smallest_bps > budget_bps * 3 / 2 {
+            PATIENCE_HALF
+        } else if slowest && smallest_bps <= budget_bps * 4 / 3 && self.lost <= MUCH_LOST / 2.0 {
+            PATIENCE_NEARLY
+        } else {
+            PATIENCE
+        }
     }
 
     /// With what the estimate should begin anew, if it should, and how far it should be tried then: where nothing flows nothing is
@@ -367,10 +382,29 @@ mod tests {
         assert_eq!(share.grant(at(7_100), Some(130_000), &now), [Some(0); 3], "that lasts");
         assert_eq!(share.grant(at(7_500), Some(90_000), &slow([Some(0); 3])), [Some(0); 3], "with patience");
         share.estimated(at(11_000), Some(250_000), 90_000);
-        assert_eq!(share.grant(at(11_000), Some(90_000), &slow([Some(0); 3])), [Some(0), Some(0), None]);
+        assert_eq!(share.grant(at(11_000), Some(90_000), &slow([Some(0); 3])), [Some(0); 3], "they nearly fit");
+        share.estimated(at(15_500), Some(250_000), 90_000);
+        assert_eq!(share.grant(at(15_500), Some(90_000), &slow([Some(0); 3])), [Some(0), Some(0), None]);
         assert_eq!(share.grant(at(20_000), Some(345_000), &slow([Some(0), Some(1), Some(0)])), [Some(1); 3]);
         assert_eq!(share.grant(at(20_000), Some(650_000), &slow([Some(0); 3])), [Some(1); 3], "nobody larger before");
         assert_eq!(share.grant(at(20_000), Some(690_000), &slow([Some(0); 3])), [Some(2), Some(1), Some(1)]);
+    }
+
+    #[test]
+    fn c7_at_their_slowest_rate_they_go_on_where_they_nearly_fit_and_little_is_lost() {
+        let ask = Ask { sizes_bps: vec![40_000, 100_000], slow: true, before: Some(0), paused: false };
+        let goes_on_for = |budget_bps, lost| {
+            let mut share = Share::default();
+            let goes_on = |second: &u64| {
+                share.lost(at(second * 1_000), lost);
+                share.estimated(at(second * 1_000), Some(100_000), budget_bps);
+                share.grant(at(second * 1_000), Some(budget_bps), std::slice::from_ref(&ask)) == [Some(0)]
+            };
+            (0..60).take_while(goes_on).count()
+        };
+        let budgets = [40_000, 39_000, 30_000, 29_000, 27_000, 26_000];
+        assert_eq!(budgets.map(|bps| goes_on_for(bps, 0.05)), [60, 8, 8, 3, 3, 1]);
+        assert_eq!(budgets.map(|bps| goes_on_for(bps, 0.1)), [60, 3, 3, 3, 3, 1]);
     }
 
     /// So much is lost in each second from `from_s`, looked at four times in it: when and with what the estimate begins anew.

@@ -9,6 +9,8 @@ use str0m::stats::PeerStats;
 
 /// Of how long the stack's estimate is the mean.
 const MEAN_OF: Duration = Duration::from_secs(3);
+/// Looks at the stack's latest estimate in which a dip is over: a second. Fewer believe in what comes and goes, more pause what fits.
+const LOOKS: usize = 4;
 /// More than any way of a peer takes, bits a second.
 const ESTIMATE_MAX_BPS: u64 = 10_000_000_000;
 /// The part of an estimate that is for media: headers and what is sent again take the rest.
@@ -32,6 +34,25 @@ impl Sound {
     pub(super) fn measured(&mut self, interval: Duration) {
         let millis = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX).max(1);
         self.bps = (std::mem::take(&mut self.bytes) * 8_000 / millis).max(self.bps * 3 / 4);
+    }
+}
+
+/// The stack's own estimate at the last looks at it. Its mean is of changes, not of time: a dip of a moment counts in it for three seconds.
+#[derive(Debug, Default)]
+pub(super) struct Looks {
+    latest_bps: [u64; LOOKS],
+    next: usize,
+}
+
+impl Looks {
+    fn look(&mut self, bps: u64) {
+        self.latest_bps[self.next] = bps;
+        self.next = (self.next + 1) % LOOKS;
+    }
+
+    /// What the estimate has not been below for a second.
+    fn lowest_bps(&self) -> u64 {
+        self.latest_bps.into_iter().min().unwrap_or(0)
     }
 }
 
@@ -82,6 +103,7 @@ impl Peer {
         // Small moves are not worth a wake-up.
         if told_bps.abs_diff(self.told_bps) * 10 > self.told_bps {
             self.told_bps = told_bps;
+            self.waiting.unsettle();
             self.rtc.bwe().set_bitrate(Bitrate::ZERO, Bitrate::from(told_bps));
         }
     }
@@ -89,8 +111,9 @@ impl Peer {
     /// Forgets what was learned of its link: the estimate begins with `start_bps` for pictures, and is tried up to `desired_bps`.
     pub(crate) fn begin_estimate_anew(&mut self, now: Instant, start_bps: u64, desired_bps: u64) {
         let start_bps = (start_bps + self.sound_of_estimate_bps()) * FOR_MEDIA.1 / FOR_MEDIA.0;
-        (self.anew, self.estimate_bps) = (Some(now), Some(start_bps));
+        (self.anew, self.estimate_bps, self.looks) = (Some(now), Some(start_bps), Looks::default());
         self.set_desired_bitrate(desired_bps);
+        self.waiting.unsettle();
         self.rtc.bwe().reset(Bitrate::from(start_bps));
     }
 
@@ -101,7 +124,7 @@ impl Peer {
                 self.known = Known::Feedback;
                 self.mean_bps = estimate.as_u64();
                 if !self.trusts_latest(now) {
-                    self.estimated(now, self.mean_bps, drained);
+                    self.estimated(now, self.mean_or_more_bps(), drained);
                 }
             }
             // Only where there is no transport-wide feedback: the slot's is then all that is known.
@@ -121,7 +144,9 @@ impl Peer {
         self.share.lost(now, stats.egress_loss_fraction.unwrap_or(0.0));
         let latest_bps = stats.bwe_tx.map_or(self.mean_bps, |latest| latest.as_u64());
         self.share.latest(now, latest_bps);
-        self.estimated(now, if self.trusts_latest(now) { latest_bps } else { self.mean_bps }, drained);
+        self.looks.look(latest_bps);
+        let bps = if self.trusts_latest(now) { latest_bps } else { self.mean_or_more_bps() };
+        self.estimated(now, bps, drained);
         if let Some(start_bps) = self.share.drowns(now) {
             self.begin_estimate_anew(now, start_bps, self.share.granted_bps);
             drained.signals.push(Signal::Short);
@@ -132,6 +157,12 @@ impl Peer {
     /// pass; with loss they are. And the mean has what was before the estimate began anew.
     fn trusts_latest(&self, now: Instant) -> bool {
         self.share.loses_much() || self.anew.is_some_and(|anew| now.saturating_duration_since(anew) < MEAN_OF)
+    }
+
+    /// The mean. What is sent, and a tenth more, is not doubted for a dip that is over.
+    fn mean_or_more_bps(&self) -> u64 {
+        let is_sent_bps = (self.share.granted_bps + self.sound_of_estimate_bps()) * FOR_MEDIA.1 / FOR_MEDIA.0;
+        self.mean_bps.max(self.looks.lowest_bps().min(is_sent_bps * 11 / 10))
     }
 
     fn estimated(&mut self, now: Instant, bps: u64, drained: &mut Drained) {
@@ -160,6 +191,17 @@ mod tests {
             bounded(u64::MAX).checked_mul(FOR_MEDIA.0 * 1_000_000).is_some(),
             "a million of them, and shares of that"
         );
+    }
+
+    #[test]
+    fn c7_what_the_estimate_was_not_below_for_a_second_counts_from_then_on() {
+        let mut looks = Looks::default();
+        let mut lowest = |bps| {
+            looks.look(bps);
+            looks.lowest_bps()
+        };
+        assert_eq!([90, 100, 100, 100].map(&mut lowest), [0, 0, 0, 90]);
+        assert_eq!([60, 90, 95, 90, 90].map(&mut lowest), [60, 60, 60, 60, 90], "a dip, and a second later");
     }
 
     #[test]

@@ -37,6 +37,7 @@ impl Peer {
         let slot = self.slots.get_mut(slot).ok_or(Skip::Old)?;
         let writes = slot.show(now, picture)?;
         if let Some(stream) = self.rtc.direct_api().stream_tx(&slot.ssrc) {
+            self.waiting.wrote(writes.len());
             writes.into_iter().for_each(|write| stream.write_rtp(write));
         }
         Ok(())
