@@ -399,12 +399,11 @@ fn call_frame() -> impl Strategy<Value = ServerFrame> {
                 ServerFrame::CallRosterChanges(changes)
             }
         ),
-        (call_id(), any::<u32>(), vec(entry, 0..4), roster).prop_map(
-            |(call_id, version, participants, ((conference, approval), ringing, hosts))| {
-                let people = CallRoster { call_id, version, participants, conference, ringing, hosts, approval };
-                ServerFrame::CallRoster(people)
-            }
-        ),
+        (call_id(), any::<u32>(), vec(entry, 0..4), roster).prop_map(|(call_id, version, participants, rest)| {
+            let ((conference, approval), ringing, hosts) = rest;
+            let roster = CallRoster { call_id, version, participants, conference, ringing, hosts, approval };
+            ServerFrame::CallRoster(roster)
+        }),
         (call_id(), vec(slot(), 0..4))
             .prop_map(|(call_id, slots)| ServerFrame::CallSlots(CallSlots { call_id, slots })),
         (call_id(), vec(participant_quality(), 0..3))
