@@ -28,6 +28,7 @@ export function Roster({ store, conference, quality, pinned, pin, add, close }: 
   const box = useRef<HTMLElement>(null);
   const { members, ringing } = conference;
   const host = conference.isHost(store.userId);
+  const mayAdd = conference.mayAdd(store.userId);
   const link = store.calls.current?.link;
   useEffect(() => {
     const opener = document.activeElement as HTMLElement | null;
@@ -101,18 +102,20 @@ export function Roster({ store, conference, quality, pinned, pin, add, close }: 
           </>
         )}
       </div>
-      <footer class="roster-foot">
-        {link && (
-          <button type="button" class="secondary wide" data-testid="copy-address-here" onClick={() => void copyLink(store, link)}>
-            <Icon name="link" size={20} /> Copy the call’s address
-          </button>
-        )}
-        {conference.mayAdd(store.userId) && (
-          <button type="button" class="primary wide" data-testid="add-people" onClick={add}>
-            <Icon name="addPerson" size={20} /> Add people
-          </button>
-        )}
-      </footer>
+      {(link || mayAdd) && (
+        <footer class="roster-foot">
+          {link && (
+            <button type="button" class="secondary wide" data-testid="copy-address-here" onClick={() => void copyLink(store, link)}>
+              <Icon name="link" size={20} /> Copy the call’s address
+            </button>
+          )}
+          {mayAdd && (
+            <button type="button" class="primary wide" data-testid="add-people" onClick={add}>
+              <Icon name="addPerson" size={20} /> Add people
+            </button>
+          )}
+        </footer>
+      )}
     </aside>
   );
 }
