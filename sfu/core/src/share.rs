@@ -44,8 +44,8 @@ const CONGESTED: Duration = Duration::from_secs(4);
 const PATIENCE: Duration = Duration::from_secs(3);
 /// See [`PATIENCE`].
 const PATIENCE_HALF: Duration = Duration::from_secs(1);
-/// See [`PATIENCE`]: where all are at their slowest rate, nearly fit, and little is lost. An estimate falls to 85 % of what arrives when delays grow once, which is
-/// less than what arrives.
+/// See [`PATIENCE`]: where all are at their slowest rate, nearly fit, and little is lost. When delays grow once, an estimate falls to
+/// 85 % of what arrives, which is less than what fits.
 const PATIENCE_NEARLY: Duration = Duration::from_secs(8);
 
 /// A picture that is shown, and the sizes in which it may be had.
